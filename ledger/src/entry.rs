@@ -1,0 +1,445 @@
+//! One entry: a piece of a log line and where it came from, as one line of NDJSON.
+//!
+//! Field names are the Elastic Common Schema's, flattened. The exact bytes of the line are what is
+//! hashed, so this module writes them once and nobody re-serialises them.
+
+use crate::Moment;
+use crate::json::Skipped;
+use crate::limits::{INTEGER_END, MAX_LINE};
+use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use core::fmt;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+
+/// A path as the host has it: any bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathBytes(pub Vec<u8>);
+
+impl PathBytes {
+    /// For people: what is not UTF-8 is replaced, control characters are escaped.
+    #[must_use]
+    pub fn display(&self) -> String {
+        String::from_utf8_lossy(&self.0)
+            .chars()
+            .flat_map(char_escaped)
+            .collect()
+    }
+}
+
+fn char_escaped(c: char) -> impl Iterator<Item = char> {
+    let escaped = c.is_control().then(|| c.escape_default());
+    let plain = escaped.is_none().then_some(c);
+    escaped.into_iter().flatten().chain(plain)
+}
+
+/// Marks on an entry whose piece is not a whole line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags {
+    /// The piece starts amid a line: the byte before it is not LF.
+    pub cont: bool,
+    /// No LF follows the piece.
+    pub open: bool,
+}
+
+/// An entry. `message` holds the piece's bytes without the LF that ends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Number within the epoch, from 0: `event.sequence`.
+    pub sequence: u64,
+    /// When the agent read it: `event.created`.
+    pub created: Moment,
+    /// Where its source was first seen: `log.file.path` or `log.file.path_base64`.
+    pub path: Cow<'a, [u8]>,
+    /// The source, unique in the epoch: `log.file.id`.
+    pub source: u64,
+    /// Byte offset of the piece in the source (uncompressed): `log.offset`.
+    pub offset: u64,
+    /// `log.flags`
+    pub flags: Flags,
+    /// The piece's bytes: `message` or `message_base64`.
+    pub message: Cow<'a, [u8]>,
+}
+
+/// Why a line of a body is not an entry.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    /// Not JSON as strict as the format wants, or a known field of another type.
+    #[error("not a strict JSON object of known shape: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A field is missing, doubled by its twin, or breaks a rule.
+    #[error("{0}")]
+    Field(&'static str),
+}
+
+impl Entry<'_> {
+    /// Bytes of the source that this entry accounts for, its LF included.
+    #[must_use]
+    pub fn source_len(&self) -> u64 {
+        self.message.len() as u64 + u64::from(!self.flags.open)
+    }
+
+    /// Appends the entry as one JSON line without LF.
+    pub fn write(&self, line: &mut Vec<u8>) {
+        let mut line = Line(line);
+        line.raw("{\"event.sequence\":").number(self.sequence);
+        line.raw(",\"event.created\":\"")
+            .raw_display(&self.created)
+            .raw("\"");
+        line.bytes_field("log.file.path", &self.path);
+        line.raw(",\"log.file.id\":").number(self.source);
+        line.raw(",\"log.offset\":").number(self.offset);
+        line.raw(match (self.flags.cont, self.flags.open) {
+            (false, false) => "",
+            (true, false) => ",\"log.flags\":[\"cont\"]",
+            (false, true) => ",\"log.flags\":[\"open\"]",
+            (true, true) => ",\"log.flags\":[\"cont\",\"open\"]",
+        });
+        line.bytes_field("message", &self.message);
+        line.raw("}");
+    }
+}
+
+/// Writes JSON into a buffer; a `Vec` cannot fail to take bytes.
+struct Line<'a>(&'a mut Vec<u8>);
+
+impl Line<'_> {
+    fn raw(&mut self, text: &str) -> &mut Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    fn number(&mut self, number: u64) -> &mut Self {
+        self.raw_display(&number)
+    }
+
+    fn raw_display(&mut self, value: &dyn fmt::Display) -> &mut Self {
+        struct Sink<'a>(&'a mut Vec<u8>);
+        impl fmt::Write for Sink<'_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                self.0.extend_from_slice(text.as_bytes());
+                Ok(())
+            }
+        }
+        let written = fmt::write(&mut Sink(self.0), format_args!("{value}"));
+        debug_assert!(written.is_ok(), "a Vec takes any bytes");
+        self
+    }
+
+    /// `,"name":"text"`, or `,"name_base64":"..."` for bytes that are not UTF-8.
+    fn bytes_field(&mut self, name: &str, bytes: &[u8]) {
+        self.raw(",\"").raw(name);
+        match core::str::from_utf8(bytes) {
+            Ok(text) => {
+                self.raw("\":");
+                self.string(text);
+            }
+            Err(_) => {
+                self.raw("_base64\":\"");
+                let text = BASE64.encode(bytes);
+                self.raw(&text).raw("\"");
+            }
+        }
+    }
+
+    /// A JSON string (RFC 8259 section 7): quote, backslash and controls escaped, all else as it is.
+    fn string(&mut self, text: &str) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        self.raw("\"");
+        let bytes = text.as_bytes();
+        let mut from = 0;
+        for (at, byte) in bytes.iter().enumerate() {
+            if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+                continue;
+            }
+            self.0.extend_from_slice(&bytes[from..at]);
+            from = at + 1;
+            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+            let escape: &[u8] = match byte {
+                b'"' => b"\\\"",
+                b'\\' => b"\\\\",
+                b'\t' => b"\\t",
+                b'\r' => b"\\r",
+                b'\n' => b"\\n",
+                _ => &[b'\\', b'u', b'0', b'0', digits[0], digits[1]],
+            };
+            self.0.extend_from_slice(escape);
+        }
+        self.0.extend_from_slice(&bytes[from..]);
+        self.raw("\"");
+    }
+}
+
+/// Reads one line of a body, without its LF. Unknown fields are passed over.
+///
+/// # Errors
+/// The line is not an entry of format 1.
+pub fn parse(line: &[u8]) -> Result<Entry<'_>, EntryError> {
+    let fields: Fields<'_> = serde_json::from_slice(line)?;
+    fields.check()
+}
+
+/// The fields as they stand in the line.
+#[derive(Default)]
+struct Fields<'a> {
+    sequence: Option<u64>,
+    created: Option<Moment>,
+    path: Option<Cow<'a, str>>,
+    path_base64: Option<Cow<'a, str>>,
+    source: Option<u64>,
+    offset: Option<u64>,
+    flags: Option<Vec<String>>,
+    message: Option<Cow<'a, str>>,
+    message_base64: Option<Cow<'a, str>>,
+}
+
+impl<'a> Fields<'a> {
+    fn check(self) -> Result<Entry<'a>, EntryError> {
+        let number = |value: Option<u64>, what| {
+            value
+                .filter(|value| *value < INTEGER_END)
+                .ok_or(EntryError::Field(what))
+        };
+        let message = bytes(
+            self.message,
+            self.message_base64,
+            "one of message and message_base64 is needed",
+        )?;
+        if message.len() > MAX_LINE {
+            return Err(EntryError::Field("message is over 1 MiB"));
+        }
+        if message.contains(&b'\n') {
+            return Err(EntryError::Field("message has an LF inside"));
+        }
+        let given = self.flags.as_deref().unwrap_or_default();
+        let distinct: BTreeSet<&str> = given.iter().map(String::as_str).collect();
+        if distinct.len() != given.len() || self.flags.as_ref().is_some_and(Vec::is_empty) {
+            return Err(EntryError::Field("log.flags is empty or repeats a flag"));
+        }
+        let flags = Flags {
+            cont: distinct.contains("cont"),
+            open: distinct.contains("open"),
+        };
+        if message.is_empty() && flags.open {
+            return Err(EntryError::Field("an open entry without a byte"));
+        }
+        Ok(Entry {
+            sequence: number(self.sequence, "event.sequence is missing or over 2^53")?,
+            created: self
+                .created
+                .ok_or(EntryError::Field("event.created is missing"))?,
+            path: bytes(
+                self.path,
+                self.path_base64,
+                "one of log.file.path and log.file.path_base64 is needed",
+            )?,
+            source: number(self.source, "log.file.id is missing or over 2^53")?,
+            offset: number(self.offset, "log.offset is missing or over 2^53")?,
+            flags,
+            message,
+        })
+    }
+}
+
+/// Text, or base64 of what is not text; never both, never base64 of what is text.
+fn bytes<'a>(
+    text: Option<Cow<'a, str>>,
+    base64: Option<Cow<'a, str>>,
+    missing: &'static str,
+) -> Result<Cow<'a, [u8]>, EntryError> {
+    match (text, base64) {
+        (Some(Cow::Borrowed(text)), None) => Ok(Cow::Borrowed(text.as_bytes())),
+        (Some(Cow::Owned(text)), None) => Ok(Cow::Owned(text.into_bytes())),
+        (None, Some(base64)) => decode_base64(&base64)
+            .map(Cow::Owned)
+            .ok_or(EntryError::Field(
+                "base64 that is not RFC 4648 section 4 with padding, or that holds UTF-8",
+            )),
+        _ => Err(EntryError::Field(missing)),
+    }
+}
+
+/// Bytes of a `_base64` field: padded standard base64 of what is not UTF-8; `None` for all else.
+#[must_use]
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    BASE64
+        .decode(text)
+        .ok()
+        .filter(|bytes| core::str::from_utf8(bytes).is_err())
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an entry: a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Fields::default();
+                let mut unknown = BTreeSet::new();
+                while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
+                    let fresh = match key.as_ref() {
+                        "event.sequence" => fields.sequence.replace(map.next_value()?).is_none(),
+                        "event.created" => fields.created.replace(map.next_value()?).is_none(),
+                        "log.file.path" => fields
+                            .path
+                            .replace(map.next_value::<Text<'_>>()?.0)
+                            .is_none(),
+                        "log.file.path_base64" => fields
+                            .path_base64
+                            .replace(map.next_value::<Text<'_>>()?.0)
+                            .is_none(),
+                        "log.file.id" => fields.source.replace(map.next_value()?).is_none(),
+                        "log.offset" => fields.offset.replace(map.next_value()?).is_none(),
+                        "log.flags" => fields.flags.replace(map.next_value()?).is_none(),
+                        "message" => fields
+                            .message
+                            .replace(map.next_value::<Text<'_>>()?.0)
+                            .is_none(),
+                        "message_base64" => fields
+                            .message_base64
+                            .replace(map.next_value::<Text<'_>>()?.0)
+                            .is_none(),
+                        _ => {
+                            map.next_value::<Skipped>()?;
+                            unknown.insert(key.clone())
+                        }
+                    };
+                    if !fresh {
+                        return Err(de::Error::custom(format_args!("duplicate key {key:?}")));
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A string borrowed from the line where it has no escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.into())))
+            }
+        }
+        deserializer.deserialize_str(Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry<'a>(message: &'a [u8], path: &'a [u8], flags: Flags) -> Entry<'a> {
+        Entry {
+            sequence: 7,
+            created: Moment::from_micros(1_763_800_000_123_456),
+            path: Cow::Borrowed(path),
+            source: 3,
+            offset: 99,
+            flags,
+            message: Cow::Borrowed(message),
+        }
+    }
+
+    #[test]
+    fn any_bytes_round_trip() {
+        let all: Vec<u8> = (0..=255).filter(|byte| *byte != b'\n').collect();
+        let messages: [&[u8]; 7] = [
+            b"",
+            b"plain",
+            b"\xef\xbb\xbfBOM\r",
+            b"\0\x1b[31m\t\"\\",
+            b"\xff\xfe",
+            "\u{2028}é".as_bytes(),
+            &all,
+        ];
+        for message in messages {
+            for path in [&b"/var/log/a.log"[..], b"/var/log/\xff"] {
+                for flags in [
+                    Flags::default(),
+                    Flags {
+                        cont: true,
+                        open: !message.is_empty(),
+                    },
+                ] {
+                    let entry = entry(message, path, flags);
+                    let mut line = Vec::new();
+                    entry.write(&mut line);
+                    assert_eq!(parse(&line).unwrap(), entry);
+                    assert!(!line.contains(&b'\n'));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn strings_are_what_serde_writes() {
+        let text = "a\"\\\t\r\n\0\u{1f}\u{7f}é\u{2028}";
+        let mut line = Vec::new();
+        Line(&mut line).string(text);
+        let oracle: String = serde_json::from_slice(&line).unwrap();
+        assert_eq!(oracle, text);
+    }
+
+    #[test]
+    fn the_line_is_frozen() {
+        let mut line = Vec::new();
+        entry(
+            b"x",
+            b"/a",
+            Flags {
+                cont: false,
+                open: true,
+            },
+        )
+        .write(&mut line);
+        let expected = r#"{"event.sequence":7,"event.created":"2025-11-22T08:26:40.123456Z","log.file.path":"/a","log.file.id":3,"log.offset":99,"log.flags":["open"],"message":"x"}"#;
+        assert_eq!(core::str::from_utf8(&line).unwrap(), expected);
+    }
+
+    #[test]
+    fn unknown_fields_pass_and_broken_ones_do_not() {
+        let good = r#"{"event.sequence":7,"event.created":"2025-11-22T08:26:40.123456Z","log.file.path":"/a","log.file.id":3,"log.offset":9,"message":"x"}"#;
+        assert!(parse(good.as_bytes()).is_ok());
+        let with = |more: &str| good.replace('}', &alloc::format!(",{more}}}"));
+        assert!(parse(with(r#""user.name":{"n":-1.5}"#).as_bytes()).is_ok());
+        for bad in [
+            with(r#""a":1,"a":2"#),
+            with(r#""a":{"b":1,"b":2}"#),
+            with(r#""message":"y""#),
+            with(r#""message_base64":"/w==""#),
+            with(r#""log.flags":[]"#),
+            with(r#""log.flags":["open","open"]"#),
+            good.replace(":7", ":7.0"),
+            good.replace(":7", ":9007199254740992"),
+            good.replace(r#""x""#, r#""x\ny""#),
+            good.replace(r#""x""#, r#""\ud800""#),
+            good.replace(r#""message":"x""#, r#""message_base64":"eA==""#),
+            good.replace(r#""message":"x""#, r#""message_base64":"/w""#),
+            good.replace(r#","message":"x""#, ""),
+            good.replace("123456Z", "123Z"),
+            good.replace('{', "["),
+        ] {
+            assert!(parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}
