@@ -1,1 +1,12 @@
-//! .
+//! What both Holdfast programs ask of the machine: settings, durable files, locks, clocks, own log.
+//!
+//! It knows nothing of logs, batches or stores. The only place that reads a clock.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod disk;
+pub mod exit;
+pub mod lock;
+pub mod logging;
+pub mod settings;

@@ -1,0 +1,35 @@
+//! The clocks. Called at the edge alone (`run.rs`, `main`); everything else takes time as an argument.
+
+use ledger::Moment;
+use ledger::name::Epoch;
+use rustix::time::{ClockId, clock_gettime};
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The wall clock. A clock set before 1970 reads as 1970.
+#[must_use]
+pub fn now() -> Moment {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Moment::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// `CLOCK_BOOTTIME` in milliseconds: never goes back within a boot and counts suspend.
+#[must_use]
+pub fn boot_ms() -> u64 {
+    let since = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (since.tv_sec.unsigned_abs(), since.tv_nsec.unsigned_abs());
+    seconds * 1000 + nanos / 1_000_000
+}
+
+/// The kernel's id of this boot.
+///
+/// # Errors
+/// `/proc` is not there, or does not hold a UUID.
+pub fn boot_id() -> io::Result<Epoch> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    text.trim()
+        .parse()
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
