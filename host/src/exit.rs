@@ -10,3 +10,13 @@ pub const UNFINISHED: u8 = 2;
 pub const USAGE: u8 = 3;
 /// Data is intact, but someone interfered.
 pub const INTERFERED: u8 = 4;
+
+/// Makes any panic, in any thread or task, end the process: a half-alive process that still holds its
+/// lock is worse than a restart. For `main` alone.
+pub fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+}
