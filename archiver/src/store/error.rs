@@ -1,0 +1,146 @@
+//! Every way a store can say no, and what each means for the caller, who acts on the variant and
+//! shows the text.
+
+use ledger::Moment;
+use std::fmt;
+
+/// What was asked, and what came back; for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Operation and object, such as `put s3://bucket/key at http://127.0.0.1:9000`.
+    pub asked: String,
+    /// Status, code and message, or what went wrong on the way, with what to do where that is known.
+    pub said: String,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.asked, self.said)
+    }
+}
+
+/// Why a call failed. Unless it says otherwise, nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// 412: the key has a current version (or, in a store without versions, other bytes).
+    #[error("{0}")]
+    Exists(Answer),
+    /// 409: another write was under way. The same again may work at once.
+    #[error("{0}")]
+    Conflict(Answer),
+    /// 401, 403, no or expired credentials, wrong region or address, or not an S3 that can do this:
+    /// a matter of configuration or rights, the same for every object. It may be mended while we run.
+    #[error("{0}")]
+    Denied(Answer),
+    /// 404: no such key, or no such version of it, or it is a delete marker.
+    #[error("{0}")]
+    Missing(Answer),
+    /// 404: no such bucket or directory.
+    #[error("{0}")]
+    NoBucket(Answer),
+    /// Any other 4xx: the store won't take this request, however often it is repeated.
+    #[error("{0}")]
+    Refused(Answer),
+    /// The bytes that arrived don't have the digest that was announced: damaged on the way or
+    /// before. The store kept nothing.
+    #[error("{0}")]
+    BadDigest(Answer),
+    /// 403: our clock is too far from the store's. The next request is signed with the store's time.
+    #[error("{answer}")]
+    Skew {
+        /// The store's clock.
+        store_time: Moment,
+        /// What it said.
+        answer: Answer,
+    },
+    /// 429, 408, 5xx, time-out, reset, refused connection, full disk: later. **A put may have taken
+    /// effect.**
+    #[error("{0}")]
+    Busy(Answer),
+    /// The object is larger than the caller's bound; reading was given up.
+    #[error("{answer}")]
+    TooLarge {
+        /// The caller's bound.
+        max_bytes: u64,
+        /// What was read.
+        answer: Answer,
+    },
+    /// The answer makes no sense: a success without digest or version, a page that repeats itself,
+    /// something that is not S3. **A put may have taken effect.**
+    #[error("{0}")]
+    Broken(Answer),
+}
+
+impl StoreError {
+    /// Whether a put that ended so may have taken effect nevertheless, now or later.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Broken(_))
+    }
+}
+
+/// Why a place can't keep evidence yet. Each names the command that makes one that can.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SetupFault {
+    /// There is no such bucket or directory.
+    #[error(
+        "{url} does not exist; make it with: holdfast bucket create --store {url} --retention 1d"
+    )]
+    Absent {
+        /// The store.
+        url: String,
+    },
+    /// Old versions are not kept.
+    #[error(
+        "versioning of {url} is {status}, expected Enabled: an overwrite would destroy evidence; \
+         turn it on with: holdfast bucket create --store {url} --retention 1d"
+    )]
+    NotVersioned {
+        /// The store.
+        url: String,
+        /// What it says of itself.
+        status: String,
+    },
+    /// Locks are impossible.
+    #[error(
+        "{url} has no Object Lock: nothing in it would be protected; many servers (MinIO, SeaweedFS) \
+         enable it only when a bucket is made, so make a new one with: \
+         holdfast bucket create --store s3://NEW-BUCKET/… --retention 1d"
+    )]
+    NoObjectLock {
+        /// The store.
+        url: String,
+    },
+    /// It couldn't be asked.
+    #[error("can't tell whether {url} is set up to keep evidence: {cause}")]
+    Unknown {
+        /// The store.
+        url: String,
+        /// Why not.
+        #[source]
+        cause: StoreError,
+    },
+}
+
+/// Why a store's URL or settings can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Neither of the two kinds.
+    #[error("store `{0}`: expected s3://BUCKET[/PREFIX] or file:///ABSOLUTE/DIRECTORY")]
+    Url(String),
+    /// The bucket's name can't be one.
+    #[error(
+        "store `{url}`: `{bucket}` is no bucket name: 3 to 63 of a-z 0-9 . -, a letter or digit at both ends"
+    )]
+    Bucket {
+        /// As given.
+        url: String,
+        /// Its bucket part.
+        bucket: String,
+    },
+    /// The prefix can't be one.
+    #[error(
+        "store `{0}`: a prefix is one or more parts of A-Z a-z 0-9 . _ - = with `/` between them, none of them `.` or `..`"
+    )]
+    Prefix(String),
+}
