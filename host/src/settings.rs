@@ -431,11 +431,12 @@ mod tests {
     fn every_fault_is_named_with_its_line() {
         let file = settings("spol = \"x\"\nage = 5\n[seal]\nagee = \"1s\"\n[odd]\nx = 1\n");
         let root = file.root();
-        let _ = (
-            root.required_text("spool"),
-            root.duration("age", Duration::ZERO),
+        assert_eq!(root.required_text("spool"), "");
+        assert_eq!(root.duration("age", Duration::ZERO), Duration::ZERO);
+        assert_eq!(
+            root.table("seal").duration("age", Duration::ZERO),
+            Duration::ZERO
         );
-        let _ = root.table("seal").duration("age", Duration::ZERO);
         let said = file.finish().unwrap_err().to_string();
         assert_eq!(
             said.lines().collect::<Vec<_>>(),
