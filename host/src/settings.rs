@@ -4,74 +4,22 @@
 //! nearest key that it did ask for. Asking never fails: a faulty value is noted and a stand-in
 //! returned, so that one run tells all faults; [`Settings::finish`] refuses them together.
 
+mod fault;
 mod value;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::str::FromStr;
 use std::time::Duration;
 use value::{Item, Value};
 
+pub use fault::{Fault, Faults, SettingsError};
 pub use value::parse_retention;
 
 /// Longest settings file that is read.
 pub const FILE_MAX_BYTES: u64 = 1024 * 1024;
-
-/// One thing wrong in a settings file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fault {
-    /// Line in the file, from 1.
-    pub line: usize,
-    /// The key with its tables, such as `seal.age`; empty if the file is not TOML.
-    pub key: String,
-    /// What is wrong and what was expected.
-    pub message: String,
-}
-
-/// Why settings cannot be used: the file, or all faults in it.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file was read and these things are wrong in it.
-    #[error("{0}")]
-    Faulty(Faults),
-}
-
-/// All faults of one file, in the order of their lines. Displays one a line, `file:line: key: what`.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Faults {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong in it.
-    pub faults: Vec<Fault>,
-}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, fault) in self.faults.iter().enumerate() {
-            let newline = if number == 0 { "" } else { "\n" };
-            let colon = if fault.key.is_empty() { "" } else { ": " };
-            let Fault { line, key, message } = fault;
-            write!(
-                f,
-                "{newline}{}:{line}: {key}{colon}{message}",
-                self.path.display()
-            )?;
-        }
-        Ok(())
-    }
-}
 
 /// What all tables of one file share.
 #[derive(Debug, Default)]
