@@ -30,6 +30,12 @@ pub const SIGNATURE_MAX: usize = 4096;
 /// Largest manifest file that a reader fetches: line and signature.
 pub const MANIFEST_FILE_MAX: usize = MANIFEST_MAX + SIGNATURE_MAX;
 
+/// Largest `allowed_signers` file.
+pub const SIGNERS_FILE_MAX: usize = 1024 * 1024;
+
+/// Longest line of an `allowed_signers` file, without its LF.
+pub const SIGNERS_LINE_MAX: usize = 16 * 1024;
+
 /// Longest agent or stream name, in bytes.
 pub const NAME_MAX: usize = 63;
 
