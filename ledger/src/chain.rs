@@ -1,1 +1,397 @@
-//! .
+//! What must hold between the manifests of one epoch, followed one by one, and across epochs.
+//!
+//! Pure bookkeeping: it is told manifests whose signatures are good and answers with what does not
+//! fit. It goes on after every break, taking what is there as the new truth, so that one fault is
+//! told once and hides no other. How grave a break is, is the verifier's to say. Memory is about a
+//! hundred bytes for each source of the epoch.
+
+mod seams;
+mod tiling;
+
+use crate::digest::Digest;
+use crate::manifest::{EventKind, Manifest, Source, Was};
+use crate::moment::Moment;
+use crate::name::Epoch;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use seams::{Edge, SeamFault, Seams, Touch};
+pub use tiling::{Tiling, TilingFault};
+
+/// Something that does not fit what came before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Break {
+    /// Manifests `first..=last` are not there.
+    SeqGap {
+        /// The first that is missing.
+        first: u64,
+        /// The last that is missing.
+        last: u64,
+    },
+    /// `prev.sha256` is of another manifest.
+    Prev {
+        /// The digest of the manifest that is there.
+        expected: Digest,
+        /// The digest that was signed.
+        got: Digest,
+    },
+    /// `entries.first` is not the next number.
+    Entries {
+        /// The next number.
+        expected: u64,
+        /// The one that was signed.
+        got: u64,
+    },
+    /// `retention_max_s` is not the longest so far.
+    Retention {
+        /// The longest so far.
+        expected: u64,
+        /// The one that was signed.
+        got: u64,
+    },
+    /// `body.date` is not what the rule gives.
+    Date {
+        /// The rule's date.
+        expected: String,
+        /// The one that was signed.
+        got: String,
+    },
+    /// The manifest before had `stop`, this one has no `start`.
+    StartMissing,
+    /// The boot clock went back within one boot.
+    BootClock {
+        /// Milliseconds in the manifest before.
+        before_ms: u64,
+        /// Milliseconds in this one.
+        got_ms: u64,
+    },
+    /// A source's `from` is not where it stood.
+    Range {
+        /// The source.
+        source: u64,
+        /// Where it stood.
+        expected: u64,
+        /// Its `from`.
+        got: u64,
+    },
+    /// A source breaks another rule.
+    Source {
+        /// The source.
+        source: u64,
+        /// The rule.
+        rule: &'static str,
+    },
+    /// The gaps of a manifest without entries do not fill its ranges.
+    Tiling(TilingFault),
+}
+
+/// A source's statement that it continues one of another epoch, to be held against that one's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The manifest that makes it.
+    pub seq: u64,
+    /// The source in the own epoch.
+    pub source: u64,
+    /// The one it continues.
+    pub was: Was,
+    /// Its first byte.
+    pub from: u64,
+}
+
+/// A promise of a next manifest that was not kept in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// Seconds that were promised at most.
+    pub promised_s: u64,
+    /// Seconds it lasted.
+    pub lasted_s: u64,
+    /// Whether the machine was started anew meanwhile, so only its wall clock tells.
+    pub rebooted: bool,
+}
+
+/// When a manifest was sealed and what it promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// Wall clock.
+    pub sealed: Moment,
+    /// When the next was due.
+    pub next_due: Option<Moment>,
+    /// The boot.
+    pub boot_id: Epoch,
+    /// Milliseconds since it.
+    pub boot_ms: u64,
+}
+
+impl Pulse {
+    /// The pulse of `manifest`.
+    #[must_use]
+    pub fn of(manifest: &Manifest) -> Self {
+        Self {
+            sealed: manifest.time.sealed,
+            next_due: manifest.next_due,
+            boot_id: manifest.time.boot_id,
+            boot_ms: manifest.time.boot_ms,
+        }
+    }
+
+    /// The silence between this manifest and the next, if it outlasted the promise. Within one boot
+    /// the boot clock measures it, for nobody sets that one.
+    #[must_use]
+    pub fn silence_until(&self, next: &Self) -> Option<Silence> {
+        let due = self.next_due?;
+        let promised_s = due.since_s(self.sealed);
+        let rebooted = self.boot_id != next.boot_id;
+        let lasted_ms = if rebooted {
+            next.sealed.micros().saturating_sub(self.sealed.micros()) / 1000
+        } else {
+            next.boot_ms.saturating_sub(self.boot_ms)
+        };
+        (lasted_ms > promised_s.saturating_mul(1000)).then_some(Silence {
+            promised_s,
+            lasted_s: lasted_ms / 1000,
+            rebooted,
+        })
+    }
+}
+
+/// What following one manifest brought to light.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// What does not fit.
+    pub breaks: Vec<Break>,
+    /// What is to be held against other epochs.
+    pub claims: Vec<Claim>,
+    /// A silence that this manifest ended.
+    pub silence: Option<Silence>,
+}
+
+/// Where a source stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// One after its last byte.
+    pub to: u64,
+    /// Nothing may follow: a gap of unknown end.
+    pub ended: bool,
+    /// Where it was first seen, hashed: held for life, and paths may be long.
+    path: Digest,
+}
+
+/// The state of one epoch after its newest manifest followed so far.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// `seq` of that manifest.
+    pub seq: u64,
+    /// SHA-256 of its line.
+    pub sha256: Digest,
+    /// Its pulse.
+    pub pulse: Pulse,
+    /// Its `retention_max_s`.
+    pub retention_max_s: u64,
+    /// Number of the next entry.
+    pub next_entry: u64,
+    /// The epoch's sources.
+    pub sources: BTreeMap<u64, Position>,
+    date: Option<String>,
+    stopped: bool,
+    /// Whether every manifest so far was there, so that an unknown source is a new one.
+    whole: bool,
+}
+
+impl Chain {
+    /// Begins with the oldest manifest that is there. One other than seq 0 stands as a root: what it
+    /// says of the past is taken as given.
+    #[must_use]
+    pub fn begin(manifest: &Manifest, sha256: Digest) -> (Self, Step) {
+        let mut chain = Self {
+            seq: manifest.seq,
+            sha256,
+            pulse: Pulse::of(manifest),
+            retention_max_s: manifest.retention_max_s,
+            next_entry: 0,
+            sources: BTreeMap::new(),
+            date: None,
+            stopped: false,
+            whole: manifest.seq == 0,
+        };
+        let mut step = Step::default();
+        if chain.whole && manifest.entries.first != 0 {
+            step.breaks.push(Break::Entries {
+                expected: 0,
+                got: manifest.entries.first,
+            });
+        }
+        let first_ever = manifest.prev_epoch.as_ref().is_some_and(Vec::is_empty);
+        if first_ever && manifest.retention_max_s != manifest.retention_s {
+            step.breaks.push(Break::Retention {
+                expected: manifest.retention_s,
+                got: manifest.retention_max_s,
+            });
+        }
+        chain.absorb(manifest, sha256, false, &mut step);
+        (chain, step)
+    }
+
+    /// Follows the next manifest that is there; its seq must be over the last one's.
+    #[must_use]
+    pub fn follow(&mut self, manifest: &Manifest, sha256: Digest) -> Step {
+        let mut step = Step::default();
+        let gap = manifest.seq > self.seq.saturating_add(1);
+        if gap {
+            step.breaks.push(Break::SeqGap {
+                first: self.seq + 1,
+                last: manifest.seq - 1,
+            });
+            self.whole = false;
+        } else {
+            self.check_link(manifest, &mut step.breaks);
+        }
+        self.check_entries(manifest, gap, &mut step.breaks);
+        self.check_retention(manifest, gap, &mut step.breaks);
+        let pulse = Pulse::of(manifest);
+        if pulse.boot_id == self.pulse.boot_id && pulse.boot_ms < self.pulse.boot_ms {
+            step.breaks.push(Break::BootClock {
+                before_ms: self.pulse.boot_ms,
+                got_ms: pulse.boot_ms,
+            });
+        }
+        if !gap {
+            step.silence = self.pulse.silence_until(&pulse);
+        }
+        self.absorb(manifest, sha256, gap, &mut step);
+        step
+    }
+
+    fn check_link(&self, manifest: &Manifest, breaks: &mut Vec<Break>) {
+        if let Some(prev) = manifest.prev.filter(|prev| prev.sha256 != self.sha256) {
+            breaks.push(Break::Prev {
+                expected: self.sha256,
+                got: prev.sha256,
+            });
+        }
+        if self.stopped && !manifest.has(EventKind::Start) {
+            breaks.push(Break::StartMissing);
+        }
+    }
+
+    fn check_entries(&self, manifest: &Manifest, gap: bool, breaks: &mut Vec<Break>) {
+        let (expected, got) = (self.next_entry, manifest.entries.first);
+        if got < expected || (got > expected && !gap) {
+            breaks.push(Break::Entries { expected, got });
+        }
+    }
+
+    fn check_retention(&self, manifest: &Manifest, gap: bool, breaks: &mut Vec<Break>) {
+        let (expected, got) = (
+            self.retention_max_s.max(manifest.retention_s),
+            manifest.retention_max_s,
+        );
+        if got < expected || (got > expected && !gap) {
+            breaks.push(Break::Retention { expected, got });
+        }
+    }
+
+    fn check_date(&self, manifest: &Manifest, gap: bool) -> Option<Break> {
+        let (got, last) = (&manifest.body.as_ref()?.date, manifest.time.last?);
+        // Days compare as text. Behind a root or a gap an earlier body's date may be the later one.
+        let expected = self.date.clone().unwrap_or_default().max(last.day());
+        let open = gap || (self.date.is_none() && !self.whole);
+        let fits = *got == expected || (open && *got > expected);
+        (!fits).then(|| Break::Date {
+            expected,
+            got: got.clone(),
+        })
+    }
+
+    /// Takes `manifest` as the new state, after its links have been judged.
+    fn absorb(&mut self, manifest: &Manifest, sha256: Digest, gap: bool, step: &mut Step) {
+        step.breaks.extend(self.check_date(manifest, gap));
+        for source in &manifest.sources {
+            self.move_source(manifest.seq, source, gap, step);
+        }
+        for event in &manifest.events {
+            let (EventKind::Gap, Some(id), Some(from), None) =
+                (event.kind, event.source, event.from, event.to)
+            else {
+                continue;
+            };
+            let Some(position) = self.sources.get_mut(&id) else {
+                continue;
+            };
+            position.ended = true;
+            if position.to != from {
+                step.breaks.push(Break::Source {
+                    source: id,
+                    rule: "a gap of unknown end stands at the source's last byte",
+                });
+            }
+        }
+        if manifest.entries.count == 0 {
+            let empty = Tiling::of(manifest).finish();
+            step.breaks.extend(empty.err().map(Break::Tiling));
+        }
+        self.seq = manifest.seq;
+        self.sha256 = sha256;
+        self.pulse = Pulse::of(manifest);
+        self.retention_max_s = manifest.retention_max_s;
+        self.next_entry = manifest
+            .entries
+            .first
+            .saturating_add(manifest.entries.count);
+        if let Some(body) = &manifest.body {
+            self.date = Some(body.date.clone());
+        }
+        self.stopped = manifest.has(EventKind::Stop);
+    }
+
+    fn move_source(&mut self, seq: u64, source: &Source, gap: bool, step: &mut Step) {
+        let id = source.id;
+        let path = Digest::of(&source.path_bytes().map(|path| path.0).unwrap_or_default());
+        let known = self.sources.get(&id).copied();
+        if let Some(was) = &source.was {
+            step.claims.push(Claim {
+                seq,
+                source: id,
+                was: was.clone(),
+                from: source.from,
+            });
+        }
+        let mut broken = |rule| step.breaks.push(Break::Source { source: id, rule });
+        let expected = match known {
+            Some(position) => {
+                if source.was.is_some() {
+                    broken("was stands in a source's first entry of the epoch alone");
+                }
+                if position.path != path {
+                    broken("a source keeps its path for life");
+                }
+                if position.ended {
+                    broken("nothing follows a gap of unknown end");
+                }
+                Some(position.to)
+            }
+            // Where it continues another epoch's source is for the claim to judge.
+            None if source.was.is_some() || !self.whole => None,
+            None => Some(0),
+        };
+        let lost = gap && known.is_some_and(|position| source.from > position.to);
+        if let Some(expected) = expected.filter(|expected| *expected != source.from && !lost) {
+            step.breaks.push(Break::Range {
+                source: id,
+                expected,
+                got: source.from,
+            });
+        }
+        self.sources.insert(
+            id,
+            Position {
+                to: source.to,
+                ended: false,
+                path,
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;
