@@ -1,1 +1,26 @@
-//! .
+//! What the end-to-end tests stand on: a real MinIO that they start, the real programs, and the
+//! one check of the world that every scenario ends with.
+//!
+//! It knows the programs by their command lines and the archive by docs/format.md; it must not ask
+//! the code under test what is right. Every wait has a limit, every failure shows the logs.
+
+#![forbid(unsafe_code)]
+
+pub mod bucket;
+pub mod cache;
+pub mod dice;
+pub mod minio;
+pub mod process;
+pub mod programs;
+pub mod samples;
+pub mod site;
+pub mod wait;
+pub mod world;
+
+pub use bucket::Bucket;
+pub use dice::Dice;
+pub use minio::Minio;
+pub use process::{Finished, Running};
+pub use programs::Program;
+pub use site::Site;
+pub use wait::wait_for;

@@ -1,0 +1,1 @@
+//! Format 1's fixed examples, and the by-hand check of them with stock tools.

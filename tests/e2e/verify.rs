@@ -1,0 +1,1 @@
+//! What an auditor is told of tampering, silence and copies, with which exit code.

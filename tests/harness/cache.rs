@@ -1,0 +1,44 @@
+//! Where `./test` puts the tools that tests use: outside target/, one name a version.
+//!
+//! Nothing is installed from here. What is missing fails, never skips.
+
+use std::path::PathBuf;
+
+/// The pins that `./test` reads as well.
+const PINS: &str = include_str!("../pins");
+
+/// The pinned version under `name`.
+fn pin(name: &str) -> &'static str {
+    let line = PINS
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    line.unwrap_or_else(|| panic!("tests/pins has no {name}"))
+}
+
+fn root() -> PathBuf {
+    let given = std::env::var_os("HOLDFAST_CACHE").map(PathBuf::from);
+    given.unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/holdfast")
+    })
+}
+
+fn installed(path: PathBuf) -> PathBuf {
+    assert!(path.exists(), "{} is missing: run ./test", path.display());
+    path
+}
+
+/// The MinIO server.
+#[must_use]
+pub fn minio() -> PathBuf {
+    installed(
+        root()
+            .join("bin")
+            .join(format!("minio-{}", pin("MINIO_VERSION"))),
+    )
+}
+
+/// A folder for PYTHONPATH in which `import duckdb` works.
+#[must_use]
+pub fn duckdb() -> PathBuf {
+    installed(root().join(format!("duckdb-{}", pin("DUCKDB_VERSION"))))
+}

@@ -1,0 +1,248 @@
+//! One host of the product's user: logs, configs, a spool, and the programs run on them.
+
+use crate::minio::{Account, Minio, root};
+use crate::process::{Finished, Running, show};
+use crate::programs::{Program, grant};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long one command of the programs may take.
+pub const COMMAND_LIMIT: Duration = Duration::from_secs(120);
+
+/// A host in a temporary directory. When its test fails it shows the programs' logs.
+#[derive(Debug)]
+pub struct Site {
+    home: TempDir,
+    /// Where the archiver and the auditor find the store; `None` for `file://`.
+    endpoint: Option<String>,
+    /// What the archiver signs its requests with; the auditor too.
+    pub account: Account,
+    store: String,
+    calls: AtomicU32,
+}
+
+impl Site {
+    /// A host whose agent `web-01` has the streams given in TOML, archiving to `store`.
+    ///
+    /// In `streams`, `{logs}` stands for the folder of logs.
+    ///
+    /// # Panics
+    /// When the disk refuses.
+    #[must_use]
+    pub fn new(store: &str, streams: &str) -> Self {
+        let home = TempDir::with_prefix("holdfast-site-").expect("a temporary directory");
+        // An agent without root's rights must get in as well.
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(home.path(), open).expect("an own folder's mode can be set");
+        for folder in ["logs", "out"] {
+            fs::create_dir(home.path().join(folder)).expect("a folder can be made");
+        }
+        let calls = AtomicU32::new(0);
+        let site = Self {
+            home,
+            endpoint: None,
+            account: root(),
+            store: store.to_owned(),
+            calls,
+        };
+        site.write_agent_config("", streams);
+        site.write_archiver_config("");
+        site
+    }
+
+    /// The same on a MinIO.
+    #[must_use]
+    pub fn on(minio: &Minio, store: &str, streams: &str) -> Self {
+        let mut site = Self::new(store, streams);
+        site.endpoint = Some(minio.endpoint());
+        site
+    }
+
+    /// A path below the host's directory.
+    #[must_use]
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.home.path().join(below)
+    }
+
+    /// A path in the folder of logs.
+    #[must_use]
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.path("logs").join(name)
+    }
+
+    /// The store's URL.
+    #[must_use]
+    pub fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// Writes agent.toml: `top` is for further top-level keys.
+    ///
+    /// # Panics
+    /// When the disk refuses.
+    pub fn write_agent_config(&self, top: &str, streams: &str) {
+        let home = self.home.path().display();
+        let streams = streams.replace("{logs}", &self.path("logs").display().to_string());
+        let text = format!(
+            "agent = \"web-01\"\nspool = \"{home}/spool\"\nstate = \"{home}/state\"\n{top}\n{streams}\n"
+        );
+        fs::write(self.path("agent.toml"), text).expect("a config can be written");
+    }
+
+    /// Writes archiver.toml: `more` is for further keys.
+    ///
+    /// # Panics
+    /// When the disk refuses.
+    pub fn write_archiver_config(&self, more: &str) {
+        let text = format!(
+            "spool = \"{}\"\nstore = \"{}\"\n{more}\n",
+            self.path("spool").display(),
+            self.store
+        );
+        fs::write(self.path("archiver.toml"), text).expect("a config can be written");
+    }
+
+    /// Makes spool and key by `holdfast-agent init` and pins the key for the auditor.
+    ///
+    /// # Panics
+    /// When `init` fails.
+    pub fn init(&self) {
+        let line = self.agent(&["init"]).expect(0).stdout;
+        fs::write(self.path("signers"), line).expect("a file can be written");
+    }
+
+    /// `holdfast-agent <args> --config agent.toml`, to be started.
+    #[must_use]
+    pub fn agent_command(&self, args: &[&str]) -> Command {
+        let mut command = Program::Agent.command();
+        command
+            .args(args)
+            .arg("--config")
+            .arg(self.path("agent.toml"));
+        command
+    }
+
+    /// `holdfast archive --config archiver.toml <args>`, to be started.
+    #[must_use]
+    pub fn archive_command(&self, args: &[&str]) -> Command {
+        let mut command = self.holdfast_command();
+        command
+            .arg("archive")
+            .arg("--config")
+            .arg(self.path("archiver.toml"))
+            .args(args);
+        command
+    }
+
+    /// `holdfast`, able to reach the store, to be given arguments.
+    #[must_use]
+    pub fn holdfast_command(&self) -> Command {
+        let mut command = Program::Holdfast.command();
+        if let Some(endpoint) = &self.endpoint {
+            grant(&mut command, endpoint, &self.account);
+        }
+        command
+    }
+
+    /// Starts a command of this host; its output goes to a log of its own.
+    #[must_use]
+    pub fn start(&self, command: Command, label: &str) -> Running {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        Running::start(command, &self.path("out"), &format!("{call:03}-{label}"))
+    }
+
+    /// Runs `holdfast-agent` to its end.
+    #[must_use]
+    pub fn agent(&self, args: &[&str]) -> Finished {
+        let label = args.first().copied().unwrap_or("agent");
+        self.start(self.agent_command(args), label)
+            .finish(COMMAND_LIMIT)
+    }
+
+    /// Runs `holdfast archive` to its end.
+    #[must_use]
+    pub fn archive(&self, args: &[&str]) -> Finished {
+        self.start(self.archive_command(args), "archive")
+            .finish(COMMAND_LIMIT)
+    }
+
+    /// Runs `holdfast verify` on the store with the pinned key, to its end.
+    #[must_use]
+    pub fn verify(&self, args: &[&str]) -> Finished {
+        let store = self.store.clone();
+        self.verify_at(&store, args)
+    }
+
+    /// Runs `holdfast verify` on another store or prefix with the pinned key.
+    #[must_use]
+    pub fn verify_at(&self, store: &str, args: &[&str]) -> Finished {
+        let mut command = self.holdfast_command();
+        command
+            .args(["verify", "--store", store, "--signers"])
+            .arg(self.path("signers"))
+            .args(args);
+        self.start(command, "verify").finish(COMMAND_LIMIT)
+    }
+
+    /// Files `<seq>/manifest` in the spool: sealed batches that are still kept.
+    #[must_use]
+    pub fn sealed(&self) -> Vec<PathBuf> {
+        let mut found = files_below(&self.path("spool/sealed"));
+        found.retain(|path| path.ends_with("manifest"));
+        found
+    }
+
+    /// Sealed batches without a receipt.
+    #[must_use]
+    pub fn unreceipted(&self) -> Vec<PathBuf> {
+        let (sealed, receipts) = (self.path("spool/sealed"), self.path("spool/receipts"));
+        let has_receipt = |manifest: &PathBuf| {
+            let slot = manifest
+                .parent()
+                .and_then(|slot| slot.strip_prefix(&sealed).ok());
+            slot.is_some_and(|slot| receipts.join(slot).with_extension("receipt").exists())
+        };
+        self.sealed()
+            .into_iter()
+            .filter(|manifest| !has_receipt(manifest))
+            .collect()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut logs = files_below(&self.path("out"));
+            logs.sort();
+            // The newest calls tell most; a kill test makes hundreds.
+            for log in logs.iter().rev().take(6).rev() {
+                show(log);
+            }
+        }
+    }
+}
+
+/// All files below a folder; one that vanishes meanwhile is left out.
+#[must_use]
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(_) => files.push(entry.path()),
+                Err(_) => {}
+            }
+        }
+    }
+    files
+}
