@@ -9,6 +9,7 @@
 pub mod bucket;
 pub mod cache;
 pub mod dice;
+pub mod front;
 pub mod minio;
 pub mod process;
 pub mod programs;
@@ -19,6 +20,7 @@ pub mod world;
 
 pub use bucket::Bucket;
 pub use dice::Dice;
+pub use front::Front;
 pub use minio::Minio;
 pub use process::{Finished, Running};
 pub use programs::Program;

@@ -57,7 +57,7 @@ impl Minio {
         for _ in 0..PORT_TRIES {
             let port = free_port();
             if let Some(server) = launch(port, &home) {
-                let client = client(port, &root());
+                let client = client(&endpoint(port), &root());
                 let server = Mutex::new(Some(server));
                 return Self {
                     port,
@@ -92,7 +92,7 @@ impl Minio {
     /// `http://127.0.0.1:<port>`
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        endpoint(self.port)
     }
 
     /// The SDK's client, as root.
@@ -148,11 +148,16 @@ pub fn root() -> Account {
     }
 }
 
-/// A client for the server on `port`, by path style, with no retries that could hide a fault.
-fn client(port: u16, account: &Account) -> Client {
+fn endpoint(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+/// A client for the server at `endpoint`, by path style.
+#[must_use]
+pub fn client(endpoint: &str, account: &Account) -> Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(format!("http://127.0.0.1:{port}"))
+        .endpoint_url(endpoint)
         .region(Region::new(REGION))
         .credentials_provider(Credentials::new(
             &account.key,
