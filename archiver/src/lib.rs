@@ -1,2 +1,4 @@
 //! .
+pub mod retry;
+pub mod spool;
 pub mod store;

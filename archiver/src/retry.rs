@@ -1,0 +1,148 @@
+//! What a failed request leads to: the same again later, one stream held, or everything held.
+//!
+//! Pure: the caller gives the attempt's number and a random roll, and does the waiting.
+
+use crate::store::StoreError;
+use std::time::Duration;
+
+/// The first wait after a failure that may pass by itself.
+const BACKOFF_FIRST: Duration = Duration::from_millis(200);
+
+/// No wait for such a failure is longer, however long the outage: a store that is back is noticed
+/// within a minute.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// How often the wait for a store that answers nonsense doubles. Each try of a put may leave one
+/// more locked version, so they become rare: 64 times the configured wait.
+const NONSENSE_DOUBLINGS_MAX: u32 = 6;
+
+/// How much of the archive a failure holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The stream whose object was refused.
+    Stream,
+    /// Every stream: the next object would fare no better.
+    Everything,
+}
+
+/// What to do about a failed request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    /// The same request with the same bytes, after this wait. There is no last attempt.
+    Again(Duration),
+    /// Hash the local bytes: if they are still good, the same request after this wait.
+    Recheck(Duration),
+    /// Be unhealthy, say what to check, and try again after this wait.
+    Hold(Scope, Duration),
+}
+
+/// Rules on a failure. `attempt` counts the failures in a row from 0, `roll` is random and
+/// `hold_wait` is how long the configuration lets something held rest.
+#[must_use]
+pub fn rule(error: &StoreError, attempt: u32, roll: u64, hold_wait: Duration) -> Ruling {
+    match error {
+        StoreError::Busy(_) | StoreError::Conflict(_) | StoreError::Skew { .. } => {
+            Ruling::Again(backoff(attempt, roll))
+        }
+        StoreError::BadDigest(_) => Ruling::Recheck(backoff(attempt, roll)),
+        StoreError::Denied(_) | StoreError::NoBucket(_) | StoreError::Missing(_) => {
+            Ruling::Hold(Scope::Everything, hold_wait)
+        }
+        StoreError::Broken(_) => {
+            let factor = 1 << attempt.min(NONSENSE_DOUBLINGS_MAX);
+            Ruling::Hold(Scope::Everything, hold_wait.saturating_mul(factor))
+        }
+        StoreError::Refused(_) | StoreError::Exists(_) | StoreError::TooLarge { .. } => {
+            Ruling::Hold(Scope::Stream, hold_wait)
+        }
+    }
+}
+
+/// Doubling waits up to [`BACKOFF_MAX`], of which the upper half is random: a fleet that lost its
+/// store together must not come back together.
+fn backoff(attempt: u32, roll: u64) -> Duration {
+    let full = 1_u32
+        .checked_shl(attempt)
+        .and_then(|factor| BACKOFF_FIRST.checked_mul(factor))
+        .map_or(BACKOFF_MAX, |wait| wait.min(BACKOFF_MAX));
+    let half = full / 2;
+    let half_us = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
+    half + Duration::from_micros(roll % half_us.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Answer;
+    use ledger::Moment;
+
+    const HOLD: Duration = Duration::from_secs(30);
+
+    fn answer() -> Answer {
+        Answer {
+            asked: "put k".into(),
+            said: "no".into(),
+        }
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_its_cap_and_never_ends() {
+        let (low, high) = (
+            |attempt| backoff(attempt, 0),
+            |attempt| {
+                let half_us = u64::try_from(backoff(attempt, 0).as_micros()).unwrap();
+                backoff(attempt, half_us)
+            },
+        );
+        for (attempt, full_ms) in [(0, 200), (1, 400), (5, 6_400), (8, 51_200), (9, 60_000)] {
+            assert_eq!(low(attempt), Duration::from_millis(full_ms / 2));
+            assert_eq!(high(attempt), Duration::from_millis(full_ms));
+        }
+        for attempt in [10, 31, 32, 64, u32::MAX] {
+            assert_eq!(high(attempt), BACKOFF_MAX, "{attempt}");
+            assert!((BACKOFF_MAX / 2..=BACKOFF_MAX).contains(&backoff(attempt, u64::MAX)));
+        }
+    }
+
+    #[test]
+    fn every_failure_has_its_ruling() {
+        let again = Ruling::Again(BACKOFF_FIRST / 2);
+        let all = Ruling::Hold(Scope::Everything, HOLD);
+        let stream = Ruling::Hold(Scope::Stream, HOLD);
+        let skew = StoreError::Skew {
+            store_time: Moment::LAST,
+            answer: answer(),
+        };
+        let too_large = StoreError::TooLarge {
+            max_bytes: 1,
+            answer: answer(),
+        };
+        for (error, expected) in [
+            (StoreError::Busy(answer()), again),
+            (StoreError::Conflict(answer()), again),
+            (skew, again),
+            (
+                StoreError::BadDigest(answer()),
+                Ruling::Recheck(BACKOFF_FIRST / 2),
+            ),
+            (StoreError::Denied(answer()), all),
+            (StoreError::NoBucket(answer()), all),
+            (StoreError::Missing(answer()), all),
+            (StoreError::Broken(answer()), all),
+            (StoreError::Refused(answer()), stream),
+            (StoreError::Exists(answer()), stream),
+            (too_large, stream),
+        ] {
+            assert_eq!(rule(&error, 0, 0, HOLD), expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_asked_for_ever_more_rarely() {
+        let broken = StoreError::Broken(answer());
+        for (attempt, factor) in [(1, 2), (6, 64), (7, 64), (u32::MAX, 64)] {
+            let expected = Ruling::Hold(Scope::Everything, HOLD * factor);
+            assert_eq!(rule(&broken, attempt, 0, HOLD), expected);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The spool as the archiver sees it: the agent's half, `sealed/`, read only, and what stands in its
+//! own half, `receipts/`, beside it. Names and contents are hostile input.
+//!
+//! It says what is there and reads batches; it decides nothing ([`order`] does) and writes nothing
+//! ([`crate::receipt`] does), but removes receipts whose batch is gone.
+
+pub mod batch;
+mod folder;
+pub mod order;
+
+use batch::{Batch, BatchError};
+use folder::Folder;
+use ledger::manifest::EpochHead;
+use ledger::name::{Epoch, Name, parse_seq};
+use order::{EpochView, Mark, Next, Outlook};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The agent's half.
+pub const SEALED: &str = "sealed";
+/// The archiver's half.
+pub const RECEIPTS: &str = "receipts";
+
+/// Longest time between two looks at all of a stream's batches. Between them only the number that
+/// comes next is asked for, so that an idle stream costs next to nothing however much it keeps.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// The spool's folder.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    root: PathBuf,
+}
+
+/// What was found of one stream at the last look, and what was done since.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// What is to be done.
+    pub outlook: Outlook,
+    /// Where the next batch will appear, if nothing unforeseen happens.
+    expected: Option<Next>,
+    epochs: BTreeSet<Epoch>,
+    looked: Option<Instant>,
+    links: BTreeMap<Epoch, Vec<EpochHead>>,
+}
+
+impl Memory {
+    /// Has everything looked at anew the next time.
+    pub fn forget(&mut self) {
+        self.looked = None;
+    }
+
+    /// The batch at `next` has its receipt.
+    pub fn passed(&mut self, next: Next) {
+        self.outlook.next = None;
+        self.outlook.backlog = self.outlook.backlog.saturating_sub(1);
+        self.expected = next.successor();
+        if self.expected.is_none() {
+            self.forget();
+        }
+    }
+}
+
+impl Spool {
+    /// The spool at `root`, which must have both halves.
+    ///
+    /// # Errors
+    /// One of them is missing or can't be listed; the text names it.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        for half in [SEALED, RECEIPTS] {
+            let path = root.join(half);
+            let listed = Folder::open(&path).and_then(|folder| folder.names());
+            listed.map_err(|error| name_error(&path.display(), error))?;
+        }
+        Ok(Self { root: root.into() })
+    }
+
+    /// The archiver's half.
+    #[must_use]
+    pub fn receipts(&self) -> PathBuf {
+        self.root.join(RECEIPTS)
+    }
+
+    /// The streams that have a folder, in order of their names.
+    ///
+    /// # Errors
+    /// `sealed/` can't be listed.
+    pub fn streams(&self) -> io::Result<BTreeSet<Name>> {
+        let names = self.half(SEALED)?.names()?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// Brings `memory.outlook` up to date with what stands in the spool for `stream`.
+    ///
+    /// # Errors
+    /// A folder can't be listed; the text names it.
+    pub fn look(&self, stream: &Name, memory: &mut Memory, now: Instant) -> io::Result<()> {
+        let looked = self.look_closely(stream, memory, now);
+        let path = self.root.join(stream.as_str());
+        looked.map_err(|error| name_error(&path.display(), error))
+    }
+
+    /// Makes one batch durable, reads and checks it.
+    ///
+    /// # Errors
+    /// [`BatchError`]
+    pub fn read(&self, stream: &Name, epoch: Epoch, seq: u64) -> Result<Batch, BatchError> {
+        let absent = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => BatchError::Absent,
+            _ => BatchError::Unreadable(error),
+        };
+        let sealed = self.half(SEALED)?;
+        let stream_folder = sealed.enter(stream.as_str()).map_err(absent)?;
+        let epoch_folder = stream_folder.enter(&epoch.to_string()).map_err(absent)?;
+        let batch = Batch::read(&epoch_folder, &seq_name(seq), |slot| {
+            (&slot.stream, slot.epoch, slot.seq) == (stream, epoch, seq)
+        })?;
+        // Its own folder is durable by now; these make the way to it so.
+        for folder in [&epoch_folder, &stream_folder, &sealed] {
+            folder.sync()?;
+        }
+        Ok(batch)
+    }
+
+    fn half(&self, half: &str) -> io::Result<Folder> {
+        Folder::open(&self.root)?.enter(half)
+    }
+
+    fn look_closely(&self, stream: &Name, memory: &mut Memory, now: Instant) -> io::Result<()> {
+        let folder = self.half(SEALED)?.enter(stream.as_str())?;
+        let names = folder.names()?;
+        let epochs: BTreeSet<Epoch> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let fresh = memory
+            .looked
+            .is_some_and(|at| now.duration_since(at) < LOOK_EVERY);
+        if !fresh || epochs != memory.epochs {
+            memory.links.retain(|epoch, _| epochs.contains(epoch));
+            let views = self.views(stream, &epochs, &mut memory.links)?;
+            memory.outlook = order::outlook(&views);
+            memory.expected = memory.outlook.expected;
+            memory.epochs = epochs;
+            memory.looked = Some(now);
+            return Ok(());
+        }
+        let Some(expected) = memory.expected.filter(|_| memory.outlook.next.is_none()) else {
+            return Ok(());
+        };
+        let is_there = folder
+            .enter(&expected.epoch.to_string())?
+            .has(&seq_name(expected.seq))?;
+        memory.outlook.next = is_there.then_some(expected);
+        memory.outlook.backlog = memory.outlook.backlog.max(usize::from(is_there));
+        Ok(())
+    }
+
+    /// Everything that stands in the spool for `stream`. Marks of batches that are gone are removed
+    /// on the way.
+    fn views(
+        &self,
+        stream: &Name,
+        epochs: &BTreeSet<Epoch>,
+        links: &mut BTreeMap<Epoch, Vec<EpochHead>>,
+    ) -> io::Result<BTreeMap<Epoch, EpochView>> {
+        // Marks first: one that is listed here had its batch before, so a batch that is not listed
+        // afterwards is gone, not new.
+        let mut marks = self.marks(stream)?;
+        let folder = self.half(SEALED)?.enter(stream.as_str())?;
+        let mut views = BTreeMap::new();
+        for epoch in epochs {
+            let Some(epoch_folder) = found(folder.enter(&epoch.to_string()))? else {
+                continue;
+            };
+            let names = epoch_folder.names()?;
+            let sealed: BTreeSet<u64> = names.iter().filter_map(|name| parse_seq(name)).collect();
+            let marks = marks.remove(epoch).unwrap_or_default();
+            self.drop_orphans(stream, *epoch, &marks, Some(&sealed))?;
+            // A stream's only epoch needs no links, and a bad genesis is not believed.
+            let needs_links = epochs.len() > 1 && sealed.contains(&0);
+            let links = if needs_links && marks.get(&0) != Some(&Mark::Bad) {
+                links_of(&epoch_folder, stream, *epoch, links)?
+            } else {
+                Vec::new()
+            };
+            views.insert(
+                *epoch,
+                EpochView {
+                    sealed,
+                    marks,
+                    links,
+                },
+            );
+        }
+        for (epoch, marks) in marks {
+            self.drop_orphans(stream, epoch, &marks, None)?;
+        }
+        Ok(views)
+    }
+
+    fn marks(&self, stream: &Name) -> io::Result<BTreeMap<Epoch, BTreeMap<u64, Mark>>> {
+        let mut marks = BTreeMap::new();
+        let Some(folder) = found(self.half(RECEIPTS)?.enter(stream.as_str()))? else {
+            return Ok(marks);
+        };
+        for name in folder.names()? {
+            let Ok(epoch) = name.parse::<Epoch>() else {
+                continue;
+            };
+            let names = folder.enter(&name)?.names()?;
+            let mut of_epoch = BTreeMap::new();
+            for (seq, mark) in names.iter().filter_map(|name| parse_mark(name)) {
+                // Should several stand there, the one that tells of more trouble counts.
+                let worst = of_epoch.entry(seq).or_insert(mark);
+                *worst = mark.max(*worst);
+            }
+            marks.insert(epoch, of_epoch);
+        }
+        Ok(marks)
+    }
+
+    /// Removes what stands in `receipts/` for batches that are gone. A crash leaves some of it, to
+    /// be removed at the next look.
+    fn drop_orphans(
+        &self,
+        stream: &Name,
+        epoch: Epoch,
+        marks: &BTreeMap<u64, Mark>,
+        sealed: Option<&BTreeSet<u64>>,
+    ) -> io::Result<()> {
+        let is_gone = |seq: &u64| sealed.is_none_or(|sealed| !sealed.contains(seq));
+        if sealed.is_some() && !marks.keys().any(is_gone) {
+            return Ok(());
+        }
+        let stream_folder = self.half(RECEIPTS)?.enter(stream.as_str())?;
+        let folder = stream_folder.enter(&epoch.to_string())?;
+        for name in folder.names()? {
+            let of_gone = parse_mark(&name).is_some_and(|(seq, _)| is_gone(&seq));
+            // Only one archiver writes here, and not now: a temporary file is a killed one's.
+            if of_gone || name.starts_with(".tmp-") {
+                folder.remove(&name)?;
+            }
+        }
+        if sealed.is_none() {
+            stream_folder.remove_if_empty(&epoch.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// The epochs that `epoch` continues, as its genesis says; read once.
+fn links_of(
+    epoch_folder: &Folder,
+    stream: &Name,
+    epoch: Epoch,
+    known: &mut BTreeMap<Epoch, Vec<EpochHead>>,
+) -> io::Result<Vec<EpochHead>> {
+    if let Some(links) = known.get(&epoch) {
+        return Ok(links.clone());
+    }
+    let statement = Batch::read_statement(epoch_folder, &seq_name(0), |slot| {
+        (&slot.stream, slot.epoch, slot.seq) == (stream, epoch, 0)
+    });
+    match statement {
+        Ok(manifest) => {
+            let links = manifest.prev_epoch.unwrap_or_default();
+            known.insert(epoch, links.clone());
+            Ok(links)
+        }
+        // Its turn to be uploaded will come, and then its fault is found and stated.
+        Err(BatchError::Absent | BatchError::Rot(_)) => Ok(Vec::new()),
+        Err(BatchError::Unreadable(error)) => Err(error),
+    }
+}
+
+fn seq_name(seq: u64) -> String {
+    format!("{seq:020}")
+}
+
+/// A file of `receipts/<stream>/<epoch>/`.
+fn parse_mark(name: &str) -> Option<(u64, Mark)> {
+    let (seq, extension) = name.split_once('.')?;
+    let mark = match extension {
+        "receipt" => Mark::Receipt,
+        "bad" => Mark::Bad,
+        "conflict" => Mark::Conflict,
+        _ => return None,
+    };
+    Some((parse_seq(seq)?, mark))
+}
+
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn name_error(what: &dyn std::fmt::Display, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}

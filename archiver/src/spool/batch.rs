@@ -1,0 +1,194 @@
+//! A sealed batch, read once, made durable and checked before anyone is told of it.
+//!
+//! Only [`Batch::read`] makes one, so whoever holds a `Batch` holds bytes that fit their manifest.
+
+use super::folder::Folder;
+use bytes::Bytes;
+use ledger::limits::{BATCH_RAW_MAX, MANIFEST_FILE_MAX};
+use ledger::manifest::Manifest;
+use ledger::name::Slot;
+use ledger::signature::{self, Key, Signature};
+use ledger::{Digest, block::Block};
+use std::io;
+
+/// Largest stored body that is read: gzip adds at most this little to what it cannot compress.
+const BODY_MAX: u64 = BATCH_RAW_MAX + BATCH_RAW_MAX / 64;
+
+/// A batch that fits its manifest, its signature and its place.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// What it states.
+    pub manifest: Manifest,
+    /// The manifest file, as it is stored.
+    pub file: Bytes,
+    /// SHA-256 of that file.
+    pub file_sha256: Digest,
+    /// SHA-256 of its first line: the manifest's identity.
+    pub line_sha256: Digest,
+    /// Who signed it.
+    pub key: Key,
+    /// The stored body, if the batch has entries; its digest is `manifest.stored.sha256`.
+    pub body: Option<Bytes>,
+}
+
+/// Why a batch is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// There is no such batch.
+    #[error("there is no such batch in the spool")]
+    Absent,
+    /// Its bytes do not fit, or the disk does not keep or give them: it will not get better.
+    #[error("{0}")]
+    Rot(String),
+    /// The system refused for now.
+    #[error("cannot read it now: {0}")]
+    Unreadable(#[from] io::Error),
+}
+
+impl Batch {
+    /// Where it stands in the archive.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        self.manifest.slot()
+    }
+
+    /// Reads the batch at `epoch_folder/name`, whose folders above are already durable, and checks
+    /// it. `belongs` says whether its slot is that of the folder it was found in.
+    pub(super) fn read(
+        epoch_folder: &Folder,
+        name: &str,
+        belongs: impl Fn(&Slot) -> bool,
+    ) -> Result<Self, BatchError> {
+        let folder = epoch_folder
+            .enter(name)
+            .map_err(|error| absent(error, name))?;
+        let manifest = folder
+            .read_synced("manifest", MANIFEST_FILE_MAX as u64)
+            .map_err(|error| rot(error, "manifest"))?;
+        let statement = Statement::check(&manifest, belongs)?;
+        let body = match &statement.manifest.stored {
+            None => None,
+            Some(stored) if stored.size > BODY_MAX => {
+                return Err(BatchError::Rot(format!(
+                    "body: {} bytes, over {BODY_MAX}",
+                    stored.size
+                )));
+            }
+            Some(stored) => {
+                let body = folder.read_synced("body", stored.size);
+                Some(body.map_err(|error| rot(error, "body"))?)
+            }
+        };
+        match folder.sync_file("cursors") {
+            // They are the agent's own: without them there is nothing here to be lost.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            synced => synced.map_err(|error| rot(error, "cursors"))?,
+        }
+        folder.sync().map_err(|error| rot(error, "the folder"))?;
+        if let Some(body) = &body {
+            check_body(&statement.manifest, body)?;
+        }
+        Ok(Self {
+            manifest: statement.manifest,
+            file_sha256: Digest::of(&manifest),
+            file: manifest.into(),
+            line_sha256: statement.line_sha256,
+            key: statement.key,
+            body: body.map(Bytes::from),
+        })
+    }
+
+    /// Reads only what the batch at `epoch_folder/name` states.
+    pub(super) fn read_statement(
+        epoch_folder: &Folder,
+        name: &str,
+        belongs: impl Fn(&Slot) -> bool,
+    ) -> Result<Manifest, BatchError> {
+        let folder = epoch_folder
+            .enter(name)
+            .map_err(|error| absent(error, name))?;
+        let manifest = folder.read("manifest", MANIFEST_FILE_MAX as u64);
+        let manifest = manifest.map_err(|error| rot(error, "manifest"))?;
+        Ok(Statement::check(&manifest, belongs)?.manifest)
+    }
+}
+
+/// A manifest whose signature is valid in itself. Whose it should be is not known here.
+struct Statement {
+    manifest: Manifest,
+    line_sha256: Digest,
+    key: Key,
+}
+
+impl Statement {
+    fn check(file: &[u8], belongs: impl Fn(&Slot) -> bool) -> Result<Self, BatchError> {
+        let fault = |error: &dyn std::fmt::Display| BatchError::Rot(format!("manifest: {error}"));
+        let (line, block) = signature::split(file).map_err(|error| fault(&error))?;
+        let signature = Signature::parse(block).map_err(|error| fault(&error))?;
+        signature.verify(line).map_err(|error| fault(&error))?;
+        let manifest = Manifest::parse(line).map_err(|error| fault(&error))?;
+        let slot = manifest.slot();
+        if !belongs(&slot) {
+            return Err(fault(&format_args!("it states {slot}, another place")));
+        }
+        Ok(Self {
+            manifest,
+            line_sha256: Digest::of(line),
+            key: signature.key(),
+        })
+    }
+}
+
+fn check_body(manifest: &Manifest, body: &[u8]) -> Result<(), BatchError> {
+    let stored = manifest.stored.as_ref();
+    let expected = stored.map(|stored| (stored.size, stored.sha256));
+    let found = (body.len() as u64, Digest::of(body));
+    if expected != Some(found) {
+        let (size, sha256) = found;
+        return Err(BatchError::Rot(format!(
+            "body: {size} bytes with SHA-256 {sha256}, not what its manifest states"
+        )));
+    }
+    let blocks = manifest.blocks.as_deref().unwrap_or_default();
+    match blocks.iter().position(|block| !fits(block, body)) {
+        None => Ok(()),
+        Some(number) => Err(BatchError::Rot(format!(
+            "body: block {number} is not what its manifest states"
+        ))),
+    }
+}
+
+fn fits(block: &Block, body: &[u8]) -> bool {
+    let from = usize::try_from(block.offset).unwrap_or(usize::MAX);
+    let size = usize::try_from(block.size).unwrap_or(usize::MAX);
+    let bytes = from.checked_add(size).and_then(|to| body.get(from..to));
+    bytes.is_some_and(|bytes| Digest::of(bytes) == block.sha256)
+}
+
+fn absent(error: io::Error, name: &str) -> BatchError {
+    match error.kind() {
+        io::ErrorKind::NotFound => BatchError::Absent,
+        _ => rot(error, name),
+    }
+}
+
+/// Tells what will not get better by waiting from what may. A failed fsync is of the first kind: the
+/// kernel may have dropped the bytes and would call the next fsync a success.
+fn rot(error: io::Error, what: &str) -> BatchError {
+    use io::ErrorKind::{
+        Interrupted, OutOfMemory, PermissionDenied, ResourceBusy, StaleNetworkFileHandle,
+    };
+    let passing = [
+        PermissionDenied,
+        OutOfMemory,
+        Interrupted,
+        ResourceBusy,
+        StaleNetworkFileHandle,
+    ];
+    let no_descriptors = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+    let scarce = no_descriptors.map(|errno| Some(errno.raw_os_error()));
+    if passing.contains(&error.kind()) || scarce.contains(&error.raw_os_error()) {
+        return BatchError::Unreadable(error);
+    }
+    BatchError::Rot(format!("{what}: {error}"))
+}
