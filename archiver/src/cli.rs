@@ -1,0 +1,101 @@
+//! The command line, as typed. Each command's words live beside the command; here they are joined.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use host::logging::Format;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  holdfast archive --config /etc/holdfast/archiver.toml
+  holdfast archive --once
+
+Exit codes: 0 done and clean; 1 evidence damaged, a fork, rot, or a store that gives in; 2 could not
+finish; 3 usage or configuration; 4 intact, but someone interfered; 101 and over 127 a crash.";
+
+const ARCHIVE_EXAMPLES: &str = "\
+Examples:
+  holdfast archive                                  run until SIGTERM, with /etc/holdfast/archiver.toml
+  holdfast archive --config ./archiver.toml --once  upload what is in the spool, then exit
+
+The smallest configuration:
+  spool = \"/var/lib/holdfast/spool\"
+  store = \"s3://audit-logs/prod\"
+
+Credentials, region and endpoint come by the AWS conventions: AWS_PROFILE, AWS_ACCESS_KEY_ID,
+AWS_REGION, AWS_ENDPOINT_URL_S3, instance metadata, web identity.
+
+Exit codes with --once: 0 everything is in the store, locked; 1 a fork or rot; 2 something is held;
+3 the configuration, or a store that cannot keep evidence.";
+
+/// Archives logs so that nobody can change or drop a line afterwards without an auditor seeing it.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Log more: -v the steps, -vv everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Log less: -q warnings and errors, -qq errors alone.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub quiet: u8,
+    /// The form of the log on stderr.
+    #[arg(long, global = true, default_value = "text", value_name = "text|json")]
+    pub log_format: Format,
+}
+
+impl Common {
+    /// -1 for each `-q`, +1 for each `-v`.
+    #[must_use]
+    pub fn verbosity(&self) -> i8 {
+        let bounded = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
+        bounded(self.verbose).saturating_sub(bounded(self.quiet))
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Upload sealed batches from the spool and see them locked.
+    Archive(ArchiveArgs),
+}
+
+/// Words of `holdfast archive`.
+#[derive(Debug, Args)]
+#[command(after_help = ARCHIVE_EXAMPLES)]
+pub struct ArchiveArgs {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// Exit once everything that stands in the spool is in the store.
+    #[arg(long)]
+    pub once: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn words_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn verbosity_is_a_balance() {
+        let of = |words: &[&str]| Cli::try_parse_from(words).unwrap().common.verbosity();
+        assert_eq!(of(&["holdfast", "archive"]), 0);
+        assert_eq!(of(&["holdfast", "-vv", "archive", "-v"]), 1);
+        assert_eq!(of(&["holdfast", "archive", "-qq"]), -2);
+    }
+}
