@@ -138,6 +138,20 @@ impl<'de> Deserialize<'de> for Strict {
     }
 }
 
+/// For `#[serde(deserialize_with = "object")]`: an object without duplicate keys, which serde's own
+/// maps would let the last one win.
+///
+/// # Errors
+/// Not an object, or not strict.
+pub fn object<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Strict>, D::Error> {
+    match Strict::deserialize(deserializer)? {
+        Strict::Object(object) => Ok(object),
+        _ => Err(de::Error::custom("expected an object")),
+    }
+}
+
 impl Serialize for Strict {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -15,6 +15,10 @@ pub const BATCH_RAW_TARGET: u64 = 16 * 1024 * 1024;
 /// Raw bytes of a batch that readers refuse to exceed.
 pub const BATCH_RAW_MAX: u64 = 24 * 1024 * 1024;
 
+/// Stored bytes of a batch that readers refuse to exceed, so that a GET is bounded by the format and
+/// not by what a manifest claims. Bytes that cannot be compressed grow by far less than this leaves.
+pub const BATCH_STORED_MAX: u64 = 32 * 1024 * 1024;
+
 /// Entries of a batch; binds writers and readers.
 pub const BATCH_ENTRIES_MAX: u64 = 1 << 18;
 
@@ -63,6 +67,7 @@ pub const ENTRY_RAW_MAX: usize = 6 * MAX_LINE + 64 * 1024;
 
 const _: () = {
     assert!((BLOCK_RAW_TARGET as u64) < BLOCK_RAW_MAX);
+    assert!(BATCH_RAW_MAX < BATCH_STORED_MAX);
     assert!(BATCH_RAW_TARGET + ENTRY_RAW_MAX as u64 <= BATCH_RAW_MAX);
     assert!(ENTRY_RAW_MAX as u64 <= BLOCK_RAW_MAX - BLOCK_RAW_TARGET as u64);
     assert!(MANIFEST_TARGET < MANIFEST_MAX);
