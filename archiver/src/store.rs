@@ -4,13 +4,17 @@
 //! caller's one loop does the first, the manifest's retention says the second, `ledger` knows the
 //! third. Keys are always below the store's prefix and never become paths outside of it.
 
+mod directory;
 mod error;
+mod location;
 
 use bytes::Bytes;
 use ledger::{Digest, Moment};
 use std::future::Future;
 
+pub use directory::DirectoryStore;
 pub use error::{Answer, OpenError, SetupFault, StoreError};
+pub use location::Location;
 
 /// Longest key, prefix included, that S3 takes.
 pub const KEY_MAX: usize = 1024;
@@ -206,7 +210,7 @@ pub struct Page {
 /// Where a page starts. Only good for the store and prefix that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    key: String,
+    key: Vec<u8>,
     version_id: Option<String>,
 }
 

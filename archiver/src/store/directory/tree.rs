@@ -1,0 +1,268 @@
+//! Paths of a directory store: walked folder by folder by descriptor, never through a symlink.
+
+use super::super::KEY_MAX;
+use super::super::location::is_plain_part;
+use super::fault::Fault;
+use super::lock::modified;
+use ledger::Moment;
+use ledger::name::ObjectName;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Folders deep that a key may be; ours are five.
+pub(super) const DEPTH_MAX: usize = 8;
+
+/// Where objects are written before they get their name; no list shows it.
+pub(super) const SCRATCH: &str = ".holdfast-tmp";
+
+/// Age after which a temporary file is a crash's and not another writer's.
+const SCRATCH_KEPT_S: u64 = 24 * 60 * 60;
+
+const FOLDER_FLAGS: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+const FILE_FLAGS: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
+/// The directory below which keys are paths.
+pub(super) struct Tree {
+    root: Arc<Path>,
+}
+
+impl Tree {
+    pub(super) fn new(root: Arc<Path>) -> Self {
+        Self { root }
+    }
+
+    /// The directory itself: the operator's own path, so symlinks on the way to it are followed.
+    pub(super) fn open_root(&self) -> Result<OwnedFd, Fault> {
+        let flags = FOLDER_FLAGS.difference(OFlags::NOFOLLOW);
+        match rustix::fs::open(&*self.root, flags, Mode::empty()) {
+            Err(Errno::NOENT) => Err(Fault::NoRoot),
+            opened => Ok(opened?),
+        }
+    }
+
+    /// Where `key` stands, if its folders are there.
+    pub(super) fn find(&self, key: &str) -> Result<Place, Fault> {
+        let (folders, name) = split(key).ok_or(Fault::ForeignKey)?;
+        let mut at = self.open_root()?;
+        for folder in folders {
+            at = rustix::fs::openat(&at, folder, FOLDER_FLAGS, Mode::empty())?;
+        }
+        Ok(Place::new(at, name))
+    }
+
+    /// Where `key` is to stand. Each folder is durable in its parent before the next is made.
+    pub(super) fn make(&self, key: &str) -> Result<Place, Fault> {
+        let (folders, name) = split(key).ok_or(Fault::ForeignKey)?;
+        let mut at = self.open_root()?;
+        for folder in folders {
+            at = make_folder(&at, folder, 0o755)?;
+        }
+        Ok(Place::new(at, name))
+    }
+
+    /// A new name for a temporary file, in a folder of its own on the same file system. What crashes
+    /// left there long before `now` is removed.
+    pub(super) fn scratch(&self, now: Moment) -> Result<Place, Fault> {
+        let folder = make_folder(&self.open_root()?, SCRATCH, 0o700)?;
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            // Another writer may sweep at the same time: what is gone is gone.
+            let Ok(stat) = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            let file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+            if file && now.since_s(modified(&stat)) > SCRATCH_KEPT_S {
+                sweep(&folder, name);
+            }
+        }
+        Ok(Place::new(folder, &host::disk::random_name()?))
+    }
+}
+
+/// A name in an open folder.
+pub(super) struct Place {
+    folder: OwnedFd,
+    name: String,
+}
+
+impl Place {
+    fn new(folder: OwnedFd, name: &str) -> Self {
+        let name = name.to_owned();
+        Self { folder, name }
+    }
+
+    /// Opens the regular file that stands here. Reading it leaves its access time, which is the
+    /// lock, alone where we may ask for that.
+    pub(super) fn open(&self) -> Result<File, Fault> {
+        let open = |flags| rustix::fs::openat(&self.folder, &self.name, flags, Mode::empty());
+        let file = match open(FILE_FLAGS | OFlags::NOATIME) {
+            // Only the owner may ask; for others the mount decides (relatime keeps a future time).
+            Err(Errno::PERM) => open(FILE_FLAGS),
+            opened => opened,
+        };
+        let file = match file {
+            Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => return Err(Fault::NotAFile),
+            opened => opened?,
+        };
+        let stat = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Fault::NotAFile);
+        }
+        Ok(File::from(file))
+    }
+
+    /// As [`Place::open`]; `None` if nothing stands here.
+    pub(super) fn open_existing(&self) -> Result<Option<File>, Fault> {
+        match self.open() {
+            Err(Fault::System(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    /// Makes a new file here for writing.
+    pub(super) fn create_new(&self) -> Result<File, Fault> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o600);
+        let file = rustix::fs::openat(&self.folder, &self.name, flags, mode)?;
+        Ok(File::from(file))
+    }
+
+    /// Takes a temporary name away; what stays is swept later.
+    pub(super) fn discard(&self) {
+        sweep(&self.folder, &self.name);
+    }
+
+    /// Gives the file that stands here the name `to`; of any number of them at once, one gets it.
+    pub(super) fn rename_new(&self, to: &Self) -> Result<(), Errno> {
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&self.folder, &self.name, &to.folder, &to.name, flags) {
+            // NFS, where WORM storage often is, has no such rename.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.link_new(to),
+            renamed => renamed,
+        }
+    }
+
+    /// As [`Place::rename_new`] in two steps: a crash between them leaves a second name in the
+    /// scratch folder, to be swept.
+    fn link_new(&self, to: &Self) -> Result<(), Errno> {
+        let flags = AtFlags::empty();
+        rustix::fs::linkat(&self.folder, &self.name, &to.folder, &to.name, flags)?;
+        self.discard();
+        Ok(())
+    }
+
+    /// Makes the names in this folder durable.
+    pub(super) fn sync_folder(&self) -> Result<(), Errno> {
+        rustix::fs::fsync(&self.folder)
+    }
+}
+
+/// Folders and file name of a key of ours; `None` for any other.
+fn split(key: &str) -> Option<(Vec<&str>, &str)> {
+    let mut parts: Vec<&str> = key.split('/').collect();
+    let ours = ObjectName::parse(key) != ObjectName::Foreign
+        && key.len() <= KEY_MAX
+        && parts.len() <= DEPTH_MAX
+        && parts.iter().all(|part| is_plain_part(part));
+    let name = parts.pop()?;
+    ours.then_some((parts, name))
+}
+
+fn make_folder(parent: &OwnedFd, name: &str, mode: u32) -> Result<OwnedFd, Fault> {
+    match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(mode)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    // Even one that was there: a crash may have come between its mkdir and this.
+    rustix::fs::fsync(parent)?;
+    let folder = rustix::fs::openat(parent, name, FOLDER_FLAGS, Mode::empty())?;
+    Ok(folder)
+}
+
+fn sweep(scratch: &OwnedFd, name: impl rustix::path::Arg + std::fmt::Debug + Copy) {
+    if let Err(errno) = rustix::fs::unlinkat(scratch, name, AtFlags::empty()) {
+        tracing::debug!(?name, %errno, "temporary file stays");
+    }
+}
+
+/// Opens a folder found in a list.
+pub(super) fn open_folder(parent: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(parent, name, FOLDER_FLAGS, Mode::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_keys_become_paths() {
+        for key in [
+            "probe/a",
+            "probe/a/b",
+            "manifests/web-01/auth/0193a3f4-2c00-7007-8707-070707070707/00000000000000000000.manifest",
+        ] {
+            assert!(split(key).is_some(), "{key}");
+        }
+        for key in [
+            "",
+            "probe",
+            "probe/",
+            "probe//a",
+            "probe/../a",
+            "probe/.hidden",
+            "probe/a\0",
+            "/probe/a",
+            "../probe/a",
+            ".holdfast-tmp/a",
+            "other/a",
+            "probe/1/2/3/4/5/6/7/8",
+            &format!("probe/{}", "x".repeat(256)),
+        ] {
+            assert!(split(key).is_none(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn link_stands_in_for_rename() {
+        let home = tempfile::tempdir().unwrap();
+        let tree = Tree::new(home.path().into());
+        let from = tree.scratch(Moment::from_micros(0)).unwrap();
+        let to = tree.make("probe/x").unwrap();
+        from.create_new().unwrap();
+        from.link_new(&to).unwrap();
+        assert!(to.open_existing().unwrap().is_some());
+        assert!(from.open_existing().unwrap().is_none());
+
+        let second = tree.scratch(Moment::from_micros(0)).unwrap();
+        second.create_new().unwrap();
+        assert_eq!(second.link_new(&to), Err(Errno::EXIST));
+        assert_eq!(second.rename_new(&to), Err(Errno::EXIST));
+    }
+
+    #[test]
+    fn scratch_is_swept_after_a_day() {
+        let home = tempfile::tempdir().unwrap();
+        let tree = Tree::new(home.path().into());
+        let now = host::clock::now();
+        let left = tree.scratch(now).unwrap();
+        left.create_new().unwrap();
+        drop(tree.scratch(now.plus_s(SCRATCH_KEPT_S - 60)).unwrap());
+        assert!(left.open_existing().unwrap().is_some());
+        drop(tree.scratch(now.plus_s(SCRATCH_KEPT_S + 60)).unwrap());
+        assert!(left.open_existing().unwrap().is_none());
+    }
+}
