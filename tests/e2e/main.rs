@@ -1,5 +1,8 @@
 //! End to end: the real programs on real files, against a real MinIO. The list says what belongs where.
 
+mod crash; // programs and server killed amid their work
+mod flow; // lines go in while logs rotate, objects come out, everything comes back
+mod shapes; // lines of every shape
 mod stores; // one conformance suite on every store: what the Store trait promises, by capability
 mod vectors; // format 1's fixed examples, and the by-hand check, with stock tools
 mod verify; // what an auditor is told: tampering, silence, copies, exit codes

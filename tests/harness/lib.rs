@@ -17,6 +17,7 @@ pub mod samples;
 pub mod site;
 pub mod wait;
 pub mod world;
+pub mod writer;
 
 pub use bucket::Bucket;
 pub use dice::Dice;
@@ -26,3 +27,4 @@ pub use process::{Finished, Running};
 pub use programs::Program;
 pub use site::Site;
 pub use wait::wait_for;
+pub use writer::{Rotation, Writer};

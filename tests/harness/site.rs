@@ -3,6 +3,7 @@
 use crate::minio::{Account, Minio, root};
 use crate::process::{Finished, Running, show};
 use crate::programs::{Program, grant};
+use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -187,6 +188,33 @@ impl Site {
             .arg(self.path("signers"))
             .args(args);
         self.start(command, "verify").finish(COMMAND_LIMIT)
+    }
+
+    /// Demands of `holdfast verify` exit 0 and no finding above a note; gives its report.
+    ///
+    /// # Panics
+    /// With the findings if it says anything else.
+    #[track_caller]
+    pub fn verify_clean(&self) -> Value {
+        let report = self.verify(&["--format", "json"]).expect(0).stdout;
+        let report: Value = serde_json::from_str(&report).expect("a report is JSON");
+        let findings = report["findings"].as_array().expect("findings are a list");
+        let grave: Vec<_> = findings
+            .iter()
+            .filter(|finding| finding["severity"] != "note")
+            .collect();
+        assert!(grave.is_empty(), "exit 0, yet {grave:#?}");
+        report
+    }
+
+    /// Runs `holdfast bucket create` for the store.
+    #[must_use]
+    pub fn bucket_create(&self, args: &[&str]) -> Finished {
+        let mut command = self.holdfast_command();
+        command
+            .args(["bucket", "create", "--store", &self.store])
+            .args(args);
+        self.start(command, "bucket-create").finish(COMMAND_LIMIT)
     }
 
     /// Files `<seq>/manifest` in the spool: sealed batches that are still kept.

@@ -1,0 +1,310 @@
+//! Programs and server killed with SIGKILL amid their work; at the end the world is as if nothing
+//! had been.
+//!
+//! A kill counts only if it hit a live process that had something to lose: the agent with bytes
+//! written and not yet sealed, the archiver with a sealed batch that has no receipt. It is booked
+//! under the last `step="…"` that the process logged.
+
+use harness::process::Running;
+use harness::world::{Archive, check_locks};
+use harness::{Bucket, Dice, Minio, Rotation, Site, Writer, dice, samples, wait_for};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+use tempfile::TempDir;
+
+/// Kills that must count, and how many of them in each of [`GROUPS`] at least.
+const KILLS: usize = 30;
+const KILLS_A_GROUP: usize = 5;
+
+/// The steps that must be hit, by the beginning of their names.
+const GROUPS: [&str; 3] = ["seal.", "upload.", "recover."];
+
+/// Tries after which a test that cannot hit gives up.
+const TRIES: usize = 200;
+
+/// How long a process may take to come to the step that is aimed at.
+const AIM: Duration = Duration::from_secs(10);
+
+/// A kill comes this long at most after its step was seen.
+const AFTER_STEP_US: u64 = 3000;
+
+/// Restarts of the server amid uploads.
+const SERVER_KILLS: usize = 6;
+
+/// One stream sealed as often as can be configured, so that there are many batches.
+const STREAMS: &str = r#"
+poll = "20ms"
+[seal]
+age = "100ms"
+[[stream]]
+name = "all"
+include = ["{logs}/*"]
+retention = "1d"
+"#;
+
+/// The application: writes and rotates until told to stop.
+struct Application {
+    stop: AtomicBool,
+    written: AtomicU64,
+}
+
+impl Application {
+    fn new() -> Self {
+        Self {
+            stop: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+        }
+    }
+
+    /// Appends to two logs, one rotated by renaming and one by copying; gives all lives.
+    fn run(&self, site: &Site) -> Vec<Vec<u8>> {
+        let mut writers = [
+            Writer::create(&site.log("renamed.log"), Rotation::Rename),
+            Writer::create(&site.log("copied.log"), Rotation::CopyTruncate),
+        ];
+        let sample = samples::logs().remove(0);
+        let whole: Vec<_> = sample
+            .lines()
+            .filter(|line| line.ends_with(b"\n"))
+            .collect();
+        let mut lines = whole.iter().cycle();
+        for number in 1_u64.. {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            for writer in &mut writers {
+                let line = lines.next().expect("lines without end");
+                let line = [number.to_string().as_bytes(), b" ", line].concat();
+                writer.write(&line);
+                self.written.fetch_add(line.len() as u64, Ordering::Relaxed);
+                if number % 2000 == 0 {
+                    writer.rotate();
+                }
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        writers
+            .iter()
+            .flat_map(|writer| writer.lives().to_vec())
+            .collect()
+    }
+}
+
+/// Stops the application when a test ends, well or not: nobody else would.
+struct Stop<'a>(&'a Application);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The two programs, the one that lives now of each.
+struct Stage<'a> {
+    site: &'a Site,
+    agent: Running,
+    archiver: Running,
+}
+
+impl<'a> Stage<'a> {
+    fn open(site: &'a Site) -> Self {
+        Self {
+            site,
+            agent: start_agent(site),
+            archiver: start_archiver(site),
+        }
+    }
+
+    /// Kills a program soon after it logged a step of `group`; the step it was in, if that counts.
+    fn hit(&mut self, group: &str, dice: &mut Dice, application: &Application) -> Option<String> {
+        let is_upload = group == "upload.";
+        let victim = if is_upload {
+            &mut self.archiver
+        } else {
+            &mut self.agent
+        };
+        if group == "recover." {
+            victim.kill();
+            *victim = start_agent(self.site);
+        }
+        let before = victim.log().len();
+        let from = if group == "recover." { 0 } else { before };
+        aim(victim, group, from)?;
+        thread::sleep(Duration::from_micros(dice.below(AFTER_STEP_US)));
+
+        let pending = self.site.unreceipted();
+        let written = application.written.load(Ordering::Relaxed);
+        let was_alive = victim.kill();
+        let step = last_step(&victim.log());
+        let had_to_lose = if is_upload {
+            self.site
+                .unreceipted()
+                .iter()
+                .any(|batch| pending.contains(batch))
+        } else {
+            sealed_bytes(self.site) < written
+        };
+        *victim = if is_upload {
+            start_archiver(self.site)
+        } else {
+            start_agent(self.site)
+        };
+        step.filter(|_| was_alive && had_to_lose)
+    }
+}
+
+fn start_agent(site: &Site) -> Running {
+    site.start(site.agent_command(&["run", "-vv"]), "agent")
+}
+
+fn start_archiver(site: &Site) -> Running {
+    site.start(site.archive_command(&["-vv"]), "archiver")
+}
+
+/// Waits until a process logs a step of `group` after its first `from` bytes.
+fn aim(victim: &mut Running, group: &str, from: usize) -> Option<()> {
+    let began = Instant::now();
+    let words = format!("step=\"{group}");
+    while began.elapsed() < AIM {
+        let log = victim.log();
+        assert!(
+            victim.is_alive(),
+            "{} ended by itself:\n{log}",
+            victim.label()
+        );
+        if log.get(from..).is_some_and(|fresh| fresh.contains(&words)) {
+            return Some(());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    None
+}
+
+/// The step a process was in when its log ends; `None` when it was between two.
+fn last_step(log: &str) -> Option<String> {
+    let (_, rest) = log.rsplit_once("step=\"")?;
+    let step = rest.split('"').next()?;
+    (!step.ends_with(".done")).then(|| step.to_owned())
+}
+
+/// Bytes of sources that all sealed batches of the spool cover.
+fn sealed_bytes(site: &Site) -> u64 {
+    let covered = |manifest: &std::path::PathBuf| -> Option<u64> {
+        let bytes = fs::read(manifest).ok()?;
+        let line = bytes.split(|byte| *byte == b'\n').next()?;
+        let manifest: Value = serde_json::from_slice(line).ok()?;
+        let sources = manifest["sources"].as_array()?.iter();
+        sources
+            .map(|source| Some(source["to"].as_u64()? - source["from"].as_u64()?))
+            .sum()
+    };
+    site.sealed().iter().filter_map(covered).sum()
+}
+
+/// Drains what is left and demands the same world as without a single kill.
+fn check(site: &Site, bucket: &Bucket<'_>, written: &[Vec<u8>]) {
+    drop(site.agent(&["drain"]).expect(0));
+    drop(site.archive(&["--once"]).expect(0));
+    assert_eq!(site.unreceipted(), Vec::<std::path::PathBuf>::new());
+    let copy = TempDir::new().unwrap();
+    bucket.download("", copy.path());
+    let archive = Archive::read(copy.path());
+    archive.must_hold(written);
+    assert_eq!(archive.events("gap"), 0);
+    check_locks(bucket, "", 1);
+    site.verify_clean();
+}
+
+/// Whether the kills so far are enough, and if not, which group lacks most.
+fn lacking(hits: &BTreeMap<String, usize>) -> Option<&'static str> {
+    let in_group = |group: &str| -> usize {
+        let steps = hits.iter().filter(|(step, _)| step.starts_with(group));
+        steps.map(|(_, count)| count).sum()
+    };
+    let least = GROUPS.into_iter().min_by_key(|group| in_group(group))?;
+    let enough = in_group(least) >= KILLS_A_GROUP && hits.values().sum::<usize>() >= KILLS;
+    (!enough).then_some(least)
+}
+
+#[test]
+fn agent_and_archiver_killed_thirty_times_lose_and_double_nothing() {
+    let seed = dice::seed("crash", 20_261_122);
+    let mut dice = Dice::new(seed);
+    let minio = Minio::shared();
+    let bucket = minio.locked_bucket("crash");
+    let site = Site::on(&minio, &bucket.url(""), STREAMS);
+    site.write_archiver_config("poll = \"20ms\"");
+    site.init();
+    let application = Application::new();
+    let mut hits: BTreeMap<String, usize> = BTreeMap::new();
+    let mut misses = 0;
+    let written = thread::scope(|scope| {
+        let writing = scope.spawn(|| application.run(&site));
+        let stop = Stop(&application);
+        let mut stage = Stage::open(&site);
+        while let Some(group) = lacking(&hits) {
+            match stage.hit(group, &mut dice, &application) {
+                Some(step) => *hits.entry(step).or_default() += 1,
+                None => misses += 1,
+            }
+            if misses > TRIES {
+                break;
+            }
+        }
+        drop(stop);
+        writing.join().expect("the application does not panic")
+    });
+    print_table(seed, &hits, misses);
+    assert_eq!(
+        lacking(&hits),
+        None,
+        "not enough kills hit; {misses} did not count"
+    );
+    check(&site, &bucket, &written);
+}
+
+fn print_table(seed: u64, hits: &BTreeMap<String, usize>, misses: usize) {
+    let total: usize = hits.values().sum();
+    println!("kills that hit, by step (seed {seed}; {misses} more did not count):");
+    for (step, count) in hits {
+        println!("  {step:<24}{count:>4}");
+    }
+    println!("  {:<24}{total:>4}", "all");
+}
+
+#[test]
+fn a_server_killed_amid_uploads_gets_everything_in_the_end() {
+    let seed = dice::seed("server", 3);
+    let mut dice = Dice::new(seed);
+    let minio = Minio::start();
+    let bucket = minio.locked_bucket("crash");
+    let site = Site::on(&minio, &bucket.url(""), STREAMS);
+    site.write_archiver_config("poll = \"20ms\"");
+    site.init();
+    let application = Application::new();
+    let written = thread::scope(|scope| {
+        let writing = scope.spawn(|| application.run(&site));
+        let stop = Stop(&application);
+        let mut stage = Stage::open(&site);
+        for kill in 0..SERVER_KILLS {
+            let from = stage.archiver.log().len();
+            aim(&mut stage.archiver, "upload.put", from)
+                .unwrap_or_else(|| panic!("no upload before kill {kill}"));
+            thread::sleep(Duration::from_micros(dice.below(AFTER_STEP_US)));
+            minio.kill();
+            // Long enough that requests are refused as well as cut off.
+            thread::sleep(Duration::from_millis(dice.below(1500)));
+            minio.restart();
+        }
+        drop(stop);
+        let written = writing.join().expect("the application does not panic");
+        wait_for("the archiver to catch up", Duration::from_secs(120), || {
+            site.unreceipted().is_empty().then_some(())
+        });
+        written
+    });
+    check(&site, &bucket, &written);
+}
