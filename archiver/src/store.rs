@@ -7,6 +7,8 @@
 mod directory;
 mod error;
 mod location;
+mod open;
+mod s3;
 
 use bytes::Bytes;
 use ledger::{Digest, Moment};
@@ -15,6 +17,8 @@ use std::future::Future;
 pub use directory::DirectoryStore;
 pub use error::{Answer, OpenError, SetupFault, StoreError};
 pub use location::Location;
+pub use open::{AnyStore, StoreOptions, open, open_with};
+pub use s3::{Limits, S3Store};
 
 /// Longest key, prefix included, that S3 takes.
 pub const KEY_MAX: usize = 1024;

@@ -1,0 +1,141 @@
+//! Opens a store by its URL; the one place where the AWS conventions (environment, profiles, roles)
+//! are read.
+
+use super::s3::{Limits, S3Store};
+use super::{
+    Capability, DirectoryStore, Fetched, Location, Lock, OpenError, Page, Put, SetupFault, Store,
+    StoreError, Stored, Token,
+};
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_types::service_config::ServiceConfigKey;
+use ledger::Moment;
+
+/// What a URL doesn't say.
+#[derive(Debug, Clone, Default)]
+pub struct StoreOptions {
+    /// Bucket in the path, not in the host name; by default so where an endpoint is configured.
+    pub force_path_style: Option<bool>,
+    /// By default as the AWS conventions say.
+    pub region: Option<String>,
+    /// Entries of a list's page; by default as many as the store does well.
+    pub page_size: Option<usize>,
+    /// Time limits.
+    pub limits: Limits,
+}
+
+/// Either store.
+#[derive(Debug, Clone)]
+pub enum AnyStore {
+    /// `s3://`
+    S3(Box<S3Store>),
+    /// `file://`
+    Directory(DirectoryStore),
+}
+
+/// Opens the store at `url`. Nothing is sent yet, and nothing need be there: [`Store::check`] tells.
+///
+/// # Errors
+/// The URL names no store.
+pub async fn open(url: &str, options: &StoreOptions) -> Result<AnyStore, OpenError> {
+    let location = url.parse()?;
+    if let Location::Directory(_) = location {
+        return Ok(open_with(&location, &SdkConfig::builder().build(), options));
+    }
+    let shared = aws_config::defaults(BehaviorVersion::v2026_01_12()).load();
+    Ok(open_with(&location, &shared.await, options))
+}
+
+/// As [`open`], with AWS settings that were found elsewhere.
+#[must_use]
+pub fn open_with(location: &Location, shared: &SdkConfig, options: &StoreOptions) -> AnyStore {
+    match location {
+        Location::Directory(root) => {
+            let (root, url) = (root.clone(), location.url());
+            AnyStore::Directory(DirectoryStore::new(root, &url, options.page_size))
+        }
+        Location::Bucket { bucket, prefix } => {
+            let endpoint = endpoint(shared);
+            let place = (bucket.as_str(), prefix.as_str());
+            AnyStore::S3(Box::new(S3Store::new(
+                shared,
+                endpoint.as_deref(),
+                place,
+                options,
+            )))
+        }
+    }
+}
+
+/// The endpoint the SDK will use, which it tells nobody: AWS_ENDPOINT_URL_S3 or the profile's, else
+/// the general one.
+fn endpoint(shared: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let own = shared.service_config().zip(key.ok());
+    own.and_then(|(settings, key)| settings.load_config(key))
+        .or_else(|| shared.endpoint_url().map(str::to_owned))
+}
+
+/// Calls the same method of whichever store it is.
+macro_rules! either {
+    ($self:ident, $store:ident => $call:expr) => {
+        match $self {
+            Self::S3($store) => $call,
+            Self::Directory($store) => $call,
+        }
+    };
+}
+
+impl Store for AnyStore {
+    async fn put(&self, put: Put<'_>) -> Result<Stored, StoreError> {
+        either!(self, store => store.put(put).await)
+    }
+
+    async fn lock_of(&self, key: &str, version_id: &str) -> Result<Option<Lock>, StoreError> {
+        either!(self, store => store.lock_of(key, version_id).await)
+    }
+
+    async fn extend(&self, key: &str, version_id: &str, until: Moment) -> Result<(), StoreError> {
+        either!(self, store => store.extend(key, version_id, until).await)
+    }
+
+    async fn get(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        max_bytes: u64,
+    ) -> Result<Fetched, StoreError> {
+        either!(self, store => store.get(key, version_id, max_bytes).await)
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<String>, StoreError> {
+        either!(self, store => store.head(key).await)
+    }
+
+    async fn list_versions(&self, prefix: &str, page: Option<Token>) -> Result<Page, StoreError> {
+        either!(self, store => store.list_versions(prefix, page).await)
+    }
+
+    async fn check(&self) -> Result<(), SetupFault> {
+        either!(self, store => store.check().await)
+    }
+
+    async fn now(&self) -> Result<Moment, StoreError> {
+        either!(self, store => store.now().await)
+    }
+
+    fn capability(&self) -> Capability {
+        either!(self, store => store.capability())
+    }
+
+    fn url(&self) -> &str {
+        either!(self, store => store.url())
+    }
+
+    fn prefix(&self) -> &str {
+        either!(self, store => store.prefix())
+    }
+}

@@ -1,0 +1,419 @@
+//! `s3://bucket/prefix`: a store in a bucket with Object Lock, on AWS or any server like it.
+//!
+//! One call is one request: the SDK's own retries are off and every request has a time limit. What
+//! is sent is pinned by a wire test (tests/e2e/wire.rs).
+
+mod answer;
+mod list;
+mod setup;
+mod wire;
+
+use super::{
+    Answer, Capability, Fetched, Lock, LockMode, Page, Protection, Put, SetupFault, Store,
+    StoreError, StoreOptions, Stored, Token,
+};
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, EncodingType, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode,
+};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use bytes::{Bytes, BytesMut};
+use ledger::Moment;
+use list::NO_VERSION;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use wire::{ReplyWatch, SignedHash, StoreClock};
+
+/// Versions of a page: S3's own most.
+const PAGE_SIZE: i32 = 1000;
+
+/// How long a request may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Until connected, TLS included.
+    pub connect: Duration,
+    /// Whole request and reply, besides what their bytes take.
+    pub attempt: Duration,
+    /// Slowest line that still is one.
+    pub bytes_per_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            attempt: Duration::from_secs(30),
+            bytes_per_s: 64 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    fn of(&self, bytes: u64) -> Duration {
+        self.attempt + Duration::from_secs(bytes / self.bytes_per_s.max(1))
+    }
+}
+
+/// A bucket that keeps objects.
+#[derive(Debug, Clone)]
+pub struct S3Store {
+    client: Client,
+    bucket: String,
+    prefix: String,
+    url: String,
+    /// ` at http://…`, for texts; empty on AWS.
+    place: String,
+    region: Region,
+    page_size: i32,
+    limits: Limits,
+    clock: Arc<StoreClock>,
+}
+
+impl S3Store {
+    /// The store in `bucket` below `prefix`. Nothing is sent yet.
+    ///
+    /// `endpoint` is where the bucket is, if not on AWS; it is also in `shared`, the settings found
+    /// by the AWS conventions.
+    pub(super) fn new(
+        shared: &SdkConfig,
+        endpoint: Option<&str>,
+        (bucket, prefix): (&str, &str),
+        options: &StoreOptions,
+    ) -> Self {
+        let clock = Arc::new(StoreClock::default());
+        let region = match &options.region {
+            Some(region) => Region::new(region.clone()),
+            // Servers other than AWS take any; AWS answers a wrong one with the right one's name.
+            None => {
+                let found = shared.region().cloned();
+                found.unwrap_or_else(|| Region::from_static("us-east-1"))
+            }
+        };
+        let limits = options.limits;
+        let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect);
+        let config = aws_sdk_s3::config::Builder::from(shared)
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(region.clone())
+            .force_path_style(options.force_path_style.unwrap_or(endpoint.is_some()))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts.build())
+            // It takes slow links for stalled ones; our own limits bound every request.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .interceptor(ReplyWatch {
+                clock: Arc::clone(&clock),
+            });
+        let url = format!("s3://{bucket}/{prefix}");
+        Self {
+            client: Client::from_conf(config.build()),
+            bucket: bucket.into(),
+            prefix: prefix.into(),
+            url: url.trim_end_matches('/').into(),
+            place: endpoint.map_or_else(String::new, |endpoint| format!(" at {endpoint}")),
+            region,
+            page_size: options
+                .page_size
+                .and_then(|size| i32::try_from(size).ok())
+                .map_or(PAGE_SIZE, |size| size.clamp(1, PAGE_SIZE)),
+            limits,
+            clock,
+        }
+    }
+
+    fn asked(&self, operation: &str, key: &str) -> String {
+        let Self { url, place, .. } = self;
+        let slash = if key.is_empty() { "" } else { "/" };
+        format!("{operation} {url}{slash}{key}{place}")
+    }
+
+    fn full(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// Sends one request, with a time limit that allows for `bytes` of body.
+    async fn send<T, E>(
+        &self,
+        (operation, key): (&str, &str),
+        bytes: u64,
+        request: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<T, StoreError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let limit = self.limits.of(bytes);
+        match tokio::time::timeout(limit, request).await {
+            Ok(done) => done.map_err(|error| answer::explain(self.asked(operation, key), &error)),
+            Err(_) => Err(StoreError::Busy(self.too_slow((operation, key), limit))),
+        }
+    }
+
+    fn too_slow(&self, (operation, key): (&str, &str), limit: Duration) -> Answer {
+        Answer {
+            asked: self.asked(operation, key),
+            said: format!("no whole answer within {limit:?}"),
+        }
+    }
+
+    fn broken(&self, (operation, key): (&str, &str), said: impl Into<String>) -> StoreError {
+        StoreError::Broken(Answer {
+            asked: self.asked(operation, key),
+            said: said.into(),
+        })
+    }
+
+    /// Reads an object piece by piece, and no further than `max_bytes`.
+    async fn read(
+        &self,
+        key: &str,
+        reply: &mut GetObjectOutput,
+        max_bytes: u64,
+    ) -> Result<Bytes, StoreError> {
+        let announced = reply
+            .content_length()
+            .and_then(|size| u64::try_from(size).ok());
+        let too_large = || StoreError::TooLarge {
+            max_bytes,
+            answer: Answer {
+                asked: self.asked("get", key),
+                said: format!("longer than the {max_bytes} bytes it may have"),
+            },
+        };
+        if announced.is_some_and(|size| size > max_bytes) {
+            return Err(too_large());
+        }
+        let room = usize::try_from(announced.unwrap_or(0)).unwrap_or(0);
+        let mut bytes = BytesMut::with_capacity(room);
+        while let Some(piece) = reply.body.next().await {
+            let piece = piece.map_err(|error| {
+                StoreError::Busy(Answer {
+                    asked: self.asked("get", key),
+                    said: format!("the answer broke off: {error}"),
+                })
+            })?;
+            if bytes.len().saturating_add(piece.len()) as u64 > max_bytes {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes.freeze())
+    }
+}
+
+impl Store for S3Store {
+    async fn put(&self, put: Put<'_>) -> Result<Stored, StoreError> {
+        let what = ("put", put.key);
+        let size = put.bytes.len() as u64;
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.full(put.key))
+            .content_length(i64::try_from(size).unwrap_or(i64::MAX))
+            .checksum_sha256(put.sha256.to_base64())
+            .object_lock_mode(ObjectLockMode::Compliance)
+            .object_lock_retain_until_date(date(put.retain_until))
+            .set_if_none_match(put.if_absent.then(|| "*".into()))
+            .body(ByteStream::from(put.bytes))
+            .customize()
+            .interceptor(SignedHash(put.sha256));
+        let reply = self.send(what, size, request.send()).await?;
+        // A portal, a proxy or a server that knows no checksums may say 200 and keep nothing.
+        let kept = reply.checksum_sha256().unwrap_or("none");
+        if kept != put.sha256.to_base64() {
+            let said = format!(
+                "success, but with checksum {kept} for SHA-256 {}",
+                put.sha256
+            );
+            return Err(self.broken(what, said));
+        }
+        let Some(version_id) = reply.version_id.filter(|version| !version.is_empty()) else {
+            return Err(self.broken(what, "success, but without a version id"));
+        };
+        let store_time = self.clock.read(host::clock::boot_ms());
+        Ok(Stored {
+            version_id,
+            sha256: put.sha256,
+            store_time: store_time
+                .ok_or_else(|| self.broken(what, "success, but without a date"))?,
+        })
+    }
+
+    async fn lock_of(&self, key: &str, version_id: &str) -> Result<Option<Lock>, StoreError> {
+        let what = ("read lock of", key);
+        let request = self
+            .client
+            .get_object_retention()
+            .bucket(&self.bucket)
+            .key(self.full(key))
+            .version_id(version_id);
+        let request = async {
+            match request.send().await {
+                // An object without a lock, or (400) a bucket without Object Lock.
+                Err(error)
+                    if matches!(
+                        error.code(),
+                        Some("NoSuchObjectLockConfiguration" | "InvalidRequest")
+                    ) =>
+                {
+                    Ok(None)
+                }
+                reply => reply.map(Some),
+            }
+        };
+        let Some(reply) = self.send(what, 0, request).await? else {
+            return Ok(None);
+        };
+        let lock = reply.retention.and_then(|retention| {
+            let until = retention
+                .retain_until_date
+                .as_ref()
+                .and_then(answer::moment)?;
+            Some(Lock {
+                mode: mode(&retention.mode?),
+                retain_until: until,
+            })
+        });
+        let lock = lock.ok_or_else(|| self.broken(what, "success, but without mode or date"))?;
+        Ok(Some(lock))
+    }
+
+    async fn extend(&self, key: &str, version_id: &str, until: Moment) -> Result<(), StoreError> {
+        let retention = ObjectLockRetention::builder()
+            .mode(ObjectLockRetentionMode::Compliance)
+            .retain_until_date(date(until));
+        let request = self
+            .client
+            .put_object_retention()
+            .bucket(&self.bucket)
+            .key(self.full(key))
+            .version_id(version_id)
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .retention(retention.build());
+        self.send(("extend lock of", key), 0, request.send())
+            .await?;
+        Ok(())
+    }
+
+    async fn get(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        max_bytes: u64,
+    ) -> Result<Fetched, StoreError> {
+        let what = ("get", key);
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.full(key))
+            .set_version_id(version_id.map(str::to_owned));
+        let mut reply = self.send(what, 0, request.send()).await?;
+        let limit = self.limits.of(max_bytes);
+        let reading = self.read(key, &mut reply, max_bytes);
+        let bytes = match tokio::time::timeout(limit, reading).await {
+            Ok(bytes) => bytes?,
+            Err(_) => return Err(StoreError::Busy(self.too_slow(what, limit))),
+        };
+        let got = reply.version_id.unwrap_or_else(|| NO_VERSION.into());
+        if version_id.is_some_and(|asked| asked != got) {
+            return Err(self.broken(what, "another version than the one asked for"));
+        }
+        let last_modified = reply.last_modified.as_ref().and_then(answer::moment);
+        Ok(Fetched {
+            bytes,
+            version_id: got,
+            last_modified: last_modified
+                .ok_or_else(|| self.broken(what, "success, but without a time"))?,
+        })
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let request = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(self.full(key));
+        match self.send(("head", key), 0, request.send()).await {
+            Ok(reply) => Ok(Some(reply.version_id.unwrap_or_else(|| NO_VERSION.into()))),
+            Err(StoreError::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn list_versions(&self, prefix: &str, page: Option<Token>) -> Result<Page, StoreError> {
+        let what = ("list", prefix);
+        let marker = page.as_ref().map(|token| token.key.clone());
+        let marker = marker.map(String::from_utf8).transpose();
+        let marker = marker.map_err(|_| self.broken(what, "a marker that is not UTF-8"))?;
+        let request = self
+            .client
+            .list_object_versions()
+            .bucket(&self.bucket)
+            .prefix(self.full(prefix))
+            .encoding_type(EncodingType::Url)
+            .max_keys(self.page_size)
+            .set_key_marker(marker)
+            .set_version_id_marker(page.as_ref().and_then(|token| token.version_id.clone()));
+        let reply = self.send(what, 0, request.send()).await?;
+        list::page(reply, &self.prefix, page.as_ref()).map_err(|odd| self.broken(what, odd))
+    }
+
+    async fn check(&self) -> Result<(), SetupFault> {
+        self.check_setup().await
+    }
+
+    async fn now(&self) -> Result<Moment, StoreError> {
+        if let Some(now) = self.clock.read(host::clock::boot_ms()) {
+            return Ok(now);
+        }
+        // Any answer tells the time, a refusal too.
+        let reply = self.versioning().await;
+        match self.clock.read(host::clock::boot_ms()) {
+            Some(now) => Ok(now),
+            None => Err(reply
+                .err()
+                .unwrap_or_else(|| self.broken(("ask", ""), "an answer without a date"))),
+        }
+    }
+
+    fn capability(&self) -> Capability {
+        Capability {
+            protection: Protection::Enforces,
+            versions: true,
+        }
+    }
+
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
+/// A lock's end as S3 keeps it: whole seconds, rounded up.
+fn date(until: Moment) -> DateTime {
+    let seconds = until.ceil_to_second().seconds();
+    DateTime::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+fn mode(mode: &ObjectLockRetentionMode) -> LockMode {
+    match mode {
+        ObjectLockRetentionMode::Compliance => LockMode::Compliance,
+        ObjectLockRetentionMode::Governance => LockMode::Governance,
+        _ => LockMode::Unknown,
+    }
+}

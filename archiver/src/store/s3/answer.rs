@@ -1,0 +1,264 @@
+//! What an S3 server's answer, or its absence, means: one pure table, and the texts around it.
+
+use super::super::{Answer, StoreError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_types::date_time::Format;
+use ledger::Moment;
+use std::error::Error;
+
+/// Longest text of a server that goes into ours.
+const TEXT_MAX_CHARS: usize = 300;
+
+/// Deepest chain of causes that goes into a text.
+const CAUSES_MAX: usize = 8;
+
+/// What kind of no a status and code are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Exists,
+    Conflict,
+    Denied,
+    Missing,
+    NoBucket,
+    Refused,
+    BadDigest,
+    Skew,
+    Busy,
+    Broken,
+}
+
+/// The one table. Codes come first where servers disagree about the status.
+fn classify(status: u16, code: &str) -> Kind {
+    match (status, code) {
+        (200..=299, _) => Kind::Broken,
+        (_, "RequestTimeTooSkewed") => Kind::Skew,
+        (_, "NoSuchBucket") => Kind::NoBucket,
+        (
+            400,
+            "BadDigest"
+            | "InvalidDigest"
+            | "XAmzContentSHA256Mismatch"
+            | "XAmzContentChecksumMismatch",
+        ) => Kind::BadDigest,
+        // AWS says 400 to what is a matter of credentials or region, not of this object.
+        (
+            400,
+            "ExpiredToken"
+            | "InvalidToken"
+            | "TokenRefreshRequired"
+            | "AuthorizationHeaderMalformed"
+            | "AuthorizationHeaderMalformedError"
+            | "InvalidBucketName"
+            | "InvalidRegion"
+            | "IllegalLocationConstraintException",
+        ) => Kind::Denied,
+        // The body did not arrive whole, or in time.
+        (400, "RequestTimeout" | "IncompleteBody") => Kind::Busy,
+        (300..=399 | 401 | 403 | 501, _) => Kind::Denied,
+        // 405: the version is a delete marker.
+        (404 | 405, _) => Kind::Missing,
+        (408 | 425 | 429 | 500..=599, _) => Kind::Busy,
+        (409, _) => Kind::Conflict,
+        (412, _) => Kind::Exists,
+        (400..=499, _) => Kind::Refused,
+        _ => Kind::Broken,
+    }
+}
+
+/// What to do about it, where that is known.
+fn advice(kind: Kind, status: u16, code: &str) -> &'static str {
+    match (kind, code) {
+        (Kind::NoBucket, _) => {
+            "; make it with: holdfast bucket create --store s3://BUCKET --retention 1d"
+        }
+        (Kind::Denied, "InvalidAccessKeyId" | "SignatureDoesNotMatch") => {
+            "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile"
+        }
+        (Kind::Denied, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") => {
+            "; renew the session's credentials"
+        }
+        (Kind::Denied, _) if status == 501 => "; this server can't do what Holdfast needs",
+        (Kind::Denied, _) if status <= 400 => {
+            "; check the bucket's region (AWS_REGION) and endpoint (AWS_ENDPOINT_URL_S3)"
+        }
+        (Kind::Denied, _) => "; check that these credentials have the right to do this",
+        _ => "",
+    }
+}
+
+/// Turns the SDK's failure into ours.
+pub(super) fn explain<E>(asked: String, error: &SdkError<E>) -> StoreError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let Some(reply) = error.raw_response() else {
+        return explain_silence(asked, error);
+    };
+    let status = reply.status().as_u16();
+    let code = error.code().unwrap_or_default();
+    let date = reply.headers().get("date").and_then(parse_date);
+    let kind = match classify(status, code) {
+        // Without the store's time there is nothing to sign with.
+        Kind::Skew if date.is_none() => Kind::Denied,
+        kind => kind,
+    };
+    let message = match error.message() {
+        Some(message) => tidy(message),
+        None if kind == Kind::Broken => tidy(&causes(error)),
+        None => String::new(),
+    };
+    let words = [status.to_string(), tidy(code), message];
+    let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let said = words.join(" ") + advice(kind, status, code);
+    let answer = Answer { asked, said };
+    match kind {
+        Kind::Exists => StoreError::Exists(answer),
+        Kind::Conflict => StoreError::Conflict(answer),
+        Kind::Denied => StoreError::Denied(answer),
+        Kind::Missing => StoreError::Missing(answer),
+        Kind::NoBucket => StoreError::NoBucket(answer),
+        Kind::Refused => StoreError::Refused(answer),
+        Kind::BadDigest => StoreError::BadDigest(answer),
+        Kind::Skew => StoreError::Skew {
+            store_time: date.unwrap_or(Moment::LAST),
+            answer,
+        },
+        Kind::Busy => StoreError::Busy(answer),
+        Kind::Broken => StoreError::Broken(answer),
+    }
+}
+
+/// No reply came: either nothing was sent for want of credentials, or the way is broken.
+fn explain_silence<E>(asked: String, error: &SdkError<E>) -> StoreError
+where
+    E: Error + 'static,
+{
+    let said = tidy(&causes(error));
+    if has_cause::<aws_credential_types::provider::error::CredentialsError>(error) {
+        let said = format!(
+            "{said}; no usable credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+             AWS_PROFILE, or give this machine a role"
+        );
+        return StoreError::Denied(Answer { asked, said });
+    }
+    match error {
+        // The SDK would not even build the request: the same for ever.
+        SdkError::ConstructionFailure(_) => StoreError::Refused(Answer { asked, said }),
+        _ => StoreError::Busy(Answer { asked, said }),
+    }
+}
+
+type Cause<'a> = &'a (dyn Error + 'static);
+
+fn cause_of<'a>(error: &Cause<'a>) -> Option<Cause<'a>> {
+    (*error).source()
+}
+
+fn chain<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
+    std::iter::successors(Some(error), cause_of).take(CAUSES_MAX)
+}
+
+fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|cause| cause.is::<T>())
+}
+
+/// All causes in one line, each once.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for cause in chain(error) {
+        let text = cause.to_string();
+        if !texts.last().is_some_and(|last| last.contains(&text)) {
+            texts.push(text);
+        }
+    }
+    texts.join(": ")
+}
+
+/// A server's text as one short line: it may be hostile.
+fn tidy(text: &str) -> String {
+    let text = text.trim();
+    let mut short: String = text
+        .chars()
+        .take(TEXT_MAX_CHARS)
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect();
+    if text.chars().nth(TEXT_MAX_CHARS).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// A `Date` header.
+pub(super) fn parse_date(header: &str) -> Option<Moment> {
+    let date = aws_smithy_types::DateTime::from_str(header, Format::HttpDate).ok()?;
+    moment(&date)
+}
+
+/// A time of the SDK's; `None` before 1970.
+pub(super) fn moment(date: &aws_smithy_types::DateTime) -> Option<Moment> {
+    let seconds = u64::try_from(date.secs()).ok()?;
+    let micros = u64::from(date.subsec_nanos() / 1000);
+    Some(Moment::from_micros(micros).plus_s(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_has_its_meaning() {
+        for (status, code, kind) in [
+            (200, "", Kind::Broken),
+            (204, "AccessDenied", Kind::Broken),
+            (301, "PermanentRedirect", Kind::Denied),
+            (307, "TemporaryRedirect", Kind::Denied),
+            (400, "", Kind::Refused),
+            (400, "InvalidRequest", Kind::Refused),
+            (400, "BadDigest", Kind::BadDigest),
+            (400, "XAmzContentSHA256Mismatch", Kind::BadDigest),
+            (400, "XAmzContentChecksumMismatch", Kind::BadDigest),
+            (400, "ExpiredToken", Kind::Denied),
+            (400, "AuthorizationHeaderMalformed", Kind::Denied),
+            (400, "RequestTimeout", Kind::Busy),
+            (401, "", Kind::Denied),
+            (403, "AccessDenied", Kind::Denied),
+            (403, "RequestTimeTooSkewed", Kind::Skew),
+            (404, "", Kind::Missing),
+            (404, "NoSuchKey", Kind::Missing),
+            (404, "NoSuchVersion", Kind::Missing),
+            (404, "NoSuchBucket", Kind::NoBucket),
+            (405, "MethodNotAllowed", Kind::Missing),
+            (408, "", Kind::Busy),
+            (409, "ConditionalRequestConflict", Kind::Conflict),
+            (409, "OperationAborted", Kind::Conflict),
+            (411, "MissingContentLength", Kind::Refused),
+            (412, "PreconditionFailed", Kind::Exists),
+            (413, "EntityTooLarge", Kind::Refused),
+            (429, "", Kind::Busy),
+            (500, "InternalError", Kind::Busy),
+            (501, "NotImplemented", Kind::Denied),
+            (502, "", Kind::Busy),
+            (503, "SlowDown", Kind::Busy),
+            (599, "", Kind::Busy),
+            (100, "", Kind::Broken),
+            (999, "", Kind::Broken),
+        ] {
+            assert_eq!(classify(status, code), kind, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn texts_of_servers_become_short_lines() {
+        assert_eq!(tidy(" a\u{1b}[2Jb\nc "), "a [2Jb c");
+        assert_eq!(tidy(&"é".repeat(301)).chars().count(), 301);
+    }
+
+    #[test]
+    fn dates_are_of_http() {
+        let at = parse_date("Sun, 22 Nov 2026 10:20:30 GMT").unwrap();
+        assert_eq!(at.to_string(), "2026-11-22T10:20:30.000000Z");
+        for bad in ["", "2026-11-22", "Sun, 22 Nov 1869 10:20:30 GMT"] {
+            assert_eq!(parse_date(bad), None, "{bad}");
+        }
+    }
+}
