@@ -1,11 +1,26 @@
 //! The Holdfast sidecar: follows log files and seals what they say into signed batches.
 //!
 //! It has no network and no S3 credentials. Modules stand in the order the data flows: files are
-//! found, told apart and followed; their bytes become lines.
+//! found, told apart and followed; their bytes become lines, lines entries, entries blocks, blocks
+//! a sealed batch in the spool.
 
+pub mod batch;
+pub mod chain;
+pub mod compress;
+pub mod config;
 pub mod cursor;
 pub mod find;
 pub mod follow;
 pub mod identity;
+pub mod init;
+pub mod key;
+pub mod limits;
 pub mod lines;
+pub mod pack;
+pub mod recover;
+pub mod seal;
+pub mod snapshot;
+pub mod spool;
 pub mod sys;
+#[cfg(test)]
+mod testing;

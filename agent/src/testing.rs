@@ -1,0 +1,181 @@
+//! What this crate's own tests build on: a spool that `init` made, and batches sealed into it.
+
+use crate::batch::Batch;
+use crate::chain::{Beginning, Chain, Common, Draft, Place, SealedAt};
+use crate::key;
+use crate::seal::{SealError, Sealer};
+use crate::spool::{Layout, Spool};
+use ledger::entry::{Entry, Flags};
+use ledger::manifest::{Event, EventKind, Manifest, Source, Via};
+use ledger::name::{Epoch, Name};
+use ledger::{Digest, Moment, signature};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// Noon of 2026-11-22.
+pub(crate) const NOON: u64 = 1_795_348_800_000_000;
+
+pub(crate) fn epoch(roll: u8) -> Epoch {
+    Epoch::new(NOON / 1000, &[roll; 10])
+}
+
+pub(crate) fn stream() -> Name {
+    "auth".parse().unwrap()
+}
+
+pub(crate) fn agent() -> Name {
+    "web-01".parse().unwrap()
+}
+
+/// A spool in a temporary folder, and a sealer for it.
+pub(crate) struct World {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) sealer: Sealer,
+    pub(crate) key: signature::Key,
+    boot_ms: u64,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.toml");
+        let text = format!(
+            "agent = \"web-01\"\nspool = \"{0}/spool\"\nstate = \"{0}/state\"\n[[stream]]\n\
+             name = \"auth\"\ninclude = [\"{0}/*.log\"]\nretention = \"1d\"\n",
+            dir.path().display()
+        );
+        std::fs::write(&path, text).unwrap();
+        let config = crate::config::Config::read(&path).unwrap();
+        crate::init::init(&config).unwrap();
+        let (private, key) = key::load(&config.key).unwrap();
+        let common = Common {
+            agent: agent(),
+            heartbeat_s: 300,
+            config_sha256: Digest::of(b""),
+            boot_id: epoch(0),
+        };
+        Self {
+            dir,
+            sealer: Sealer::new(common, private),
+            key,
+            boot_ms: 0,
+        }
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.dir.path().join("spool")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        Layout::new(&self.root())
+    }
+
+    pub(crate) fn spool(&self) -> Spool {
+        Spool::open(&self.root(), 1 << 30, 1).unwrap()
+    }
+
+    /// A place that begins `epoch(roll)` after nothing.
+    pub(crate) fn begin(&self, roll: u8) -> Place {
+        Place::Begin(Beginning {
+            stream: stream(),
+            epoch: epoch(roll),
+            prev_epoch: Vec::new(),
+            retention_max_s: 0,
+            event: None,
+        })
+    }
+
+    /// Seals a manifest without entries.
+    pub(crate) fn beat(&mut self, spool: &mut Spool, place: &Place, events: Vec<Event>) -> Chain {
+        let draft = Draft {
+            events,
+            retention_s: 86_400,
+            ..Draft::default()
+        };
+        let at = self.tick();
+        self.sealer
+            .seal(spool, place, None, draft, &[], at)
+            .unwrap()
+    }
+
+    /// Seals a batch of these lines.
+    pub(crate) fn batch(
+        &mut self,
+        spool: &mut Spool,
+        chain: &Chain,
+        lines: &[&[u8]],
+    ) -> Result<Chain, SealError> {
+        let place = Place::After(chain.clone());
+        let at = self.tick();
+        let mut batch = Batch::new(place.next_entry(), at.boot_ms);
+        let mut offset = 0;
+        for line in lines {
+            let entry = Entry {
+                sequence: batch.pack().next_sequence(),
+                created: at.wall,
+                path: Cow::Borrowed(b"/var/log/a"),
+                source: 0,
+                offset,
+                flags: Flags::default(),
+                message: Cow::Borrowed(line),
+            };
+            offset += entry.source_len();
+            batch.push(&entry);
+            if batch.pack().block_is_full() {
+                self.sealer.close_block(&mut batch, spool.layout())?;
+            }
+        }
+        let draft = Draft {
+            sources: vec![source(offset)],
+            retention_s: 86_400,
+            ..Draft::default()
+        };
+        self.sealer.seal(spool, &place, Some(batch), draft, &[], at)
+    }
+
+    /// Genesis, two batches and a heartbeat with `stop`.
+    pub(crate) fn history(&mut self, spool: &mut Spool) -> Vec<Chain> {
+        let genesis = self.beat(spool, &self.begin(1), Vec::new());
+        let one = self.batch(spool, &genesis, &[b"one", b"two"]).unwrap();
+        let two = self.batch(spool, &one, &[b"three"]).unwrap();
+        let stop = vec![Event::new(EventKind::Stop)];
+        let end = self.beat(spool, &Place::After(two.clone()), stop);
+        vec![genesis, one, two, end]
+    }
+
+    fn tick(&mut self) -> SealedAt {
+        self.boot_ms += 1000;
+        SealedAt {
+            wall: Moment::from_micros(NOON + self.boot_ms * 1000),
+            boot_ms: self.boot_ms,
+        }
+    }
+}
+
+pub(crate) fn source(to: u64) -> Source {
+    Source {
+        id: 0,
+        path: Some("/var/log/a".into()),
+        path_base64: None,
+        dev: "1".into(),
+        ino: "2".into(),
+        handle: None,
+        via: Via::Plain,
+        from: 0,
+        to,
+        was: None,
+    }
+}
+
+/// The manifest of a sealed batch, its signature checked.
+pub(crate) fn manifest(batch: &Path) -> Manifest {
+    let file = std::fs::read(batch.join("manifest")).unwrap();
+    let (line, signed) = signature::split(&file).unwrap();
+    let signed = signature::Signature::parse(signed).unwrap();
+    signed.verify(line).unwrap();
+    Manifest::parse(line).unwrap()
+}
