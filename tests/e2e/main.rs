@@ -1,6 +1,8 @@
 //! End to end: the real programs on real files, against a real MinIO. The list says what belongs where.
 
+mod badinput; // what must happen on bad input, a test a sentence
 mod crash; // programs and server killed amid their work
+mod demo; // README's first command
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
 mod shapes; // lines of every shape
 mod stores; // one conformance suite on every store: what the Store trait promises, by capability

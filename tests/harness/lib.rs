@@ -13,6 +13,7 @@ pub mod front;
 pub mod minio;
 pub mod process;
 pub mod programs;
+pub mod rights;
 pub mod samples;
 pub mod site;
 pub mod wait;

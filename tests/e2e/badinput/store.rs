@@ -1,0 +1,147 @@
+//! Stores that are not there, not fit, or not open to us; archives and keys that are the wrong ones.
+
+use super::STREAMS;
+use harness::minio::root;
+use harness::{Bucket, Minio, Site, wait_for};
+use rustix::process::Signal;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A host with one sealed file, archiving to a bucket that the test makes, or not.
+fn site(minio: &Minio, bucket: &Bucket<'_>) -> Site {
+    let site = Site::on(minio, &bucket.url("prod"), STREAMS);
+    site.write_archiver_config("poll = \"50ms\"\nretry_held = \"1s\"");
+    site.init();
+    fs::write(site.log("a.log"), "a line\n").unwrap();
+    drop(site.agent(&["drain"]).expect(0));
+    site
+}
+
+/// The archiver refuses before the first upload and names the command that mends it.
+fn is_refused(site: &Site, what: &str) {
+    let make = format!("holdfast bucket create --store {}", site.store());
+    drop(site.archive(&["--once"]).expect(3).says(&[what, &make]));
+    assert!(!site.unreceipted().is_empty());
+}
+
+#[test]
+fn a_missing_bucket_is_refused_with_the_command_that_makes_one() {
+    let minio = Minio::shared();
+    let bucket = minio.bucket("no-such-bucket");
+    is_refused(&site(&minio, &bucket), "no-such-bucket");
+}
+
+#[test]
+fn a_bucket_without_versioning_is_refused() {
+    let minio = Minio::shared();
+    let bucket = minio.bucket("no-versioning");
+    bucket.create(false);
+    is_refused(&site(&minio, &bucket), "versioning");
+    assert!(bucket.versions("").is_empty());
+}
+
+#[test]
+fn a_bucket_without_object_lock_is_refused() {
+    let minio = Minio::shared();
+    let bucket = minio.bucket("no-lock");
+    bucket.create(false);
+    bucket.enable_versioning();
+    is_refused(&site(&minio, &bucket), "Object Lock");
+    assert!(bucket.versions("").is_empty());
+}
+
+#[test]
+fn the_named_command_makes_a_bucket_that_is_taken() {
+    let minio = Minio::shared();
+    let bucket = minio.bucket("made-by-command");
+    let site = site(&minio, &bucket);
+    drop(site.bucket_create(&["--retention", "1d"]).expect(0));
+    assert!(bucket.has_lock());
+    drop(site.archive(&["--once"]).expect(0));
+    drop(site.bucket_create(&["--retention", "1d"]).expect(0));
+    site.verify_clean();
+}
+
+/// Writes the AWS credentials file that a command is then pointed at.
+fn write_credentials(path: &Path, secret: &str) {
+    let key = root().key;
+    let text = format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n");
+    // By renaming, as tools that rotate credentials do.
+    fs::write(path.with_extension("new"), text).unwrap();
+    fs::rename(path.with_extension("new"), path).unwrap();
+}
+
+fn by_file(mut command: Command, credentials: &Path) -> Command {
+    command
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY");
+    command.env("AWS_SHARED_CREDENTIALS_FILE", credentials);
+    command
+}
+
+#[test]
+fn wrong_credentials_hold_everything_until_they_are_mended() {
+    let minio = Minio::shared();
+    let bucket = minio.locked_bucket("credentials");
+    let site = site(&minio, &bucket);
+    let credentials = site.path("credentials");
+    write_credentials(&credentials, "not-the-secret");
+    let archive = |args: &[&str]| by_file(site.archive_command(args), &credentials);
+    let once = site.start(archive(&["--once"]), "archive").finish(SOON);
+    drop(once.expect(2));
+
+    let mut archiver = site.start(archive(&[]), "archive");
+    archiver.wait_for_log("credentials", SOON);
+    assert!(archiver.is_alive(), "wrong credentials are waited for");
+    assert!(bucket.versions("").is_empty());
+    write_credentials(&credentials, &root().secret);
+    wait_for("the mended archiver to drain", SOON, || {
+        site.unreceipted().is_empty().then_some(())
+    });
+    archiver.signal(Signal::TERM);
+    drop(archiver.finish(SOON).expect(0));
+    site.verify_clean();
+}
+
+#[test]
+fn verify_of_nothing_is_never_clean() {
+    let minio = Minio::shared();
+    let bucket = minio.locked_bucket("verify-nothing");
+    let site = site(&minio, &bucket);
+    let nothing = |url: &str, args: &[&str]| {
+        drop(site.verify_at(url, args).expect(2).says(&["nothing found"]));
+    };
+    nothing(&bucket.url("prod"), &[]);
+    drop(site.archive(&["--once"]).expect(0));
+    site.verify_clean();
+    nothing(&bucket.url("prdo"), &[]);
+    nothing(&bucket.url("prod"), &["--agent", "web-02"]);
+    nothing(&bucket.url("prod"), &["--stream", "none"]);
+    drop(
+        site.verify_at("s3://no-such-bucket-either/prod", &[])
+            .expect(2),
+    );
+}
+
+#[test]
+fn signers_without_the_agent_refuse_its_manifests() {
+    let minio = Minio::shared();
+    let bucket = minio.locked_bucket("verify-signers");
+    let site = site(&minio, &bucket);
+    drop(site.archive(&["--once"]).expect(0));
+    let line = fs::read_to_string(site.path("signers")).unwrap();
+    fs::write(site.path("signers"), line.replace("web-01", "web-02")).unwrap();
+    let told = site.verify(&[]);
+    assert_ne!(told.code, Some(0), "{told:?}");
+    drop(told.says(&["web-01"]));
+    fs::write(site.path("signers"), "").unwrap();
+    let told = site.verify(&[]);
+    assert!(
+        matches!(told.code, Some(2 | 3)),
+        "no trusted signers: {told:?}"
+    );
+}
