@@ -18,6 +18,9 @@ pub use directory::DirectoryStore;
 pub use error::{Answer, OpenError, SetupFault, StoreError};
 pub use location::Location;
 pub use open::{AnyStore, StoreOptions, open, open_with};
+#[cfg(test)]
+pub(crate) use s3::DefaultLock;
+pub(crate) use s3::{BucketLock, BucketState};
 pub use s3::{Limits, S3Store};
 
 /// Longest key, prefix included, that S3 takes.

@@ -46,6 +46,15 @@ impl DirectoryStore {
         }
     }
 
+    /// Makes the directory, durably, if it is not there; says whether it did.
+    pub(crate) async fn make(&self) -> Result<bool, StoreError> {
+        let make = |tree: &Tree| match tree.open_root() {
+            Err(Fault::NoRoot) => tree.make_root().map(|()| true),
+            opened => opened.map(|_| false),
+        };
+        self.blocking("make", "", make).await
+    }
+
     /// Runs `work` where it may block. Dropping the future doesn't stop it; it ends by itself.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -56,7 +65,10 @@ impl DirectoryStore {
         let tree = Tree::new(Arc::clone(&self.root));
         let done = tokio::task::spawn_blocking(move || work(&tree)).await;
         done.unwrap_or_else(|died| Err(Fault::System(io::Error::other(died))))
-            .map_err(|fault| fault.explain(format!("{operation} {}/{key}", self.url)))
+            .map_err(|fault| {
+                let slash = if key.is_empty() { "" } else { "/" };
+                fault.explain(format!("{operation} {}{slash}{key}", self.url))
+            })
     }
 }
 

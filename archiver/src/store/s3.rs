@@ -30,6 +30,9 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use bytes::{Bytes, BytesMut};
 use ledger::Moment;
 use list::NO_VERSION;
+#[cfg(test)]
+pub(crate) use setup::DefaultLock;
+pub(crate) use setup::{BucketLock, BucketState};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

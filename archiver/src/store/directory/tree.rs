@@ -24,6 +24,9 @@ pub(super) const SCRATCH: &str = ".holdfast-tmp";
 /// Age after which a temporary file is a crash's and not another writer's.
 const SCRATCH_KEPT_S: u64 = 24 * 60 * 60;
 
+/// Mode of folders: who may read the evidence is the objects' folder's owner to say.
+const FOLDER_MODE: u32 = 0o755;
+
 const FOLDER_FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
@@ -53,6 +56,15 @@ impl Tree {
         }
     }
 
+    /// Makes the directory and what is missing above it.
+    pub(super) fn make_root(&self) -> Result<(), Fault> {
+        let there = self.root.ancestors().find(|folder| folder.is_dir());
+        let there = there.unwrap_or(Path::new("/"));
+        let missing = self.root.strip_prefix(there).unwrap_or(&self.root);
+        host::disk::make_dirs_durable(there, missing, FOLDER_MODE)?;
+        Ok(())
+    }
+
     /// Where `key` stands, if its folders are there.
     pub(super) fn find(&self, key: &str) -> Result<Place, Fault> {
         let (folders, name) = split(key).ok_or(Fault::ForeignKey)?;
@@ -68,7 +80,7 @@ impl Tree {
         let (folders, name) = split(key).ok_or(Fault::ForeignKey)?;
         let mut at = self.open_root()?;
         for folder in folders {
-            at = make_folder(&at, folder, 0o755)?;
+            at = make_folder(&at, folder, FOLDER_MODE)?;
         }
         Ok(Place::new(at, name))
     }

@@ -9,7 +9,16 @@ use aws_sdk_s3::types::{
     ObjectLockRule, VersioningConfiguration,
 };
 
-/// A bucket's Object Lock, as it says itself.
+/// How a bucket is set up, as it says itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BucketState {
+    /// `Enabled`, `Suspended`, or `Off` if it never was on.
+    pub(crate) versioning: String,
+    /// What it can lock.
+    pub(crate) lock: BucketLock,
+}
+
+/// A bucket's Object Lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BucketLock {
     /// Nothing can be locked.
@@ -33,30 +42,33 @@ const YEAR_DAYS: u64 = 365;
 impl S3Store {
     pub(super) async fn check_setup(&self) -> Result<(), SetupFault> {
         let url = self.url.clone();
-        let versioning = match self.versioning().await {
-            Ok(status) => status,
-            Err(StoreError::NoBucket(_) | StoreError::Missing(_)) => {
-                return Err(SetupFault::Absent { url });
+        match self.state().await {
+            Err(cause) => Err(SetupFault::Unknown { url, cause }),
+            Ok(None) => Err(SetupFault::Absent { url }),
+            // Without Object Lock versioning is beside the point: the remedy is another bucket.
+            Ok(Some(state)) if state.lock == BucketLock::Off => {
+                Err(SetupFault::NoObjectLock { url })
             }
-            Err(cause) => return Err(SetupFault::Unknown { url, cause }),
-        };
-        let lock = match self.bucket_lock().await {
-            Ok(lock) => lock,
-            Err(cause) => return Err(SetupFault::Unknown { url, cause }),
-        };
-        // Without Object Lock versioning is beside the point: the remedy is another bucket.
-        if lock == BucketLock::Off {
-            return Err(SetupFault::NoObjectLock { url });
+            Ok(Some(state)) if state.versioning != BucketVersioningStatus::Enabled.as_str() => {
+                let status = state.versioning;
+                Err(SetupFault::NotVersioned { url, status })
+            }
+            Ok(Some(_)) => Ok(()),
         }
-        if versioning != BucketVersioningStatus::Enabled.as_str() {
-            let status = versioning;
-            return Err(SetupFault::NotVersioned { url, status });
-        }
-        Ok(())
     }
 
-    /// `Enabled`, `Suspended`, or `Off` if it never was on.
-    pub(crate) async fn versioning(&self) -> Result<String, StoreError> {
+    /// How the bucket is set up; `None` if there is none.
+    pub(crate) async fn state(&self) -> Result<Option<BucketState>, StoreError> {
+        let versioning = match self.versioning().await {
+            Ok(versioning) => versioning,
+            Err(StoreError::NoBucket(_) | StoreError::Missing(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let lock = self.bucket_lock().await?;
+        Ok(Some(BucketState { versioning, lock }))
+    }
+
+    pub(super) async fn versioning(&self) -> Result<String, StoreError> {
         let request = self.client.get_bucket_versioning().bucket(&self.bucket);
         let reply = self
             .send(("read versioning of", ""), 0, request.send())
@@ -65,8 +77,7 @@ impl S3Store {
         Ok(status.map_or("Off", BucketVersioningStatus::as_str).into())
     }
 
-    /// What the bucket can lock.
-    pub(crate) async fn bucket_lock(&self) -> Result<BucketLock, StoreError> {
+    async fn bucket_lock(&self) -> Result<BucketLock, StoreError> {
         let request = self
             .client
             .get_object_lock_configuration()
