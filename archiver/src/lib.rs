@@ -8,6 +8,8 @@
 pub mod bucket;
 pub mod cli;
 pub mod config;
+pub mod receipt;
 pub mod retry;
 pub mod spool;
 pub mod store;
+pub mod upload;

@@ -1,0 +1,141 @@
+//! The archiver's half of the spool, written: receipts and the marks that say why there is none.
+//!
+//! A mark is durable before anyone acts on it. It is matched to its batch by the SHA-256 of the
+//! manifest's first line, never by its name alone.
+
+use host::disk;
+use ledger::name::Slot;
+use ledger::receipt::{Bad, Receipt};
+use ledger::signature::Key;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Folders of the archiver's half: the agent, of the same group, reads them.
+const FOLDER_MODE: u32 = 0o2750;
+
+/// Holds the fingerprint of the key that signed this spool's batches so far.
+const KEY_FILE: &str = "key";
+const KEY_FILE_MAX: u64 = 256;
+
+/// Longest receipt that is read: two keys and two versions of at most 1 KiB each, and the rest.
+const RECEIPT_MAX: u64 = 16 * 1024;
+
+/// `receipts/`
+#[derive(Debug)]
+pub struct Receipts {
+    root: PathBuf,
+    /// Folders known to be durable.
+    made: Mutex<BTreeSet<PathBuf>>,
+    /// The fingerprint in [`KEY_FILE`], once it was read or written.
+    key: Mutex<Option<String>>,
+}
+
+impl Receipts {
+    /// The half at `root`, which must be there.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self {
+            root,
+            made: Mutex::default(),
+            key: Mutex::default(),
+        }
+    }
+
+    /// The batch is in the store, locked, read back.
+    ///
+    /// # Errors
+    /// What the system says, with the file.
+    pub fn write_receipt(&self, slot: &Slot, receipt: &Receipt) -> io::Result<()> {
+        self.write(slot, "receipt", &json_line(receipt)?)
+    }
+
+    /// The batch can't be uploaded as it is.
+    ///
+    /// # Errors
+    /// What the system says, with the file.
+    pub fn write_bad(&self, slot: &Slot, bad: &Bad) -> io::Result<()> {
+        self.write(slot, "bad", &json_line(bad)?)
+    }
+
+    /// The store holds another statement of the same agent; `foreign` is its file.
+    ///
+    /// # Errors
+    /// What the system says, with the file.
+    pub fn write_conflict(&self, slot: &Slot, foreign: &[u8]) -> io::Result<()> {
+        self.write(slot, "conflict", foreign)
+    }
+
+    /// The receipt at `slot`; `None` if there is none, or none that can be read as one.
+    ///
+    /// # Errors
+    /// What the system says, with the file.
+    pub fn read(&self, slot: &Slot) -> io::Result<Option<Receipt>> {
+        let path = self.root.join(format!("{}.receipt", slot.spool_path()));
+        match disk::read_bounded(&path, RECEIPT_MAX) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(named(&path, error)),
+        }
+    }
+
+    /// The fingerprint that is expected instead of `key`'s, if there is one. The first key of a
+    /// spool is the expected one from then on.
+    ///
+    /// # Errors
+    /// What the system says, with the file.
+    pub fn other_key(&self, key: &Key) -> io::Result<Option<String>> {
+        let given = key.to_string();
+        let mut known = lock(&self.key);
+        if known.is_none() {
+            *known = Some(self.read_or_write_key(&given)?);
+        }
+        Ok(known.clone().filter(|known| *known != given))
+    }
+
+    fn read_or_write_key(&self, given: &str) -> io::Result<String> {
+        let path = self.root.join(KEY_FILE);
+        match disk::read_bounded(&path, KEY_FILE_MAX) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let written =
+                    disk::write_durable(&self.root, KEY_FILE, format!("{given}\n").as_bytes());
+                written.map_err(|error| named(&path, error))?;
+                Ok(given.to_owned())
+            }
+            Err(error) => Err(named(&path, error)),
+        }
+    }
+
+    fn write(&self, slot: &Slot, extension: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.root.join(format!("{}.{extension}", slot.spool_path()));
+        let relative = PathBuf::from(slot.stream.as_str()).join(slot.epoch.to_string());
+        let folder = self.root.join(&relative);
+        let mut made = lock(&self.made);
+        if !made.contains(&relative) || !folder.is_dir() {
+            let all = disk::make_dirs_durable(&self.root, &relative, FOLDER_MODE);
+            all.map_err(|error| named(&folder, error))?;
+            made.insert(relative);
+        }
+        drop(made);
+        let name = format!("{:020}.{extension}", slot.seq);
+        // A crash before this returns leaves no mark or a whole one. Without it the batch is sent
+        // again, and the store answers that it is there.
+        disk::write_durable(&folder, &name, bytes).map_err(|error| named(&path, error))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn json_line(value: &impl serde::Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}

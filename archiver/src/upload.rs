@@ -1,0 +1,311 @@
+//! One batch, from the spool's bytes to a receipt: the protocol of docs/design.md, "Archiver".
+//!
+//! [`plan`] says what to ask, [`attempt`] asks once, [`crate::retry`] rules on failures; here they
+//! meet, and here is the one loop that repeats anything. A batch is never given up and never skipped.
+
+mod attempt;
+mod clock;
+mod gate;
+mod plan;
+
+use crate::receipt::Receipts;
+use crate::retry::{Ruling, Scope, rule};
+use crate::spool::Spool;
+use crate::spool::batch::{Batch, BatchError};
+use crate::store::{Store, StoreError};
+use attempt::Attempt;
+use bytes::Bytes;
+use clock::StoreClock;
+use gate::Gate;
+use ledger::Digest;
+use ledger::name::Slot;
+use ledger::receipt::{BadReason, Held, Receipt};
+use plan::{Answer, Found, Object, Placed, Placement, Plan, Step, Stop};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The only mode in which a receipt is written.
+const COMPLIANCE: &str = "COMPLIANCE";
+
+/// What uploads work by.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// The longest retention that is uploaded.
+    pub max_retention_s: u64,
+    /// How long something held rests before the next try.
+    pub retry_held: Duration,
+    /// Whether to give up where everything is held, instead of waiting.
+    pub once: bool,
+}
+
+/// Uploads batches into one store, several at a time.
+#[derive(Debug)]
+pub struct Uploader<S> {
+    store: S,
+    spool: Spool,
+    /// The archiver's half of the spool.
+    pub receipts: Arc<Receipts>,
+    /// Closed while everything is held.
+    pub gate: Gate,
+    clock: StoreClock,
+    terms: Terms,
+}
+
+/// Why a batch has no receipt. None of these is for the caller to repeat at once.
+#[derive(Debug)]
+pub enum Halt {
+    /// Its bytes or its retention: the agent must answer.
+    Bad(BadReason, String),
+    /// The store holds another statement of its agent for its place; the file that was found.
+    Fork(Bytes),
+    /// It has to wait.
+    Held(Scope, String),
+    /// The store said that it locked, and did not.
+    GaveIn(String),
+}
+
+impl<S: Store> Uploader<S> {
+    /// Nothing is asked of the store yet.
+    pub fn new(store: S, spool: Spool, terms: Terms) -> Self {
+        Self {
+            store,
+            receipts: Arc::new(Receipts::new(spool.receipts())),
+            spool,
+            gate: Gate::default(),
+            clock: StoreClock::default(),
+            terms,
+        }
+    }
+
+    /// The store it uploads to.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// How it works.
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
+
+    /// Sees a batch stored and locked. `look_first` for a stream's first after a start.
+    ///
+    /// # Errors
+    /// [`Halt`]; what passes by itself is waited for instead.
+    pub async fn upload(&self, batch: Batch, look_first: bool) -> Result<Receipt, Halt> {
+        self.admit(&batch)?;
+        let has_body = batch.body.is_some();
+        let versions = self.store.capability().versions;
+        let mut plan = Plan::new(has_body, versions, look_first);
+        let (batch, placement) = self.follow(&mut plan, batch).await?;
+        Ok(self.receipt(&batch, &placement))
+    }
+
+    /// What can be said against a batch before the store is asked.
+    fn admit(&self, batch: &Batch) -> Result<(), Halt> {
+        let longest_s = batch
+            .manifest
+            .retention_s
+            .max(batch.manifest.retention_max_s);
+        if longest_s > self.terms.max_retention_s {
+            let detail = format!(
+                "retention of {longest_s} s is over the archiver's max_retention of {} s; \
+                 shorten the stream's retention, or raise max_retention in archiver.toml",
+                self.terms.max_retention_s
+            );
+            return Err(Halt::Bad(BadReason::Retention, detail));
+        }
+        let stream_held = |error: io::Error| Halt::Held(Scope::Stream, error.to_string());
+        if let Some(known) = self.receipts.other_key(&batch.key).map_err(stream_held)? {
+            let detail = format!(
+                "signed by {}, all batches of this spool before by {known}; if the agent's key was \
+                 replaced on purpose, remove receipts/key from the spool and restart the archiver",
+                batch.key
+            );
+            return Err(Halt::Held(Scope::Stream, detail));
+        }
+        let before = batch.manifest.prev.map(|prev| {
+            (
+                Slot {
+                    seq: prev.seq,
+                    ..batch.slot()
+                },
+                prev,
+            )
+        });
+        let Some((slot, prev)) = before else {
+            return Ok(());
+        };
+        match self.receipts.read(&slot).map_err(stream_held)? {
+            Some(receipt) if receipt.manifest_sha256 != prev.sha256 => Err(Halt::Bad(
+                BadReason::Rot,
+                "manifest: prev is not the batch before, which is in the store".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks step by step until only the receipt is left.
+    async fn follow(&self, plan: &mut Plan, mut batch: Batch) -> Result<(Batch, Placement), Halt> {
+        let slot = batch.slot();
+        let mut failures: u32 = 0;
+        loop {
+            if let Some(placement) = plan.placement() {
+                return Ok((batch, placement));
+            }
+            self.gate.wait().await;
+            if let Some(why) = self.gate.why().filter(|_| self.terms.once) {
+                return Err(Halt::Held(Scope::Everything, why));
+            }
+            tracing::debug!(step = plan.step().name(), %slot);
+            let attempt = Attempt {
+                store: &self.store,
+                clock: &self.clock,
+                batch: &batch,
+            };
+            match attempt.perform(plan).await {
+                Ok(answer) => {
+                    self.note(&answer, &slot);
+                    match plan.advance(answer) {
+                        Ok(()) => failures = 0,
+                        Err(stop) => self.stop(stop, &slot)?,
+                    }
+                }
+                Err(error) => {
+                    let recheck = self.fail(&error, failures, plan.step(), &slot).await?;
+                    failures = failures.saturating_add(1);
+                    if recheck {
+                        batch = self.recheck(batch).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells what an answer means besides the next step.
+    fn note(&self, answer: &Answer, slot: &Slot) {
+        match answer {
+            Answer::Stored { .. } | Answer::Lock(Some(_)) => {
+                if self.gate.open() {
+                    tracing::info!("the store takes uploads again");
+                }
+            }
+            Answer::Found(Found::Squatter) => tracing::error!(
+                %slot,
+                "something that this agent never signed stands under the manifest's key; it is kept \
+                 as evidence; find out who can write there: {}",
+                slot.manifest_key()
+            ),
+            _ => {}
+        }
+    }
+
+    /// Waits as the failure demands; true if the local bytes must be checked before the next try.
+    async fn fail(
+        &self,
+        error: &StoreError,
+        failures: u32,
+        step: Step,
+        slot: &Slot,
+    ) -> Result<bool, Halt> {
+        let roll = getrandom::u64().unwrap_or_default();
+        let ruling = rule(error, failures, roll, self.terms.retry_held);
+        match ruling {
+            Ruling::Again(wait) | Ruling::Recheck(wait) => {
+                tracing::warn!(step = step.name(), %slot, ?wait, "{error}; the same again");
+                tokio::time::sleep(wait).await;
+                Ok(matches!(ruling, Ruling::Recheck(_)))
+            }
+            Ruling::Hold(Scope::Stream, _) => Err(Halt::Held(Scope::Stream, error.to_string())),
+            Ruling::Hold(Scope::Everything, wait) => {
+                let why = format!(
+                    "{error}; check the credentials, the bucket, and that they may PutObject, \
+                     PutObjectRetention and GetObjectRetention below the prefix"
+                );
+                self.hold_everything(&why, wait);
+                Ok(false)
+            }
+        }
+    }
+
+    fn stop(&self, stop: Stop, slot: &Slot) -> Result<(), Halt> {
+        match stop {
+            Stop::Fork(file) => Err(Halt::Fork(file)),
+            Stop::Occupied(object) => {
+                let key = match object {
+                    Object::Body => "the body's key",
+                    Object::Manifest => "the manifest's key",
+                };
+                let why = format!(
+                    "something else stands under {key} of {slot}, and this store keeps one version \
+                     of a key: keep what is there as evidence, then move it away"
+                );
+                Err(Halt::Held(Scope::Stream, why))
+            }
+            Stop::Unlocked {
+                object,
+                until,
+                found,
+            } => {
+                let found = found.map_or("no lock".to_owned(), |lock| {
+                    format!("{:?} until {}", lock.mode, lock.retain_until)
+                });
+                let why = format!(
+                    "the {object:?} of {slot} was stored, but the store shows {found} where \
+                     Compliance until {until} was asked for: it does not protect evidence"
+                );
+                if self.terms.once {
+                    return Err(Halt::GaveIn(why));
+                }
+                // The plan still stands at reading the lock: the next try stores nothing.
+                self.hold_everything(&why, self.terms.retry_held);
+                Ok(())
+            }
+        }
+    }
+
+    fn hold_everything(&self, why: &str, wait: Duration) {
+        if self.gate.close(why, wait) {
+            tracing::error!(?wait, "everything is held: {why}");
+        } else {
+            tracing::warn!(?wait, "still held: {why}");
+        }
+    }
+
+    /// After the store found the bytes damaged: those in the spool, if they are still good.
+    async fn recheck(&self, batch: Batch) -> Result<Batch, Halt> {
+        let (spool, slot) = (self.spool.clone(), batch.slot());
+        let read =
+            tokio::task::spawn_blocking(move || spool.read(&slot.stream, slot.epoch, slot.seq));
+        match read.await {
+            Ok(Ok(again)) if again.line_sha256 == batch.line_sha256 => Ok(again),
+            Ok(Ok(_)) => Err(Halt::Bad(BadReason::Rot, "manifest: it changed".into())),
+            Ok(Err(BatchError::Rot(detail))) => Err(Halt::Bad(BadReason::Rot, detail)),
+            Ok(Err(error)) => Err(Halt::Held(Scope::Stream, error.to_string())),
+            Err(error) => Err(Halt::Held(Scope::Stream, error.to_string())),
+        }
+    }
+
+    fn receipt(&self, batch: &Batch, placement: &Placement) -> Receipt {
+        let body = placement.body.as_ref().zip(batch.manifest.body_key());
+        let body = body.zip(batch.manifest.stored.as_ref());
+        let manifest_key = batch.slot().manifest_key();
+        Receipt {
+            manifest_sha256: batch.line_sha256,
+            store: self.store.url().to_owned(),
+            store_time: placement.store_time,
+            manifest: self.held(&manifest_key, &placement.manifest, batch.file_sha256),
+            body: body.map(|((placed, key), stored)| self.held(&key, placed, stored.sha256)),
+        }
+    }
+
+    fn held(&self, key: &str, placed: &Placed, sha256: Digest) -> Held {
+        Held {
+            key: format!("{}{key}", self.store.prefix()),
+            version_id: placed.version_id.clone(),
+            sha256,
+            mode: COMPLIANCE.to_owned(),
+            retain_until: placed.until,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! One step of a plan, asked of the store once. It neither waits nor repeats.
+
+use super::clock::StoreClock;
+use super::plan::{Answer, Found, Plan, Step};
+use crate::spool::batch::Batch;
+use crate::store::{self, Fetched, Put, Store, StoreError, Stored};
+use bytes::Bytes;
+use ledger::limits::{BODY_LOCK_EXTRA_DAYS, DAY_S, MANIFEST_FILE_MAX, MANIFEST_LOCK_EXTRA_DAYS};
+use ledger::manifest::Manifest;
+use ledger::signature::{self, Signature};
+use ledger::{Digest, Moment};
+
+/// A manifest found from an earlier run may be locked this much shorter than one stored now would
+/// be: its lock was counted from the moment before it was sent, and clocks and uploads take time.
+const FOUND_LOCK_SLACK_S: u64 = DAY_S;
+
+/// One batch on its way into a store.
+pub(super) struct Attempt<'a, S> {
+    pub(super) store: &'a S,
+    pub(super) clock: &'a StoreClock,
+    pub(super) batch: &'a Batch,
+}
+
+impl<S: Store> Attempt<'_, S> {
+    /// Asks for the plan's current step.
+    pub(super) async fn perform(&self, plan: &Plan) -> Result<Answer, StoreError> {
+        let manifest_key = self.batch.slot().manifest_key();
+        let body_key = self.batch.manifest.body_key().unwrap_or_default();
+        match plan.step() {
+            Step::Look => match self.store.head(&manifest_key).await {
+                Ok(Some(_)) => Ok(Answer::Taken),
+                // What we may not see is no obstacle: the put itself is conditional.
+                Ok(None) | Err(StoreError::Missing(_) | StoreError::Denied(_)) => Ok(Answer::Free),
+                Err(error) => Err(error),
+            },
+            Step::PutBody { if_absent } => {
+                let bytes = self.batch.body.clone().unwrap_or_default();
+                let stored = self.batch.manifest.stored.as_ref();
+                let sha256 = stored.map_or(Digest([0; 32]), |stored| stored.sha256);
+                let lock_s = body_lock_s(&self.batch.manifest);
+                self.put(&body_key, bytes, sha256, lock_s, if_absent).await
+            }
+            Step::PutManifest { if_absent } => {
+                let (bytes, sha256) = (self.batch.file.clone(), self.batch.file_sha256);
+                let lock_s = manifest_lock_s(&self.batch.manifest);
+                self.put(&manifest_key, bytes, sha256, lock_s, if_absent)
+                    .await
+            }
+            Step::Compare => self.compare(&manifest_key).await,
+            Step::ReadBodyLock => self.lock_of(&body_key, plan.body()).await,
+            Step::ReadManifestLock => self.lock_of(&manifest_key, plan.manifest()).await,
+            Step::ExtendManifest => {
+                let now = self.clock.now(self.store).await?;
+                let until = now.plus_s(manifest_lock_s(&self.batch.manifest));
+                let version_id = plan.manifest().map_or("", |placed| &placed.version_id);
+                self.store.extend(&manifest_key, version_id, until).await?;
+                Ok(Answer::Extended)
+            }
+            Step::ReadClock | Step::Receipt => Ok(Answer::Time(self.clock.now(self.store).await?)),
+        }
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        sha256: Digest,
+        lock_s: u64,
+        if_absent: bool,
+    ) -> Result<Answer, StoreError> {
+        let retain_until = self.clock.now(self.store).await?.plus_s(lock_s);
+        let retain_until = retain_until.ceil_to_second();
+        let put = Put {
+            key,
+            bytes,
+            sha256,
+            retain_until,
+            if_absent,
+        };
+        match self.store.put(put).await {
+            Ok(stored) => {
+                confirm(key, &stored, sha256)?;
+                self.clock.tell(stored.store_time);
+                Ok(Answer::Stored {
+                    version_id: stored.version_id,
+                    until: retain_until,
+                })
+            }
+            Err(StoreError::Exists(_)) => Ok(Answer::Exists),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn compare(&self, key: &str) -> Result<Answer, StoreError> {
+        let fetched = self.store.get(key, None, MANIFEST_FILE_MAX as u64).await;
+        Ok(Answer::Found(match fetched {
+            Ok(fetched) => judge(self.batch, fetched),
+            Err(StoreError::Missing(_)) => Found::Nothing,
+            // Longer than any manifest.
+            Err(StoreError::TooLarge { .. }) => Found::Squatter,
+            Err(error) => return Err(error),
+        }))
+    }
+
+    async fn lock_of(
+        &self,
+        key: &str,
+        placed: Option<&super::plan::Placed>,
+    ) -> Result<Answer, StoreError> {
+        let version_id = placed.map_or("", |placed| &placed.version_id);
+        Ok(Answer::Lock(self.store.lock_of(key, version_id).await?))
+    }
+}
+
+/// How long a body is locked from now on.
+pub(super) fn body_lock_s(manifest: &Manifest) -> u64 {
+    manifest
+        .retention_s
+        .saturating_add(BODY_LOCK_EXTRA_DAYS * DAY_S)
+}
+
+/// How long a manifest is locked from now on.
+pub(super) fn manifest_lock_s(manifest: &Manifest) -> u64 {
+    manifest
+        .retention_max_s
+        .saturating_add(MANIFEST_LOCK_EXTRA_DAYS * DAY_S)
+}
+
+/// The store's promise, checked once more: a success names a version and the digest asked for.
+fn confirm(key: &str, stored: &Stored, sha256: Digest) -> Result<(), StoreError> {
+    if stored.sha256 == sha256 && !stored.version_id.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::Broken(store::Answer {
+        asked: format!("put {key}"),
+        said: format!(
+            "stored as version {:?} with SHA-256 {}, expected a version and {sha256}",
+            stored.version_id, stored.sha256
+        ),
+    }))
+}
+
+/// Tells what stands in a manifest's place. Only the same key's signature over another line for the
+/// very same place is a fork; anybody can put anything else there.
+fn judge(batch: &Batch, fetched: Fetched) -> Found {
+    let Ok((line, block)) = signature::split(&fetched.bytes) else {
+        return Found::Squatter;
+    };
+    let signed = Signature::parse(block)
+        .is_ok_and(|signature| signature.key() == batch.key && signature.verify(line).is_ok());
+    if !signed {
+        return Found::Squatter;
+    }
+    if Digest::of(line) == batch.line_sha256 {
+        let lock_s = manifest_lock_s(&batch.manifest) - FOUND_LOCK_SLACK_S;
+        let until: Moment = fetched.last_modified.plus_s(lock_s);
+        let version_id = fetched.version_id;
+        return Found::Ours { version_id, until };
+    }
+    match Manifest::parse(line) {
+        Ok(other) if other.slot() == batch.slot() => Found::Fork(fetched.bytes),
+        _ => Found::Squatter,
+    }
+}
