@@ -8,8 +8,47 @@
 pub mod bucket;
 pub mod cli;
 pub mod config;
+pub mod health;
 pub mod receipt;
 pub mod retry;
+pub mod run;
 pub mod spool;
 pub mod store;
 pub mod upload;
+
+use clap::Parser as _;
+use cli::{Cli, Command};
+use host::exit;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// The name of the variable that overrides the log's filter.
+const LOG_VARIABLE: &str = "HOLDFAST_LOG";
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    exit::abort_on_panic();
+    ExitCode::from(match Cli::try_parse() {
+        Ok(cli) => dispatch(cli),
+        Err(error) => {
+            // A closed pipe is no error of ours, and there is nobody left to tell.
+            drop(error.print());
+            if error.use_stderr() { exit::USAGE } else { exit::CLEAN }
+        }
+    })
+}
+
+fn dispatch(cli: Cli) -> u8 {
+    let filter = std::env::var(LOG_VARIABLE).ok();
+    host::logging::init(cli.common.log_format, cli.common.verbosity(), filter.as_deref());
+    match cli.command {
+        Command::Archive(args) => run::run(&args),
+    }
+}
+
+/// Tells the user why a command ended, on stderr.
+pub(crate) fn complain(error: &dyn std::fmt::Display) {
+    // A closed pipe is no error of ours, and there is nobody left to tell.
+    drop(writeln!(std::io::stderr(), "holdfast: {error}"));
+}

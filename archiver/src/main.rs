@@ -1,3 +1,6 @@
 //! `holdfast`: what operators and auditors run. All of it is in the library.
 
-fn main() {}
+/// The process's way in and out.
+fn main() -> std::process::ExitCode {
+    archiver::main()
+}

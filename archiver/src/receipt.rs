@@ -3,8 +3,8 @@
 //! A mark is durable before anyone acts on it. It is matched to its batch by the SHA-256 of the
 //! manifest's first line, never by its name alone.
 
+use crate::spool::Place;
 use host::disk;
-use ledger::name::Slot;
 use ledger::receipt::{Bad, Receipt};
 use ledger::signature::Key;
 use std::collections::BTreeSet;
@@ -15,8 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Folders of the archiver's half: the agent, of the same group, reads them.
 const FOLDER_MODE: u32 = 0o2750;
 
-/// Holds the fingerprint of the key that signed this spool's batches so far.
-const KEY_FILE: &str = "key";
+/// Holds (under a name that no stream can have) the fingerprint of the key that signed this spool's batches so far.
+const KEY_FILE: &str = ".key";
 const KEY_FILE_MAX: u64 = 256;
 
 /// Longest receipt that is read: two keys and two versions of at most 1 KiB each, and the rest.
@@ -47,32 +47,32 @@ impl Receipts {
     ///
     /// # Errors
     /// What the system says, with the file.
-    pub fn write_receipt(&self, slot: &Slot, receipt: &Receipt) -> io::Result<()> {
-        self.write(slot, "receipt", &json_line(receipt)?)
+    pub fn write_receipt(&self, place: &Place, receipt: &Receipt) -> io::Result<()> {
+        self.write(place, "receipt", &json_line(receipt)?)
     }
 
     /// The batch can't be uploaded as it is.
     ///
     /// # Errors
     /// What the system says, with the file.
-    pub fn write_bad(&self, slot: &Slot, bad: &Bad) -> io::Result<()> {
-        self.write(slot, "bad", &json_line(bad)?)
+    pub fn write_bad(&self, place: &Place, bad: &Bad) -> io::Result<()> {
+        self.write(place, "bad", &json_line(bad)?)
     }
 
     /// The store holds another statement of the same agent; `foreign` is its file.
     ///
     /// # Errors
     /// What the system says, with the file.
-    pub fn write_conflict(&self, slot: &Slot, foreign: &[u8]) -> io::Result<()> {
-        self.write(slot, "conflict", foreign)
+    pub fn write_conflict(&self, place: &Place, foreign: &[u8]) -> io::Result<()> {
+        self.write(place, "conflict", foreign)
     }
 
-    /// The receipt at `slot`; `None` if there is none, or none that can be read as one.
+    /// The receipt at `place`; `None` if there is none, or none that can be read as one.
     ///
     /// # Errors
     /// What the system says, with the file.
-    pub fn read(&self, slot: &Slot) -> io::Result<Option<Receipt>> {
-        let path = self.root.join(format!("{}.receipt", slot.spool_path()));
+    pub fn read(&self, place: &Place) -> io::Result<Option<Receipt>> {
+        let path = self.root.join(format!("{place}.receipt"));
         match disk::read_bounded(&path, RECEIPT_MAX) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -108,9 +108,9 @@ impl Receipts {
         }
     }
 
-    fn write(&self, slot: &Slot, extension: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.root.join(format!("{}.{extension}", slot.spool_path()));
-        let relative = PathBuf::from(slot.stream.as_str()).join(slot.epoch.to_string());
+    fn write(&self, place: &Place, extension: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.root.join(format!("{place}.{extension}"));
+        let relative = PathBuf::from(place.stream.as_str()).join(place.epoch.to_string());
         let folder = self.root.join(&relative);
         let mut made = lock(&self.made);
         if !made.contains(&relative) || !folder.is_dir() {
@@ -119,7 +119,7 @@ impl Receipts {
             made.insert(relative);
         }
         drop(made);
-        let name = format!("{:020}.{extension}", slot.seq);
+        let name = format!("{:020}.{extension}", place.seq);
         // A crash before this returns leaves no mark or a whole one. Without it the batch is sent
         // again, and the store answers that it is there.
         disk::write_durable(&folder, &name, bytes).map_err(|error| named(&path, error))

@@ -11,9 +11,10 @@ pub mod order;
 use batch::{Batch, BatchError};
 use folder::Folder;
 use ledger::manifest::EpochHead;
-use ledger::name::{Epoch, Name, parse_seq};
+use ledger::name::{Epoch, Name, Slot, parse_seq};
 use order::{EpochView, Mark, Next, Outlook};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -31,6 +32,36 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Spool {
     root: PathBuf,
+}
+
+/// Where a batch stands in the spool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its stream.
+    pub stream: Name,
+    /// The stream's epoch.
+    pub epoch: Epoch,
+    /// Its number.
+    pub seq: u64,
+}
+
+impl Place {
+    /// The place that a slot of the archive has here.
+    #[must_use]
+    pub fn of(slot: &Slot) -> Self {
+        Self {
+            stream: slot.stream.clone(),
+            epoch: slot.epoch,
+            seq: slot.seq,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stream, epoch, seq } = self;
+        write!(f, "{stream}/{epoch}/{seq:020}")
+    }
 }
 
 /// What was found of one stream at the last look, and what was done since.
@@ -105,17 +136,17 @@ impl Spool {
     ///
     /// # Errors
     /// [`BatchError`]
-    pub fn read(&self, stream: &Name, epoch: Epoch, seq: u64) -> Result<Batch, BatchError> {
+    pub fn read(&self, place: &Place) -> Result<Batch, BatchError> {
         let absent = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => BatchError::Absent,
             _ => BatchError::Unreadable(error),
         };
         let sealed = self.half(SEALED)?;
-        let stream_folder = sealed.enter(stream.as_str()).map_err(absent)?;
-        let epoch_folder = stream_folder.enter(&epoch.to_string()).map_err(absent)?;
-        let batch = Batch::read(&epoch_folder, &seq_name(seq), |slot| {
-            (&slot.stream, slot.epoch, slot.seq) == (stream, epoch, seq)
-        })?;
+        let stream_folder = sealed.enter(place.stream.as_str()).map_err(absent)?;
+        let epoch_folder = stream_folder
+            .enter(&place.epoch.to_string())
+            .map_err(absent)?;
+        let batch = Batch::read(&epoch_folder, place)?;
         // Its own folder is durable by now; these make the way to it so.
         for folder in [&epoch_folder, &stream_folder, &sealed] {
             folder.sync()?;
@@ -257,9 +288,9 @@ fn links_of(
     if let Some(links) = known.get(&epoch) {
         return Ok(links.clone());
     }
-    let statement = Batch::read_statement(epoch_folder, &seq_name(0), |slot| {
-        (&slot.stream, slot.epoch, slot.seq) == (stream, epoch, 0)
-    });
+    let stream = stream.clone();
+    let place = Place { stream, epoch, seq: 0 };
+    let statement = Batch::read_statement(epoch_folder, &place);
     match statement {
         Ok(manifest) => {
             let links = manifest.prev_epoch.unwrap_or_default();

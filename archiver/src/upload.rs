@@ -10,7 +10,7 @@ mod plan;
 
 use crate::receipt::Receipts;
 use crate::retry::{Ruling, Scope, rule};
-use crate::spool::Spool;
+use crate::spool::{Place, Spool};
 use crate::spool::batch::{Batch, BatchError};
 use crate::store::{Store, StoreError};
 use attempt::Attempt;
@@ -22,7 +22,6 @@ use ledger::name::Slot;
 use ledger::receipt::{BadReason, Held, Receipt};
 use plan::{Answer, Found, Object, Placed, Placement, Plan, Step, Stop};
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The only mode in which a receipt is written.
@@ -45,7 +44,7 @@ pub struct Uploader<S> {
     store: S,
     spool: Spool,
     /// The archiver's half of the spool.
-    pub receipts: Arc<Receipts>,
+    pub receipts: Receipts,
     /// Closed while everything is held.
     pub gate: Gate,
     clock: StoreClock,
@@ -70,7 +69,7 @@ impl<S: Store> Uploader<S> {
     pub fn new(store: S, spool: Spool, terms: Terms) -> Self {
         Self {
             store,
-            receipts: Arc::new(Receipts::new(spool.receipts())),
+            receipts: Receipts::new(spool.receipts()),
             spool,
             gate: Gate::default(),
             clock: StoreClock::default(),
@@ -119,24 +118,19 @@ impl<S: Store> Uploader<S> {
         if let Some(known) = self.receipts.other_key(&batch.key).map_err(stream_held)? {
             let detail = format!(
                 "signed by {}, all batches of this spool before by {known}; if the agent's key was \
-                 replaced on purpose, remove receipts/key from the spool and restart the archiver",
+                 replaced on purpose, remove receipts/.key from the spool and restart the archiver",
                 batch.key
             );
             return Err(Halt::Held(Scope::Stream, detail));
         }
-        let before = batch.manifest.prev.map(|prev| {
-            (
-                Slot {
-                    seq: prev.seq,
-                    ..batch.slot()
-                },
-                prev,
-            )
-        });
-        let Some((slot, prev)) = before else {
+        let Some(prev) = batch.manifest.prev else {
             return Ok(());
         };
-        match self.receipts.read(&slot).map_err(stream_held)? {
+        let before = Place {
+            seq: prev.seq,
+            ..Place::of(&batch.slot())
+        };
+        match self.receipts.read(&before).map_err(stream_held)? {
             Some(receipt) if receipt.manifest_sha256 != prev.sha256 => Err(Halt::Bad(
                 BadReason::Rot,
                 "manifest: prev is not the batch before, which is in the store".into(),
@@ -175,7 +169,7 @@ impl<S: Store> Uploader<S> {
                     let recheck = self.fail(&error, failures, plan.step(), &slot).await?;
                     failures = failures.saturating_add(1);
                     if recheck {
-                        batch = self.recheck(batch).await?;
+                        batch = self.recheck(&batch)?;
                     }
                 }
             }
@@ -186,9 +180,7 @@ impl<S: Store> Uploader<S> {
     fn note(&self, answer: &Answer, slot: &Slot) {
         match answer {
             Answer::Stored { .. } | Answer::Lock(Some(_)) => {
-                if self.gate.open() {
-                    tracing::info!("the store takes uploads again");
-                }
+                self.open_gate();
             }
             Answer::Found(Found::Squatter) => tracing::error!(
                 %slot,
@@ -264,6 +256,12 @@ impl<S: Store> Uploader<S> {
         }
     }
 
+    fn open_gate(&self) {
+        if self.gate.open() {
+            tracing::info!("the store takes uploads again");
+        }
+    }
+
     fn hold_everything(&self, why: &str, wait: Duration) {
         if self.gate.close(why, wait) {
             tracing::error!(?wait, "everything is held: {why}");
@@ -273,7 +271,7 @@ impl<S: Store> Uploader<S> {
     }
 
     /// After the store found the bytes damaged: those in the spool, if they are still good.
-    async fn recheck(&self, batch: Batch) -> Result<Batch, Halt> {
+    fn recheck(&self, batch: &Batch) -> Result<Batch, Halt> {
         let (spool, slot) = (self.spool.clone(), batch.slot());
         let read =
             tokio::task::spawn_blocking(move || spool.read(&slot.stream, slot.epoch, slot.seq));

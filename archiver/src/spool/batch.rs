@@ -3,6 +3,7 @@
 //! Only [`Batch::read`] makes one, so whoever holds a `Batch` holds bytes that fit their manifest.
 
 use super::folder::Folder;
+use super::{Place, seq_name};
 use bytes::Bytes;
 use ledger::limits::{BATCH_RAW_MAX, MANIFEST_FILE_MAX};
 use ledger::manifest::Manifest;
@@ -52,20 +53,15 @@ impl Batch {
         self.manifest.slot()
     }
 
-    /// Reads the batch at `epoch_folder/name`, whose folders above are already durable, and checks
-    /// it. `belongs` says whether its slot is that of the folder it was found in.
-    pub(super) fn read(
-        epoch_folder: &Folder,
-        name: &str,
-        belongs: impl Fn(&Slot) -> bool,
-    ) -> Result<Self, BatchError> {
+    /// Reads the batch at `place` in its epoch's folder, makes it durable and checks it.
+    pub(super) fn read(epoch_folder: &Folder, place: &Place) -> Result<Self, BatchError> {
         let folder = epoch_folder
-            .enter(name)
-            .map_err(|error| absent(error, name))?;
+            .enter(&seq_name(place.seq))
+            .map_err(|error| absent(error))?;
         let manifest = folder
             .read_synced("manifest", MANIFEST_FILE_MAX as u64)
             .map_err(|error| rot(error, "manifest"))?;
-        let statement = Statement::check(&manifest, belongs)?;
+        let statement = Statement::check(&manifest, place)?;
         let body = match &statement.manifest.stored {
             None => None,
             Some(stored) if stored.size > BODY_MAX => {
@@ -98,18 +94,17 @@ impl Batch {
         })
     }
 
-    /// Reads only what the batch at `epoch_folder/name` states.
+    /// Reads only what the batch at `place` states.
     pub(super) fn read_statement(
         epoch_folder: &Folder,
-        name: &str,
-        belongs: impl Fn(&Slot) -> bool,
+        place: &Place,
     ) -> Result<Manifest, BatchError> {
         let folder = epoch_folder
-            .enter(name)
-            .map_err(|error| absent(error, name))?;
+            .enter(&seq_name(place.seq))
+            .map_err(|error| absent(error))?;
         let manifest = folder.read("manifest", MANIFEST_FILE_MAX as u64);
         let manifest = manifest.map_err(|error| rot(error, "manifest"))?;
-        Ok(Statement::check(&manifest, belongs)?.manifest)
+        Ok(Statement::check(&manifest, place)?.manifest)
     }
 }
 
@@ -121,14 +116,14 @@ struct Statement {
 }
 
 impl Statement {
-    fn check(file: &[u8], belongs: impl Fn(&Slot) -> bool) -> Result<Self, BatchError> {
+    fn check(file: &[u8], place: &Place) -> Result<Self, BatchError> {
         let fault = |error: &dyn std::fmt::Display| BatchError::Rot(format!("manifest: {error}"));
         let (line, block) = signature::split(file).map_err(|error| fault(&error))?;
         let signature = Signature::parse(block).map_err(|error| fault(&error))?;
         signature.verify(line).map_err(|error| fault(&error))?;
         let manifest = Manifest::parse(line).map_err(|error| fault(&error))?;
         let slot = manifest.slot();
-        if !belongs(&slot) {
+        if Place::of(&slot) != *place {
             return Err(fault(&format_args!("it states {slot}, another place")));
         }
         Ok(Self {
@@ -165,10 +160,10 @@ fn fits(block: &Block, body: &[u8]) -> bool {
     bytes.is_some_and(|bytes| Digest::of(bytes) == block.sha256)
 }
 
-fn absent(error: io::Error, name: &str) -> BatchError {
+fn absent(error: io::Error) -> BatchError {
     match error.kind() {
         io::ErrorKind::NotFound => BatchError::Absent,
-        _ => rot(error, name),
+        _ => rot(error, "its folder"),
     }
 }
 

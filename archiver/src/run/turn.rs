@@ -1,0 +1,230 @@
+//! One stream's turn: its batches, one after the other, until none is left, one is held, or others
+//! have waited long enough.
+
+use crate::health::Health;
+use crate::retry::Scope;
+use crate::spool::batch::{Batch, BatchError};
+use crate::spool::order::{Blocked, Next};
+use crate::spool::{Memory, Place, Spool};
+use crate::store::Store;
+use crate::upload::{Halt, Uploader};
+use ledger::name::Name;
+use ledger::receipt::{Bad, BadReason};
+use std::io;
+use std::time::Instant;
+use tokio::task::block_in_place;
+
+/// Batches after which a turn ends though there are more, so that every stream gets one.
+const BATCHES_MAX: u64 = 64;
+
+/// What all turns share.
+#[derive(Debug)]
+pub(super) struct Archive<S> {
+    pub(super) spool: Spool,
+    pub(super) uploader: Uploader<S>,
+    pub(super) health: Health,
+}
+
+/// One stream between its turns.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) name: Name,
+    memory: Memory,
+    /// The store has been asked what stands where this stream goes on.
+    is_known: bool,
+    /// A batch that was not there, though it must be.
+    missing: Option<Next>,
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Nothing is left to upload.
+    Drained,
+    /// It is others' turn.
+    More,
+    /// It can't go on; `damaged` if evidence is.
+    Held { damaged: bool },
+}
+
+/// Why a stream can't go on.
+struct Trouble {
+    why: String,
+    damaged: bool,
+}
+
+impl Stream {
+    pub(super) fn new(name: Name) -> Self {
+        Self {
+            name,
+            memory: Memory::default(),
+            is_known: false,
+            missing: None,
+        }
+    }
+}
+
+impl<S: Store> Archive<S> {
+    /// Gives `stream` its turn; the number of batches that got their receipts, and how it ended.
+    pub(super) async fn turn(&self, stream: &mut Stream) -> (u64, End) {
+        let mut uploaded = 0;
+        while uploaded < BATCHES_MAX {
+            let moved = self.move_on(stream).await;
+            let trouble = moved.as_ref().err().map(|trouble| trouble.why.as_str());
+            let backlog = stream.memory.outlook.backlog;
+            let is_new = self.health.looked(&stream.name, backlog, trouble);
+            match moved {
+                Ok(true) => uploaded += 1,
+                Ok(false) => return (uploaded, End::Drained),
+                Err(Trouble { why, damaged }) => {
+                    // The next try begins like a start: much may have changed by then.
+                    stream.is_known = false;
+                    stream.memory.forget();
+                    if is_new {
+                        tracing::error!(stream = %stream.name, backlog, "held: {why}");
+                    }
+                    return (uploaded, End::Held { damaged });
+                }
+            }
+        }
+        (uploaded, End::More)
+    }
+
+    /// Uploads the next batch; false if there is none.
+    async fn move_on(&self, stream: &mut Stream) -> Result<bool, Trouble> {
+        let (next, batch) = loop {
+            let Some(next) = self.look(stream)? else {
+                return Ok(false);
+            };
+            if let Some(batch) = self.read(stream, next).await? {
+                break (next, batch);
+            }
+        };
+        let place = Place::of(&batch.slot());
+        let bytes = batch.file.len() + batch.body.as_ref().map_or(0, bytes::Bytes::len);
+        match self.uploader.upload(batch, !stream.is_known).await {
+            Ok(receipt) => {
+                tracing::debug!(step = "receipt.write", slot = %place);
+                let write = || self.uploader.receipts.write_receipt(&place, &receipt);
+                self.insist(write).await?;
+                stream.is_known = true;
+                stream.memory.passed(next);
+                let at = receipt.store_time;
+                self.health.uploaded(&stream.name, bytes as u64, at);
+                Ok(true)
+            }
+            Err(Halt::Bad(reason, detail)) => Err(self.mark_bad(&place, reason, detail).await?),
+            Err(Halt::Fork(file)) => {
+                let write = || self.uploader.receipts.write_conflict(&place, &file);
+                self.insist(write).await?;
+                Err(blocked(&place, Blocked::Conflict))
+            }
+            Err(Halt::Held(scope, why)) => {
+                let scope = match scope {
+                    Scope::Stream => "",
+                    Scope::Everything => "everything is held: ",
+                };
+                Err(held(format!("{place}: {scope}{why}")))
+            }
+            Err(Halt::GaveIn(why)) => Err(Trouble { why, damaged: true }),
+        }
+    }
+
+    fn look(&self, stream: &mut Stream) -> Result<Option<Next>, Trouble> {
+        let memory = &mut stream.memory;
+        let looked = block_in_place(|| self.spool.look(&stream.name, memory, Instant::now()));
+        looked.map_err(|error| held(error.to_string()))?;
+        let outlook = &memory.outlook;
+        match (outlook.next, outlook.blocked.first()) {
+            (Some(next), _) => Ok(Some(next)),
+            (None, None) => Ok(None),
+            (None, Some((epoch, seq, why))) => {
+                let stream = stream.name.clone();
+                let (epoch, seq) = (*epoch, *seq);
+                Err(blocked(&Place { stream, epoch, seq }, *why))
+            }
+        }
+    }
+
+    /// Reads the next batch; `None` if it is not there and the stream should be looked at again.
+    async fn read(&self, stream: &mut Stream, next: Next) -> Result<Option<Batch>, Trouble> {
+        let place = Place {
+            stream: stream.name.clone(),
+            epoch: next.epoch,
+            seq: next.seq,
+        };
+        match block_in_place(|| self.spool.read(&place)) {
+            Ok(batch) => Ok(Some(batch)),
+            Err(BatchError::Rot(detail)) => {
+                Err(self.mark_bad(&place, BadReason::Rot, detail).await?)
+            }
+            Err(BatchError::Absent) if stream.missing != Some(next) => {
+                // The agent may have removed it since the look, if it was void.
+                stream.missing = Some(next);
+                stream.memory.forget();
+                Ok(None)
+            }
+            Err(BatchError::Absent) => Err(held(format!(
+                "{place}: missing from the spool, though later batches are there; none is skipped: \
+                 bring it back, or restart the agent, which then begins a new epoch"
+            ))),
+            Err(error @ BatchError::Unreadable(_)) => Err(held(format!("{place}: {error}"))),
+        }
+    }
+
+    async fn mark_bad(
+        &self,
+        place: &Place,
+        reason: BadReason,
+        detail: String,
+    ) -> Result<Trouble, Trouble> {
+        tracing::error!(slot = %place, ?reason, "this batch can't be uploaded as it is: {detail}");
+        let at = host::clock::now();
+        let bad = Bad { reason, detail, at };
+        self.insist(|| self.uploader.receipts.write_bad(place, &bad)).await?;
+        Ok(blocked(place, Blocked::Bad))
+    }
+
+    /// Writes a mark, for ever if need be: uploading the batch again because its receipt found no
+    /// room would leave one more locked version each time.
+    async fn insist(&self, write: impl Fn() -> io::Result<()>) -> Result<(), Trouble> {
+        let terms = self.uploader.terms();
+        loop {
+            match block_in_place(&write) {
+                Ok(()) => return Ok(()),
+                Err(error) if terms.once => return Err(held(error.to_string())),
+                Err(error) => {
+                    tracing::error!(wait = ?terms.retry_held, "{error}; trying again");
+                    tokio::time::sleep(terms.retry_held).await;
+                }
+            }
+        }
+    }
+}
+
+fn held(why: String) -> Trouble {
+    let damaged = false;
+    Trouble { why, damaged }
+}
+
+fn blocked(place: &Place, why: Blocked) -> Trouble {
+    let (why, damaged) = match why {
+        Blocked::Bad => (
+            format!("{place}: bad, see receipts/{place}.bad; the agent must answer with a new epoch"),
+            true,
+        ),
+        Blocked::Conflict => (
+            format!(
+                "{place}: a fork: the store holds another statement that the agent's key signed for \
+                 this place, kept as receipts/{place}.conflict; was the host restored from a \
+                 snapshot, or does a second agent use this key and name?"
+            ),
+            true,
+        ),
+        Blocked::Circle => (
+            format!("{place}: the stream's epochs name each other in a circle"),
+            true,
+        ),
+    };
+    Trouble { why, damaged }
+}
