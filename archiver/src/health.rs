@@ -140,12 +140,19 @@ mod tests {
         assert!(health.looked(&stream, 3, Some("refused")));
         assert!(!health.looked(&stream, 3, Some("refused")));
         let held = text(None).unwrap();
-        for part in [r#""healthy":false"#, r#""backlog":3"#, r#""held":"refused""#] {
+        for part in [
+            r#""healthy":false"#,
+            r#""backlog":3"#,
+            r#""held":"refused""#,
+        ] {
             assert!(held.contains(part), "{part} in {held}");
         }
         assert!(health.looked(&stream, 0, None));
         health.uploaded(&stream, 10, Moment::from_micros(0));
-        let expected = Totals { batches: 1, bytes: 10 };
+        let expected = Totals {
+            batches: 1,
+            bytes: 10,
+        };
         assert_eq!(health.totals(), expected);
         assert!(text(None).unwrap().contains(r#""healthy":true"#));
         assert!(text(Some("denied")).unwrap().contains(r#""healthy":false"#));

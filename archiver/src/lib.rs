@@ -34,14 +34,22 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // A closed pipe is no error of ours, and there is nobody left to tell.
             drop(error.print());
-            if error.use_stderr() { exit::USAGE } else { exit::CLEAN }
+            if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::CLEAN
+            }
         }
     })
 }
 
 fn dispatch(cli: Cli) -> u8 {
     let filter = std::env::var(LOG_VARIABLE).ok();
-    host::logging::init(cli.common.log_format, cli.common.verbosity(), filter.as_deref());
+    host::logging::init(
+        cli.common.log_format,
+        cli.common.verbosity(),
+        filter.as_deref(),
+    );
     match cli.command {
         Command::Archive(args) => run::run(&args),
     }

@@ -264,7 +264,10 @@ impl<S: Store + 'static> Board<S> {
 
     fn start_turns(&mut self) {
         while self.turns.len() < SIDE_BY_SIDE {
-            let Some(mut stream) = self.queue.pop_front().and_then(|name| self.idle.remove(&name))
+            let Some(mut stream) = self
+                .queue
+                .pop_front()
+                .and_then(|name| self.idle.remove(&name))
             else {
                 return;
             };
@@ -282,7 +285,11 @@ impl<S: Store + 'static> Board<S> {
         if self.status_written.is_some_and(|at| at.elapsed() < every) {
             return;
         }
-        let Some(bytes) = self.archive.health.to_write(self.archive.uploader.gate.why()) else {
+        let Some(bytes) = self
+            .archive
+            .health
+            .to_write(self.archive.uploader.gate.why())
+        else {
             return;
         };
         self.status_written = Some(Instant::now());

@@ -289,7 +289,11 @@ fn links_of(
         return Ok(links.clone());
     }
     let stream = stream.clone();
-    let place = Place { stream, epoch, seq: 0 };
+    let place = Place {
+        stream,
+        epoch,
+        seq: 0,
+    };
     let statement = Batch::read_statement(epoch_folder, &place);
     match statement {
         Ok(manifest) => {
@@ -327,6 +331,6 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn name_error(what: &dyn std::fmt::Display, error: io::Error) -> io::Error {
+fn name_error(what: &dyn fmt::Display, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }

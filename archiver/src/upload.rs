@@ -10,8 +10,8 @@ mod plan;
 
 use crate::receipt::Receipts;
 use crate::retry::{Ruling, Scope, rule};
-use crate::spool::{Place, Spool};
 use crate::spool::batch::{Batch, BatchError};
+use crate::spool::{Place, Spool};
 use crate::store::{Store, StoreError};
 use attempt::Attempt;
 use bytes::Bytes;
@@ -272,14 +272,14 @@ impl<S: Store> Uploader<S> {
 
     /// After the store found the bytes damaged: those in the spool, if they are still good.
     fn recheck(&self, batch: &Batch) -> Result<Batch, Halt> {
-        let (spool, slot) = (self.spool.clone(), batch.slot());
-        let read =
-            tokio::task::spawn_blocking(move || spool.read(&slot.stream, slot.epoch, slot.seq));
-        match read.await {
-            Ok(Ok(again)) if again.line_sha256 == batch.line_sha256 => Ok(again),
-            Ok(Ok(_)) => Err(Halt::Bad(BadReason::Rot, "manifest: it changed".into())),
-            Ok(Err(BatchError::Rot(detail))) => Err(Halt::Bad(BadReason::Rot, detail)),
-            Ok(Err(error)) => Err(Halt::Held(Scope::Stream, error.to_string())),
+        let place = Place::of(&batch.slot());
+        match tokio::task::block_in_place(|| self.spool.read(&place)) {
+            Ok(again) if again.line_sha256 == batch.line_sha256 => Ok(again),
+            Ok(_) => Err(Halt::Bad(
+                BadReason::Rot,
+                "manifest: it changed while it was sent".to_owned(),
+            )),
+            Err(BatchError::Rot(detail)) => Err(Halt::Bad(BadReason::Rot, detail)),
             Err(error) => Err(Halt::Held(Scope::Stream, error.to_string())),
         }
     }

@@ -24,7 +24,10 @@ pub(super) fn show<S: Store + 'static>(archive: Arc<Archive<S>>) -> Progress {
         let mut ticks = tokio::time::interval(EVERY);
         loop {
             ticks.tick().await;
-            write(&format!("\r{}\x1b[K", line(archive.health.totals(), started.elapsed())));
+            write(&format!(
+                "\r{}\x1b[K",
+                line(archive.health.totals(), started.elapsed())
+            ));
         }
     })))
 }
@@ -40,7 +43,10 @@ impl Progress {
 }
 
 fn line(totals: Totals, elapsed: Duration) -> String {
-    let rate = totals.bytes / u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    let rate = totals.bytes
+        / u64::try_from(elapsed.as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
     let Totals { batches, bytes } = totals;
     let tenths_mb = bytes / 100_000;
     let (whole, tenth) = (tenths_mb / 10, tenths_mb % 10);
@@ -64,6 +70,9 @@ mod tests {
         };
         let text = line(totals, Duration::from_secs(2));
         assert_eq!(text, "3 batches, 1.2 MB, 625 kB/s");
-        assert_eq!(line(Totals::default(), Duration::ZERO), "0 batches, 0.0 MB, 0 kB/s");
+        assert_eq!(
+            line(Totals::default(), Duration::ZERO),
+            "0 batches, 0.0 MB, 0 kB/s"
+        );
     }
 }

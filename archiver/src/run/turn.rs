@@ -181,7 +181,8 @@ impl<S: Store> Archive<S> {
         tracing::error!(slot = %place, ?reason, "this batch can't be uploaded as it is: {detail}");
         let at = host::clock::now();
         let bad = Bad { reason, detail, at };
-        self.insist(|| self.uploader.receipts.write_bad(place, &bad)).await?;
+        self.insist(|| self.uploader.receipts.write_bad(place, &bad))
+            .await?;
         Ok(blocked(place, Blocked::Bad))
     }
 
@@ -210,7 +211,9 @@ fn held(why: String) -> Trouble {
 fn blocked(place: &Place, why: Blocked) -> Trouble {
     let (why, damaged) = match why {
         Blocked::Bad => (
-            format!("{place}: bad, see receipts/{place}.bad; the agent must answer with a new epoch"),
+            format!(
+                "{place}: bad, see receipts/{place}.bad; the agent must answer with a new epoch"
+            ),
             true,
         ),
         Blocked::Conflict => (

@@ -55,9 +55,7 @@ impl Batch {
 
     /// Reads the batch at `place` in its epoch's folder, makes it durable and checks it.
     pub(super) fn read(epoch_folder: &Folder, place: &Place) -> Result<Self, BatchError> {
-        let folder = epoch_folder
-            .enter(&seq_name(place.seq))
-            .map_err(|error| absent(error))?;
+        let folder = epoch_folder.enter(&seq_name(place.seq)).map_err(absent)?;
         let manifest = folder
             .read_synced("manifest", MANIFEST_FILE_MAX as u64)
             .map_err(|error| rot(error, "manifest"))?;
@@ -99,9 +97,7 @@ impl Batch {
         epoch_folder: &Folder,
         place: &Place,
     ) -> Result<Manifest, BatchError> {
-        let folder = epoch_folder
-            .enter(&seq_name(place.seq))
-            .map_err(|error| absent(error))?;
+        let folder = epoch_folder.enter(&seq_name(place.seq)).map_err(absent)?;
         let manifest = folder.read("manifest", MANIFEST_FILE_MAX as u64);
         let manifest = manifest.map_err(|error| rot(error, "manifest"))?;
         Ok(Statement::check(&manifest, place)?.manifest)
