@@ -17,8 +17,8 @@ work=$(mktemp -d)
 # The server ends when its stdin does, which is when this script does.
 mkfifo "$work/leash"
 "$target/serve-minio" < "$work/leash" > "$work/environment" &
-exec {leash}> "$work/leash"
-trap 'exec {leash}>&-; wait; rm -rf "$work"' EXIT
+exec 9> "$work/leash"
+trap 'exec 9>&-; wait; rm -rf "$work"' EXIT
 for _ in $(seq 600); do
     grep -qx '' "$work/environment" && break
     sleep 0.1

@@ -133,7 +133,7 @@ fn count_by_duckdb(copy: &Path) -> u64 {
     let script = format!(
         "import duckdb; print(duckdb.sql(\"select count(*) from read_json('{}/entries/**/*.ndjson.gz', \
          format='newline_delimited', hive_partitioning=true) \
-         where agent = 'web-01' and stream in ('system', 'rest') and date is not null\").fetchone()[0])",
+         where agent = 'web-01' and stream in ('system', 'rest') and date is not null\").fetchall()[0][0])",
         copy.display()
     );
     let output = Command::new("python3")
