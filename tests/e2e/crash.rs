@@ -15,12 +15,9 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 use tempfile::TempDir;
 
-/// Kills that must count, and how many of them in each of [`GROUPS`] at least.
+/// Kills that must count, and how many of them in each phase at least.
 const KILLS: usize = 30;
-const KILLS_A_GROUP: usize = 5;
-
-/// The steps that must be hit, by the beginning of their names.
-const GROUPS: [&str; 3] = ["seal.", "upload.", "recover."];
+const KILLS_A_PHASE: usize = 5;
 
 /// Tries after which a test that cannot hit gives up.
 const TRIES: usize = 200;
@@ -44,6 +41,47 @@ name = "all"
 include = ["{logs}/*"]
 retention = "1d"
 "#;
+
+/// What a program is killed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// The agent makes a batch durable.
+    Seal,
+    /// The archiver puts, reads back, writes a receipt.
+    Upload,
+    /// The agent starts and looks at what is there.
+    Recovery,
+}
+
+impl Phase {
+    const ALL: [Self; 3] = [Self::Seal, Self::Upload, Self::Recovery];
+
+    /// How the names of its steps begin in the log of the program that takes them.
+    fn steps(self) -> &'static str {
+        match self {
+            Self::Seal => "step=\"seal.",
+            // Whatever the archiver does after its start is an upload.
+            Self::Upload => "step=\"",
+            Self::Recovery => "step=\"recover.",
+        }
+    }
+
+    /// The phase of a step that one of the programs was in.
+    fn of(self, step: &str) -> Option<Self> {
+        let kin = if self == Self::Upload {
+            &[Self::Upload][..]
+        } else {
+            &[Self::Seal, Self::Recovery]
+        };
+        let named = format!("step=\"{step}");
+        kin.iter()
+            .copied()
+            .find(|phase| named.starts_with(phase.steps()))
+    }
+}
+
+/// Hits, by phase and step.
+type Hits = BTreeMap<(Phase, String), usize>;
 
 /// The application: writes and rotates until told to stop.
 struct Application {
@@ -118,41 +156,45 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Kills a program soon after it logged a step of `group`; the step it was in, if that counts.
-    fn hit(&mut self, group: &str, dice: &mut Dice, application: &Application) -> Option<String> {
-        let is_upload = group == "upload.";
+    /// Kills a program soon after it logged a step of `phase`; what it was in, if that counts.
+    fn hit(
+        &mut self,
+        phase: Phase,
+        dice: &mut Dice,
+        application: &Application,
+    ) -> Option<(Phase, String)> {
+        let (site, is_upload) = (self.site, phase == Phase::Upload);
         let victim = if is_upload {
             &mut self.archiver
         } else {
             &mut self.agent
         };
-        if group == "recover." {
+        let mut from = victim.log().len();
+        if phase == Phase::Recovery {
             victim.kill();
-            *victim = start_agent(self.site);
+            (*victim, from) = (start_agent(site), 0);
         }
-        let before = victim.log().len();
-        let from = if group == "recover." { 0 } else { before };
-        aim(victim, group, from)?;
+        aim(victim, phase.steps(), from)?;
         thread::sleep(Duration::from_micros(dice.below(AFTER_STEP_US)));
 
-        let pending = self.site.unreceipted();
+        let pending = site.unreceipted();
         let written = application.written.load(Ordering::Relaxed);
         let was_alive = victim.kill();
         let step = last_step(&victim.log());
         let had_to_lose = if is_upload {
-            self.site
-                .unreceipted()
+            site.unreceipted()
                 .iter()
                 .any(|batch| pending.contains(batch))
         } else {
-            sealed_bytes(self.site) < written
+            sealed_bytes(site) < written
         };
         *victim = if is_upload {
-            start_archiver(self.site)
+            start_archiver(site)
         } else {
-            start_agent(self.site)
+            start_agent(site)
         };
-        step.filter(|_| was_alive && had_to_lose)
+        let step = step.filter(|_| was_alive && had_to_lose)?;
+        Some((phase.of(&step)?, step))
     }
 }
 
@@ -164,10 +206,9 @@ fn start_archiver(site: &Site) -> Running {
     site.start(site.archive_command(&["-vv"]), "archiver")
 }
 
-/// Waits until a process logs a step of `group` after its first `from` bytes.
-fn aim(victim: &mut Running, group: &str, from: usize) -> Option<()> {
+/// Waits until a process logs `words` after its first `from` bytes.
+fn aim(victim: &mut Running, words: &str, from: usize) -> Option<()> {
     let began = Instant::now();
-    let words = format!("step=\"{group}");
     while began.elapsed() < AIM {
         let log = victim.log();
         assert!(
@@ -175,7 +216,7 @@ fn aim(victim: &mut Running, group: &str, from: usize) -> Option<()> {
             "{} ended by itself:\n{log}",
             victim.label()
         );
-        if log.get(from..).is_some_and(|fresh| fresh.contains(&words)) {
+        if log.get(from..).is_some_and(|fresh| fresh.contains(words)) {
             return Some(());
         }
         thread::sleep(Duration::from_millis(1));
@@ -218,14 +259,16 @@ fn check(site: &Site, bucket: &Bucket<'_>, written: &[Vec<u8>]) {
     site.verify_clean();
 }
 
-/// Whether the kills so far are enough, and if not, which group lacks most.
-fn lacking(hits: &BTreeMap<String, usize>) -> Option<&'static str> {
-    let in_group = |group: &str| -> usize {
-        let steps = hits.iter().filter(|(step, _)| step.starts_with(group));
+/// The phase that lacks most kills; `None` when all have enough.
+fn lacking(hits: &Hits) -> Option<Phase> {
+    let in_phase = |phase: Phase| -> usize {
+        let steps = hits.iter().filter(|((of, _), _)| *of == phase);
         steps.map(|(_, count)| count).sum()
     };
-    let least = GROUPS.into_iter().min_by_key(|group| in_group(group))?;
-    let enough = in_group(least) >= KILLS_A_GROUP && hits.values().sum::<usize>() >= KILLS;
+    let least = Phase::ALL
+        .into_iter()
+        .min_by_key(|phase| in_phase(*phase))?;
+    let enough = in_phase(least) >= KILLS_A_PHASE && hits.values().sum::<usize>() >= KILLS;
     (!enough).then_some(least)
 }
 
@@ -239,15 +282,15 @@ fn agent_and_archiver_killed_thirty_times_lose_and_double_nothing() {
     site.write_archiver_config("poll = \"20ms\"");
     site.init();
     let application = Application::new();
-    let mut hits: BTreeMap<String, usize> = BTreeMap::new();
+    let mut hits = Hits::new();
     let mut misses = 0;
     let written = thread::scope(|scope| {
         let writing = scope.spawn(|| application.run(&site));
         let stop = Stop(&application);
         let mut stage = Stage::open(&site);
-        while let Some(group) = lacking(&hits) {
-            match stage.hit(group, &mut dice, &application) {
-                Some(step) => *hits.entry(step).or_default() += 1,
+        while let Some(phase) = lacking(&hits) {
+            match stage.hit(phase, &mut dice, &application) {
+                Some(hit) => *hits.entry(hit).or_default() += 1,
                 None => misses += 1,
             }
             if misses > TRIES {
@@ -266,13 +309,13 @@ fn agent_and_archiver_killed_thirty_times_lose_and_double_nothing() {
     check(&site, &bucket, &written);
 }
 
-fn print_table(seed: u64, hits: &BTreeMap<String, usize>, misses: usize) {
+fn print_table(seed: u64, hits: &Hits, misses: usize) {
     let total: usize = hits.values().sum();
     println!("kills that hit, by step (seed {seed}; {misses} more did not count):");
-    for (step, count) in hits {
-        println!("  {step:<24}{count:>4}");
+    for ((phase, step), count) in hits {
+        println!("  {:<12}{step:<24}{count:>4}", format!("{phase:?}"));
     }
-    println!("  {:<24}{total:>4}", "all");
+    println!("  {:<36}{total:>4}", "all");
 }
 
 #[test]
@@ -291,7 +334,7 @@ fn a_server_killed_amid_uploads_gets_everything_in_the_end() {
         let mut stage = Stage::open(&site);
         for kill in 0..SERVER_KILLS {
             let from = stage.archiver.log().len();
-            aim(&mut stage.archiver, "upload.put", from)
+            aim(&mut stage.archiver, "step=\"put.", from)
                 .unwrap_or_else(|| panic!("no upload before kill {kill}"));
             thread::sleep(Duration::from_micros(dice.below(AFTER_STEP_US)));
             minio.kill();

@@ -115,11 +115,7 @@ fn a_second_agent_on_a_spool_or_state_is_refused() {
         (!site.sealed().is_empty()).then_some(())
     });
     for command in ["run", "drain"] {
-        drop(
-            site.agent(&[command])
-                .expect(2)
-                .says(&["another holdfast-agent"]),
-        );
+        drop(site.agent(&[command]).expect(2).says(&["another process"]));
     }
     assert!(first.is_alive());
 }
@@ -137,6 +133,10 @@ fn a_second_archiver_on_a_spool_is_refused() {
     wait_for("the first archiver to drain", SOON, || {
         site.unreceipted().is_empty().then_some(())
     });
-    drop(site.archive(&["--once"]).expect(2).says(&["another"]));
+    drop(
+        site.archive(&["--once"])
+            .expect(2)
+            .says(&["another process"]),
+    );
     assert!(first.is_alive());
 }
