@@ -8,6 +8,7 @@ const EXAMPLES: &str = "\
 Examples:
   holdfast archive --config /etc/holdfast/archiver.toml
   holdfast archive --once
+  holdfast verify --store s3://audit-logs/prod --signers web-01.signers
 
 Exit codes: 0 done and clean; 1 evidence damaged, a fork, rot, or a store that gives in; 2 could not
 finish; 3 usage or configuration; 4 intact, but someone interfered; 101 and over 127 a crash.";
@@ -67,6 +68,8 @@ impl Common {
 pub enum Command {
     /// Upload sealed batches from the spool and see them locked.
     Archive(ArchiveArgs),
+    /// Judge what a store holds, with read-only access and pinned keys.
+    Verify(crate::verify::args::VerifyArgs),
 }
 
 /// Words of `holdfast archive`.

@@ -10,11 +10,13 @@ pub mod cli;
 pub mod config;
 pub mod health;
 pub mod receipt;
+pub mod report;
 pub mod retry;
 pub mod run;
 pub mod spool;
 pub mod store;
 pub mod upload;
+pub mod verify;
 
 use clap::Parser as _;
 use cli::{Cli, Command};
@@ -52,6 +54,7 @@ fn dispatch(cli: Cli) -> u8 {
     );
     match cli.command {
         Command::Archive(args) => run::run(&args),
+        Command::Verify(args) => verify::run(&args),
     }
 }
 

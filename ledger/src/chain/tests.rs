@@ -126,14 +126,14 @@ fn a_whole_chain_has_no_break() {
 #[test]
 fn every_missing_seq_is_named_once() {
     let mut late = batch(7, 40, 1, vec![source(1, 400, 410), source(5, 30, 40)]);
-    let gap = Break::SeqGap { first: 2, last: 6 };
-    assert_eq!(after_batch(late.clone()), [gap.clone()]);
+    let gap = || Break::SeqGap { first: 2, last: 6 };
+    assert_eq!(after_batch(late.clone()), [gap()]);
     // What can still be compared over a gap is.
     late.entries.first = 4;
     late.sources[0].from = 90;
     late.retention_max_s = 86_399;
     let more = [
-        gap,
+        gap(),
         Break::Entries {
             expected: 5,
             got: 4,
@@ -151,91 +151,67 @@ fn every_missing_seq_is_named_once() {
     assert_eq!(after_batch(late), more);
 }
 
+/// The breaks of a third manifest that was right until `change`.
+fn broken(change: impl Fn(&mut Manifest)) -> Vec<Break> {
+    let mut manifest = batch(2, 5, 1, vec![source(1, 100, 110)]);
+    change(&mut manifest);
+    after_batch(manifest)
+}
+
 #[test]
-fn links_numbers_and_dates() {
-    let good = || batch(2, 5, 1, vec![source(1, 100, 110)]);
-    let with = |change: &dyn Fn(&mut Manifest)| {
-        let mut manifest = good();
-        change(&mut manifest);
-        after_batch(manifest)
+fn links_and_numbers() {
+    let linked = Prev {
+        seq: 1,
+        sha256: digest(9),
     };
-    let day = good().body.unwrap().date;
-    let tomorrow = good().time.sealed.plus_s(86_400).day();
-    let cases: [(&dyn Fn(&mut Manifest), Break); 8] = [
-        (
-            &|m| {
-                m.prev = Some(Prev {
-                    seq: 1,
-                    sha256: digest(9),
-                })
-            },
-            Break::Prev {
-                expected: digest(1),
-                got: digest(9),
-            },
-        ),
-        (
-            &|m| m.entries.first = 6,
-            Break::Entries {
-                expected: 5,
-                got: 6,
-            },
-        ),
-        (
-            &|m| m.entries.first = 0,
-            Break::Entries {
-                expected: 5,
-                got: 0,
-            },
-        ),
-        (
-            &|m| m.retention_max_s += 1,
-            Break::Retention {
-                expected: 86_400,
-                got: 86_401,
-            },
-        ),
-        (
-            &|m| m.time.boot_ms = 59_999,
-            Break::BootClock {
-                before_ms: 60_000,
-                got_ms: 59_999,
-            },
-        ),
-        (
-            &|m| m.body.as_mut().unwrap().date = tomorrow.clone(),
-            Break::Date {
-                expected: day.clone(),
-                got: tomorrow.clone(),
-            },
-        ),
-        (
-            &|m| m.sources[0].from = 101,
-            Break::Range {
-                source: 1,
-                expected: 100,
-                got: 101,
-            },
-        ),
-        (
-            &|m| m.sources.push(source(2, 7, 9)),
-            Break::Range {
-                source: 2,
-                expected: 0,
-                got: 7,
-            },
-        ),
-    ];
-    for (change, expected) in cases {
-        assert_eq!(with(change), [expected]);
-    }
+    let (expected, got) = (digest(1), digest(9));
     assert_eq!(
-        with(&|m| m.retention_s = 90_000),
-        [Break::Retention {
-            expected: 90_000,
-            got: 86_400
-        }]
+        broken(|m| m.prev = Some(linked)),
+        [Break::Prev { expected, got }]
     );
+    for got in [0, 6] {
+        assert_eq!(
+            broken(|m| m.entries.first = got),
+            [Break::Entries { expected: 5, got }]
+        );
+    }
+    let backwards = Break::BootClock {
+        before_ms: 60_000,
+        got_ms: 59_999,
+    };
+    assert_eq!(broken(|m| m.time.boot_ms = 59_999), [backwards]);
+}
+
+#[test]
+fn retention_and_dates() {
+    let retention = |expected, got| [Break::Retention { expected, got }];
+    assert_eq!(
+        broken(|m| m.retention_max_s += 1),
+        retention(86_400, 86_401)
+    );
+    assert_eq!(
+        broken(|m| m.retention_s = 90_000),
+        retention(90_000, 86_400)
+    );
+    let sealed = batch(2, 5, 1, vec![]).time.sealed;
+    let (expected, got) = (sealed.day(), sealed.plus_s(86_400).day());
+    let filed = got.clone();
+    let moved = broken(|m| m.body.as_mut().unwrap().date.clone_from(&filed));
+    assert_eq!(moved, [Break::Date { expected, got }]);
+}
+
+#[test]
+fn ranges() {
+    let range = |source, expected, got| {
+        [Break::Range {
+            source,
+            expected,
+            got,
+        }]
+    };
+    assert_eq!(broken(|m| m.sources[0].from = 101), range(1, 100, 101));
+    assert_eq!(broken(|m| m.sources[0].from = 99), range(1, 100, 99));
+    assert_eq!(broken(|m| m.sources.push(source(2, 7, 9))), range(2, 0, 7));
 }
 
 #[test]

@@ -131,6 +131,13 @@ impl AllowedSigners {
         self.signers.is_empty()
     }
 
+    /// Whether any line names `agent`.
+    #[must_use]
+    pub fn names(&self, agent: &Name) -> bool {
+        let mut principals = self.signers.iter().flat_map(|signer| &signer.principals);
+        principals.any(|name| name == agent.as_str())
+    }
+
     /// Whether `key` may sign for `agent` at a time: the store's LastModified, or `time.sealed` in a
     /// copy that has none.
     #[must_use]

@@ -1,0 +1,508 @@
+//! One epoch, manifest by manifest: which statement counts, whether the chain holds, what its end is.
+
+use super::bodies::Named;
+use super::body_queue::{BodyQueue, MissingRun};
+use super::breaks;
+use super::candidate::{Reading, Refusal, Statement};
+use super::findings::Findings;
+use super::{Audit, refusals};
+use crate::store::{Store, Version};
+use ledger::Moment;
+use ledger::chain::{Break, Chain, Claim, Edge, Pulse, Seams, Silence, Step};
+use ledger::finding::{Code, Finding, Severity};
+use ledger::manifest::{EpochHead, Event, EventKind, Kind, Manifest};
+use ledger::name::{Epoch, Name, Slot};
+use std::collections::BTreeSet;
+
+/// Seqs of unreadable or newer manifests that are remembered until the chain has passed them.
+const UNJUDGED_MAX: usize = 10_000;
+
+/// What a stream's links need to know of an epoch's genesis.
+#[derive(Debug, Clone)]
+pub(super) struct Genesis {
+    pub(super) prev_epoch: Vec<EpochHead>,
+    pub(super) stored_at: Moment,
+    pub(super) pulse: Pulse,
+    pub(super) retention_s: u64,
+    pub(super) retention_max_s: u64,
+    /// It has `rollback` or `state_lost`: its sources may begin before the end of those they continue.
+    pub(super) may_restate: bool,
+}
+
+/// An epoch's newest manifest.
+#[derive(Debug, Clone)]
+pub(super) struct Tail {
+    pub(super) stored_at: Moment,
+    pub(super) sealed: Moment,
+    pub(super) next_due: Option<Moment>,
+    pub(super) closed: bool,
+    pub(super) full: bool,
+}
+
+/// A claim, with what its first piece says of the byte before it.
+#[derive(Debug, Clone)]
+pub(super) struct MadeClaim {
+    pub(super) claim: Claim,
+    pub(super) stored_at: Moment,
+    pub(super) first_cont: Option<bool>,
+}
+
+/// What is left of an epoch once it has been followed.
+#[derive(Debug, Clone)]
+pub(super) struct EpochEnd {
+    pub(super) epoch: Epoch,
+    /// The oldest manifest that is there.
+    pub(super) first_seq: u64,
+    pub(super) genesis: Option<Genesis>,
+    /// The state after the seq that its successor names, or after its newest manifest.
+    pub(super) agreed: Chain,
+    pub(super) seams: Seams,
+    /// Its newest manifest's seq.
+    pub(super) head_seq: u64,
+    pub(super) tail: Tail,
+    pub(super) claims: Vec<MadeClaim>,
+    /// Bodies missing before the first and after the last that is there, in a copy.
+    pub(super) missing: MissingRun,
+}
+
+impl EpochEnd {
+    /// What stands before the next byte of a source, where the epoch was taken over.
+    pub(super) fn edge(&self, source: u64) -> Edge {
+        self.seams.edge(source)
+    }
+}
+
+/// Manifests in a row that reached the store long after they were sealed.
+struct LateRun {
+    first: u64,
+    last: u64,
+    most_s: u64,
+}
+
+/// An epoch while it is followed.
+pub(super) struct EpochWalk<S> {
+    agent: Name,
+    stream: Name,
+    epoch: Epoch,
+    /// The seq that a successor names.
+    cut: Option<u64>,
+    held: Option<Reading>,
+    chain: Option<Chain>,
+    at_cut: Option<Chain>,
+    first_seq: u64,
+    genesis: Option<Genesis>,
+    tail: Option<Tail>,
+    bodies: BodyQueue<S>,
+    claims: Vec<MadeClaim>,
+    late: Option<LateRun>,
+    /// Refusals and markers where no statement is: how grave they are depends on what follows.
+    undecided: Findings,
+    unjudged: BTreeSet<u64>,
+}
+
+impl<S: Store + 'static> EpochWalk<S> {
+    pub(super) fn new(audit: &Audit<S>, slot: &Slot) -> Self {
+        let Slot {
+            agent,
+            stream,
+            epoch,
+            ..
+        } = slot.clone();
+        let successors = audit.succession.of(&agent, &stream, epoch);
+        let cut = successors.first().map(|successor| successor.seq);
+        let bodies = BodyQueue::new(
+            &audit.judge,
+            &agent,
+            &stream,
+            epoch,
+            cut,
+            audit.options.jobs,
+        );
+        Self {
+            agent,
+            stream,
+            epoch,
+            cut,
+            held: None,
+            chain: None,
+            at_cut: None,
+            first_seq: 0,
+            genesis: None,
+            tail: None,
+            bodies,
+            claims: Vec::new(),
+            late: None,
+            undecided: Findings::default(),
+            unjudged: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn holds(&self, slot: &Slot) -> bool {
+        (&self.agent, &self.stream, self.epoch) == (&slot.agent, &slot.stream, slot.epoch)
+    }
+
+    /// Takes the next manifest key. It is judged when the one after it is known, for that one's
+    /// `prev` says which of two statements the agent went on from.
+    pub(super) async fn read(&mut self, audit: &mut Audit<S>, reading: Reading) {
+        match &mut self.held {
+            Some(held) if held.slot == reading.slot => held.merge(reading),
+            _ => {
+                if let Some(held) = self.held.take() {
+                    self.take(audit, held, Some(&reading)).await;
+                }
+                self.held = Some(reading);
+            }
+        }
+    }
+
+    /// Ends the epoch. `None` if it had no statement at all.
+    pub(super) async fn finish(mut self, audit: &mut Audit<S>) -> Option<EpochEnd> {
+        if let Some(held) = self.held.take() {
+            self.take(audit, held, None).await;
+        }
+        // A trusted successor that names a seq beyond the last statement needs those slots.
+        let head_seq = self.chain.as_ref().map(|chain| chain.seq);
+        if self
+            .cut
+            .is_some_and(|cut| head_seq.is_none_or(|head| cut > head))
+        {
+            refusals::needed(&mut self.undecided);
+        }
+        audit.findings.append(std::mem::take(&mut self.undecided));
+        self.report_late(audit);
+        let has_successor = self.cut.is_some();
+        let (seams, missing, first_conts) =
+            self.bodies.finish(audit, head_seq, has_successor).await;
+        let chain = self.chain?;
+        for made in &mut self.claims {
+            made.first_cont = first_conts.get(&made.claim.source).copied();
+        }
+        Some(EpochEnd {
+            epoch: self.epoch,
+            first_seq: self.first_seq,
+            genesis: self.genesis,
+            head_seq: chain.seq,
+            agreed: self.at_cut.unwrap_or(chain),
+            seams,
+            tail: self.tail?,
+            claims: self.claims,
+            missing,
+        })
+    }
+
+    async fn take(&mut self, audit: &mut Audit<S>, mut reading: Reading, next: Option<&Reading>) {
+        audit.coverage.pending += reading.newer;
+        let chosen = choose(&reading.statements, self.chain.as_ref(), next);
+        let Some(chosen) = chosen else {
+            self.leave_undecided(audit, &reading);
+            return;
+        };
+        let statement = reading.statements.swap_remove(chosen);
+        self.report_markers(audit, &reading.slot, &reading.markers, &statement);
+        refusals::beside(audit, &reading);
+        if !reading.statements.is_empty() {
+            report_equivocation(audit, &reading.slot, &statement, &reading.statements);
+            for other in &reading.statements {
+                self.bodies.speak_for(other.manifest.body_key());
+            }
+        }
+        self.follow(audit, &statement).await;
+    }
+
+    fn leave_undecided(&mut self, audit: &Audit<S>, reading: &Reading) {
+        for marker in &reading.markers {
+            self.undecided
+                .push(audit.marker(&reading.slot, marker, None));
+        }
+        let unknown = |why: &Refusal| {
+            matches!(
+                why,
+                Refusal::Unreadable(_) | Refusal::Newer(_) | Refusal::Format(_)
+            )
+        };
+        let unjudged = reading.refused.iter().any(|refused| unknown(&refused.why));
+        if unjudged && self.unjudged.len() < UNJUDGED_MAX {
+            self.unjudged.insert(reading.slot.seq);
+        }
+        refusals::alone(audit, reading, &mut self.undecided);
+    }
+
+    fn report_markers(
+        &self,
+        audit: &mut Audit<S>,
+        slot: &Slot,
+        markers: &[Version],
+        statement: &Statement,
+    ) {
+        let lawful_from = statement
+            .stored_at
+            .plus_s(statement.manifest.retention_max_s);
+        for marker in markers {
+            let finding = audit.marker(slot, marker, Some(lawful_from));
+            audit.findings.push(finding);
+        }
+    }
+
+    async fn follow(&mut self, audit: &mut Audit<S>, statement: &Statement) {
+        let manifest = &statement.manifest;
+        let slot = manifest.slot();
+        audit.judge_lock(
+            &slot,
+            &slot.manifest_key(),
+            &statement.version_id,
+            &statement.lock,
+        );
+        let step = match &mut self.chain {
+            Some(chain) => {
+                // The chain goes on past what was refused: those slots are needed.
+                refusals::needed(&mut self.undecided);
+                chain.follow(manifest, statement.sha256)
+            }
+            None => self.begin(audit, statement, &slot),
+        };
+        audit.findings.append(std::mem::take(&mut self.undecided));
+        self.report_step(audit, &slot, statement, step);
+        self.unjudged.clear();
+        self.report_events(audit, &slot, manifest);
+        self.note_late(audit, &slot, statement);
+        audit.note_heads(statement);
+        audit.count_manifest();
+        self.tail = Some(Tail {
+            stored_at: statement.stored_at,
+            sealed: manifest.time.sealed,
+            next_due: manifest.next_due,
+            closed: manifest.kind == Kind::Close,
+            full: manifest.has(EventKind::Full),
+        });
+        if self.cut == Some(manifest.seq) {
+            self.at_cut.clone_from(&self.chain);
+        }
+        self.bodies.push(audit, Named::of(statement)).await;
+    }
+
+    fn begin(&mut self, audit: &mut Audit<S>, statement: &Statement, slot: &Slot) -> Step {
+        let manifest = &statement.manifest;
+        let (chain, step) = Chain::begin(manifest, statement.sha256);
+        self.chain = Some(chain);
+        self.first_seq = manifest.seq;
+        self.genesis = manifest.prev_epoch.clone().map(|prev_epoch| Genesis {
+            prev_epoch,
+            stored_at: statement.stored_at,
+            pulse: Pulse::of(manifest),
+            retention_s: manifest.retention_s,
+            retention_max_s: manifest.retention_max_s,
+            may_restate: manifest.has(EventKind::Rollback) || manifest.has(EventKind::StateLost),
+        });
+        if manifest.seq > 0 {
+            self.report_root(audit, statement, slot);
+        }
+        step
+    }
+
+    /// The manifests before the oldest that is left: lawfully gone, or missing.
+    fn report_root(&mut self, audit: &mut Audit<S>, statement: &Statement, slot: &Slot) {
+        let last = slot.seq - 1;
+        let lawful_from = statement
+            .stored_at
+            .plus_s(statement.manifest.retention_max_s);
+        let what = format!(
+            "manifests {} are gone; what {} says of the past is taken as given",
+            breaks::seqs(0, last),
+            slot.seq
+        );
+        let finding = if audit.judge.copy {
+            Finding::new(Code::Expired, Severity::Inconclusive, what)
+        } else if audit.judge.now >= lawful_from {
+            self.undecided.regrade(Code::DeleteMarker, Severity::Note);
+            Finding::new(Code::Expired, Severity::Note, what)
+        } else {
+            refusals::needed(&mut self.undecided);
+            self.report_gap(audit, slot, 0, last);
+            return;
+        };
+        audit.findings.push(finding.at(&Slot {
+            seq: 0,
+            ..slot.clone()
+        }));
+    }
+
+    fn report_step(&mut self, audit: &mut Audit<S>, slot: &Slot, named: &Statement, step: Step) {
+        let stored_at = named.stored_at;
+        for found in step.breaks {
+            if let Break::SeqGap { first, last } = found {
+                self.report_gap(audit, slot, first, last);
+                continue;
+            }
+            let by_hand = audit.hand.manifest(&slot.manifest_key(), &named.version_id);
+            let finding = breaks::finding(found).at(slot);
+            let finding = finding.on(audit.hand.full_key(&slot.manifest_key()), &named.version_id);
+            audit.findings.push(finding.by_hand(by_hand));
+        }
+        let made = |claim| MadeClaim {
+            claim,
+            stored_at,
+            first_cont: None,
+        };
+        self.claims.extend(step.claims.into_iter().map(made));
+        if let Some(silence) = step.silence {
+            audit.findings.push(outage(silence).at(slot));
+        }
+    }
+
+    /// Every missing seq, save those that are there and could not be judged.
+    fn report_gap(&self, audit: &mut Audit<S>, slot: &Slot, first: u64, last: u64) {
+        let by_hand = audit.hand.list(
+            &Slot {
+                seq: first,
+                ..slot.clone()
+            }
+            .manifest_key(),
+        );
+        let mut report = |first: u64, last: u64| {
+            let finding = breaks::seq_gap(first, last);
+            let finding = finding.in_epoch(&self.agent, &self.stream, self.epoch);
+            audit.findings.push(finding.by_hand(by_hand.clone()));
+        };
+        let mut from = first;
+        for unjudged in self.unjudged.range(first..=last) {
+            if *unjudged > from {
+                report(from, unjudged - 1);
+            }
+            from = unjudged + 1;
+        }
+        if from <= last {
+            report(from, last);
+        }
+    }
+
+    fn report_events(&self, audit: &mut Audit<S>, slot: &Slot, manifest: &Manifest) {
+        for event in &manifest.events {
+            let Event {
+                kind: EventKind::Gap,
+                source: Some(source),
+                from: Some(from),
+                to,
+                reason: Some(reason),
+                ..
+            } = event
+            else {
+                continue;
+            };
+            audit.coverage.gap_bytes += to.map_or(0, |to| to - from);
+            let path = manifest.sources.iter().find(|one| one.id == *source);
+            let path = path
+                .and_then(|one| one.path_bytes())
+                .map(|path| path.display());
+            let end = to.map_or("an unknown end".into(), |to| format!("byte {to}"));
+            let message = format!(
+                "the agent states that {} lost bytes, from byte {from} to {end}: {reason:?}",
+                path.unwrap_or_default()
+            );
+            let note = Finding::new(Code::Gap, Severity::Note, message.to_lowercase());
+            audit.findings.push(note.at(slot));
+        }
+    }
+
+    fn note_late(&mut self, audit: &mut Audit<S>, slot: &Slot, statement: &Statement) {
+        if audit.judge.copy {
+            return;
+        }
+        let manifest = &statement.manifest;
+        let delay_s = statement.stored_at.since_s(manifest.time.sealed);
+        if delay_s <= 3 * manifest.heartbeat_s {
+            self.report_late(audit);
+            return;
+        }
+        let run = self.late.get_or_insert(LateRun {
+            first: slot.seq,
+            last: slot.seq,
+            most_s: 0,
+        });
+        run.last = slot.seq;
+        run.most_s = run.most_s.max(delay_s);
+    }
+
+    fn report_late(&mut self, audit: &mut Audit<S>) {
+        let Some(run) = self.late.take() else {
+            return;
+        };
+        let message = format!(
+            "manifests {} reached the store up to {} s after they were sealed",
+            breaks::seqs(run.first, run.last),
+            run.most_s
+        );
+        let note = Finding::new(Code::Late, Severity::Note, message);
+        let note = note.in_epoch(&self.agent, &self.stream, self.epoch);
+        audit.findings.push(Finding {
+            seq: Some(run.first),
+            ..note
+        });
+    }
+}
+
+/// Which of several statements the chain goes on from: the one that the next manifest names, else
+/// one that follows the chain, else the one that was stored first.
+fn choose(
+    statements: &[Statement],
+    chain: Option<&Chain>,
+    next: Option<&Reading>,
+) -> Option<usize> {
+    let followers = next.map_or(&[][..], |next| &next.statements);
+    let named = |one: &Statement| {
+        let prevs = followers
+            .iter()
+            .filter_map(|follower| follower.manifest.prev);
+        prevs.into_iter().any(|prev| prev.sha256 == one.sha256)
+    };
+    let linked = |one: &Statement| match (chain, one.manifest.prev) {
+        (Some(chain), Some(prev)) => prev.sha256 == chain.sha256,
+        _ => false,
+    };
+    let order = |one: &Statement| (!named(one), !linked(one), one.stored_at);
+    let all = statements.iter().enumerate();
+    all.min_by_key(|(_, one)| order(one))
+        .map(|(index, _)| index)
+}
+
+fn report_equivocation<S: Store>(
+    audit: &mut Audit<S>,
+    slot: &Slot,
+    followed: &Statement,
+    others: &[Statement],
+) {
+    let key = slot.manifest_key();
+    for other in others {
+        let message = format!(
+            "two different statements are validly signed for this place: version {} and version {}",
+            followed.version_id, other.version_id
+        );
+        let finding = Finding::new(Code::Equivocation, Severity::Critical, message)
+            .at(slot)
+            .on(audit.hand.full_key(&key), &other.version_id)
+            .expected_got(followed.sha256.to_string(), other.sha256.to_string())
+            .by_hand(format!(
+                "{} ; {}",
+                audit.hand.manifest(&key, &followed.version_id),
+                audit.hand.manifest(&key, &other.version_id)
+            ));
+        audit.findings.push(finding);
+    }
+}
+
+/// A silence that the chain later ended.
+pub(super) fn outage(silence: Silence) -> Finding {
+    let Silence {
+        promised_s,
+        lasted_s,
+        rebooted,
+    } = silence;
+    let (severity, why) = if rebooted {
+        (Severity::Note, ", over a restart of the machine")
+    } else {
+        (Severity::Interference, " while the machine ran")
+    };
+    let message =
+        format!("silent for {lasted_s} s although {promised_s} s were promised at most{why}");
+    Finding::new(Code::Outage, severity, message)
+        .expected_got(format!("at most {promised_s} s"), format!("{lasted_s} s"))
+}
