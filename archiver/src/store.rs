@@ -39,8 +39,8 @@ pub const KEY_MAX: usize = 1024;
 ///   unconditional put leaves one more equal version (or, without versions, the same one).
 /// - **Unknown is an answer**: after [`StoreError::may_have_happened`] a put may have taken effect,
 ///   now or later. The only way on is the same put again; an absence proves nothing.
-/// - **Nobody retries in here**. One call is one request (one try, with its own time limit); the
-///   caller owns the one loop and its backoff.
+/// - **Nobody retries in here**. One call is one try with its own time limit; the caller owns the
+///   one loop and its backoff.
 /// - **Bounded**: what a store answers may be hostile. No call reads more than its bound into
 ///   memory or waits longer than its time limit, and none panics.
 ///

@@ -1,1 +1,135 @@
-//! One conformance suite on every store: what the `Store` trait promises, by capability.
+//! One conformance suite on every store: what the `Store` trait promises, by capability; and what
+//! only one of them can be asked.
+
+mod clock; // a client whose clock is wrong
+mod files; // what only a directory can meet
+mod hidden; // versions under versions and markers, locks put to the test, hostile names
+mod rules; // the suite
+mod setup; // places that aren't set up, and making them
+
+use archiver::store::{AnyStore, Location, StoreOptions, open_with};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::Region;
+use aws_types::SdkConfig;
+use harness::Minio;
+use harness::minio::{Account, REGION, root};
+use std::future::Future;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A small page, so that a few objects make several.
+const PAGE_SIZE: usize = 7;
+
+/// Two stores that must not see each other's objects, and what they stand on.
+struct Stand {
+    store: AnyStore,
+    /// Another prefix of the bucket; another directory.
+    sibling: AnyStore,
+    ground: Ground,
+}
+
+enum Ground {
+    Server(Arc<Minio>),
+    Disk(TempDir),
+}
+
+impl Stand {
+    /// In a new locked bucket named after the test.
+    fn in_bucket(name: &str) -> Self {
+        let minio = Minio::shared();
+        let name = name.replace('_', "-");
+        let bucket = minio.locked_bucket(&name);
+        let at = |prefix| s3(&bucket.url(prefix), &shared(&minio.endpoint(), &root()));
+        Self {
+            store: at("one/deep"),
+            sibling: at("one/deeper"),
+            ground: Ground::Server(Arc::clone(&minio)),
+        }
+    }
+
+    /// In a new directory.
+    fn on_disk() -> Self {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let at = |name: &str| {
+            let path = home.path().join(name);
+            std::fs::create_dir(&path).expect("a folder");
+            let url = format!("file://{}", path.display());
+            s3(&url, &SdkConfig::builder().build())
+        };
+        Self {
+            store: at("one"),
+            sibling: at("oneself"),
+            ground: Ground::Disk(home),
+        }
+    }
+
+    fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        match &self.ground {
+            Ground::Server(minio) => minio.run(work),
+            Ground::Disk(_) => run(work),
+        }
+    }
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(work)
+}
+
+/// The settings that the AWS conventions would find.
+fn shared(endpoint: &str, account: &Account) -> SdkConfig {
+    let credentials = Credentials::new(&account.key, &account.secret, None, None, "tests");
+    SdkConfig::builder()
+        .endpoint_url(endpoint)
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
+}
+
+fn s3(url: &str, shared: &SdkConfig) -> AnyStore {
+    let location: Location = url.parse().expect("a store's URL");
+    let options = StoreOptions {
+        page_size: Some(PAGE_SIZE),
+        ..StoreOptions::default()
+    };
+    open_with(&location, shared, &options)
+}
+
+/// Every rule becomes a test on every store.
+macro_rules! on_every_store {
+    ($($rule:ident),* $(,)?) => {
+        mod bucket {
+            $(#[test]
+            fn $rule() {
+                let stand = super::Stand::in_bucket(concat!("rule-", stringify!($rule)));
+                stand.run(super::rules::$rule(&stand));
+            })*
+        }
+        mod directory {
+            $(#[test]
+            fn $rule() {
+                let stand = super::Stand::on_disk();
+                stand.run(super::rules::$rule(&stand));
+            })*
+        }
+    };
+}
+
+on_every_store! {
+    what_is_put_is_got_back,
+    if_absent_leaves_what_is_there,
+    of_sixteen_at_once_one_wins,
+    wrong_digest_leaves_nothing,
+    locks_are_read_back_exactly,
+    locks_only_lengthen,
+    same_bytes_again_do_no_harm,
+    other_bytes_never_replace,
+    reading_is_bounded,
+    what_is_not_there_is_missing,
+    prefixes_are_apart,
+    long_lists_come_in_pages,
+    clock_is_told,
+}

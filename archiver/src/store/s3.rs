@@ -1,7 +1,7 @@
 //! `s3://bucket/prefix`: a store in a bucket with Object Lock, on AWS or any server like it.
 //!
-//! One call is one request: the SDK's own retries are off and every request has a time limit. What
-//! is sent is pinned by a wire test (tests/e2e/wire.rs).
+//! One call is one request, or two where the first answer is ambiguous: the SDK's own retries are off
+//! and every request has a time limit. What is sent is pinned by a wire test (tests/e2e/wire.rs).
 
 mod answer;
 mod list;
@@ -263,19 +263,26 @@ impl Store for S3Store {
             .version_id(version_id);
         let request = async {
             match request.send().await {
-                // An object without a lock, or (400) a bucket without Object Lock.
-                Err(error)
-                    if matches!(
-                        error.code(),
-                        Some("NoSuchObjectLockConfiguration" | "InvalidRequest")
-                    ) =>
-                {
-                    Ok(None)
-                }
+                Err(error) if error.code() == Some("NoSuchObjectLockConfiguration") => Ok(None),
                 reply => reply.map(Some),
             }
         };
-        let Some(reply) = self.send(what, 0, request).await? else {
+        let reply = match self.send(what, 0, request).await {
+            // 400 to a read: so AWS and MinIO say that the whole bucket has no Object Lock, and
+            // MinIO also that there is no bucket.
+            Err(refused @ StoreError::Refused(_)) => {
+                return match self.state().await? {
+                    None => Err(StoreError::NoBucket(Answer {
+                        asked: self.asked(what.0, key),
+                        said: "there is no such bucket".into(),
+                    })),
+                    Some(state) if state.lock == BucketLock::Off => Ok(None),
+                    Some(_) => Err(refused),
+                };
+            }
+            reply => reply?,
+        };
+        let Some(reply) = reply else {
             return Ok(None);
         };
         let lock = reply.retention.and_then(|retention| {
