@@ -8,6 +8,8 @@
 pub mod bucket;
 pub mod cli;
 pub mod config;
+#[cfg(test)]
+mod fixture;
 pub mod health;
 pub mod receipt;
 pub mod report;

@@ -94,8 +94,7 @@ impl<S: Store> Uploader<S> {
     pub async fn upload(&self, batch: Batch, look_first: bool) -> Result<Receipt, Halt> {
         self.admit(&batch)?;
         let has_body = batch.body.is_some();
-        let versions = self.store.capability().versions;
-        let mut plan = Plan::new(has_body, versions, look_first);
+        let mut plan = Plan::new(has_body, look_first);
         let (batch, placement) = self.follow(&mut plan, batch).await?;
         Ok(self.receipt(&batch, &placement))
     }
@@ -307,3 +306,6 @@ impl<S: Store> Uploader<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

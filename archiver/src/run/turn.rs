@@ -107,6 +107,7 @@ impl<S: Store> Archive<S> {
                 tracing::debug!(step = "receipt.write", slot = %place);
                 let write = || self.uploader.receipts.write_receipt(&place, &receipt);
                 self.insist(write).await?;
+                tracing::debug!(step = "receipt.write.done", slot = %place);
                 stream.is_known = true;
                 stream.memory.passed(next);
                 let at = receipt.store_time;

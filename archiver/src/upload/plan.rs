@@ -123,8 +123,6 @@ pub(super) struct Placement {
 pub(super) struct Plan {
     step: Step,
     has_body: bool,
-    /// Whether the store keeps several versions of a key.
-    versions: bool,
     /// The manifest's place is taken by something worthless: ours goes on top of it.
     on_top: bool,
     /// The manifest was there before us, so that its lock may be an older, shorter one.
@@ -136,11 +134,10 @@ pub(super) struct Plan {
 
 impl Plan {
     /// A plan for one batch; `look_first` for a stream's first after a start.
-    pub(super) fn new(has_body: bool, versions: bool, look_first: bool) -> Self {
+    pub(super) fn new(has_body: bool, look_first: bool) -> Self {
         let mut plan = Self {
             step: Step::Look,
             has_body,
-            versions,
             on_top: false,
             was_there: false,
             body: None,
@@ -185,8 +182,9 @@ impl Plan {
                 self.body = Some(Placed::new(version_id, until));
                 self.next_put()
             }
-            // It can't be read back, so it may be ours or not. Two equal versions do no harm.
-            (Step::PutBody { if_absent: true }, Answer::Exists) if self.versions => {
+            // It can't be read back, so it may be ours or not. Two equal versions do no harm, and
+            // a store that keeps one compares them.
+            (Step::PutBody { if_absent: true }, Answer::Exists) => {
                 Step::PutBody { if_absent: false }
             }
             (Step::PutBody { .. }, Answer::Exists) => return Err(Stop::Occupied(Object::Body)),
@@ -230,7 +228,6 @@ impl Plan {
                 self.was_there = true;
             }
             Found::Fork(line) => return Err(Stop::Fork(line)),
-            Found::Squatter if !self.versions => return Err(Stop::Occupied(Object::Manifest)),
             Found::Squatter | Found::Nothing => self.on_top = true,
         }
         Ok(self.next_put())

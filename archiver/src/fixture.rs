@@ -1,0 +1,154 @@
+//! Sealed batches for tests, as an agent would leave them, and a store in memory that can be told to
+//! fail.
+
+pub(crate) mod faulty;
+pub(crate) mod model;
+
+use crate::spool::{Place, RECEIPTS, SEALED};
+use ledger::manifest::{EpochHead, Manifest, Prev};
+use ledger::name::{Epoch, Name};
+use ledger::{Digest, signature};
+use serde_json::{Value, json};
+use ssh_key::PrivateKey;
+use ssh_key::private::{Ed25519Keypair, KeypairData};
+use std::path::{Path, PathBuf};
+
+/// A signing key that is the same in every run.
+pub(crate) fn key(seed: u8) -> PrivateKey {
+    let pair = Ed25519Keypair::from_seed(&[seed; 32]);
+    PrivateKey::new(KeypairData::Ed25519(pair), "test").unwrap()
+}
+
+/// A spool's two halves in a fresh folder.
+pub(crate) fn spool() -> tempfile::TempDir {
+    let spool = tempfile::tempdir().unwrap();
+    for half in [SEALED, RECEIPTS] {
+        std::fs::create_dir(spool.path().join(half)).unwrap();
+    }
+    spool
+}
+
+/// Seals batches of one epoch, one after the other.
+pub(crate) struct Sealer {
+    spool: PathBuf,
+    key: PrivateKey,
+    stream: Name,
+    epoch: Epoch,
+    /// The next one's number.
+    pub(crate) seq: u64,
+    prev: Option<Digest>,
+    pub(crate) retention_s: u64,
+    first: u64,
+}
+
+impl Sealer {
+    pub(crate) fn new(spool: &Path, stream: &str, epoch: u64) -> Self {
+        Self {
+            spool: spool.into(),
+            key: key(1),
+            stream: stream.parse().unwrap(),
+            epoch: Epoch::new(epoch, &[0; 10]),
+            seq: 0,
+            prev: None,
+            retention_s: 86_400,
+            first: 0,
+        }
+    }
+
+    /// The same with another key.
+    pub(crate) fn signed_by(self, key: PrivateKey) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Where the last one stands.
+    pub(crate) fn head(&self) -> EpochHead {
+        EpochHead {
+            epoch: self.epoch,
+            seq: self.seq - 1,
+            sha256: self.prev.unwrap(),
+        }
+    }
+
+    /// Seals the epoch's first.
+    pub(crate) fn genesis(&mut self, continues: &[EpochHead]) -> Place {
+        let mut fields = self.fields("genesis");
+        fields["prev_epoch"] = json!(continues);
+        self.seal(fields, None)
+    }
+
+    /// Seals one without entries.
+    pub(crate) fn heartbeat(&mut self) -> Place {
+        let fields = self.fields("heartbeat");
+        self.seal(fields, None)
+    }
+
+    /// Seals one entry, whose stored form is taken to be `body`.
+    pub(crate) fn batch(&mut self, body: &[u8]) -> Place {
+        let fields = self.batch_fields(body);
+        self.seal(fields, Some(body))
+    }
+
+    /// What [`Sealer::batch`] would state.
+    pub(crate) fn batch_fields(&mut self, body: &[u8]) -> Value {
+        let (size, sha256) = (body.len(), Digest::of(body));
+        let mut fields = self.fields("batch");
+        fields["entries"] = json!({"first": self.first, "count": 1, "root": Digest::of(b"root")});
+        fields["body"] = json!({"schema": "holdfast/entries/1", "date": "2026-11-22", "size": 9});
+        fields["stored"] = json!({"codec": "gzip", "size": size, "sha256": sha256});
+        fields["blocks"] =
+            json!([{"offset": 0, "size": size, "raw": 9, "count": 1, "sha256": sha256}]);
+        fields["sources"] = json!([{
+            "id": 0, "path": "/a", "dev": "1", "ino": "2", "via": "plain", "from": 0, "to": 9,
+        }]);
+        fields["time"]["first"] = json!("2026-11-22T09:59:00.000000Z");
+        fields["time"]["last"] = json!("2026-11-22T09:59:00.000000Z");
+        self.first += 1;
+        fields
+    }
+
+    fn fields(&self, kind: &str) -> Value {
+        let mut fields = json!({
+            "v": 1, "agent": "web-01", "stream": self.stream, "epoch": self.epoch,
+            "seq": self.seq, "kind": kind,
+            "entries": {"first": self.first, "count": 0, "root": Digest::of(b"")},
+            "sources": [], "events": [],
+            "time": {
+                "sealed": "2026-11-22T10:00:00.000000Z",
+                "boot_id": "11111111-2222-4333-8444-555555555555",
+                "boot_ms": 7,
+            },
+            "heartbeat_s": 300, "next_due": "2026-11-22T10:15:00.000000Z",
+            "retention_s": self.retention_s, "retention_max_s": self.retention_s,
+            "config_sha256": Digest::of(b"config"), "agent_version": "0.1.0",
+            "ext": {}, "crit": [],
+        });
+        if let Some(sha256) = self.prev {
+            let seq = self.seq - 1;
+            fields["prev"] = json!(Prev { seq, sha256 });
+        }
+        fields
+    }
+
+    /// Seals what `fields` state.
+    pub(crate) fn seal(&mut self, fields: Value, body: Option<&[u8]>) -> Place {
+        let manifest: Manifest = serde_json::from_value(fields).unwrap();
+        let line = manifest.to_line().unwrap();
+        let place = Place::of(&manifest.slot());
+        let folder = self.spool.join(SEALED).join(place.to_string());
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("manifest"), signed(&self.key, &line)).unwrap();
+        std::fs::write(folder.join("cursors"), b"{}\n").unwrap();
+        if let Some(body) = body {
+            std::fs::write(folder.join("body"), body).unwrap();
+        }
+        self.prev = Some(Digest::of(&line));
+        self.seq += 1;
+        place
+    }
+}
+
+/// A manifest file.
+pub(crate) fn signed(key: &PrivateKey, line: &[u8]) -> Vec<u8> {
+    let block = signature::sign(key, line).unwrap();
+    [line, block.as_bytes()].concat()
+}
