@@ -3,6 +3,8 @@
 //! What to do is decided purely from what is there; the steps strengthen only, so each may be cut
 //! short and the command run again.
 
+pub mod command;
+
 use crate::store::{AnyStore, BucketLock, BucketState, S3Store, Store as _, StoreError};
 use std::fmt;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
+  holdfast bucket create --store s3://audit-logs/prod --retention 1d
   holdfast archive --config /etc/holdfast/archiver.toml
   holdfast archive --once
   holdfast verify --store s3://audit-logs/prod --signers web-01.signers
@@ -70,6 +71,8 @@ pub enum Command {
     Archive(ArchiveArgs),
     /// Judge what a store holds, with read-only access and pinned keys.
     Verify(crate::verify::args::VerifyArgs),
+    /// Prepare a place that can keep evidence.
+    Bucket(crate::bucket::command::BucketArgs),
 }
 
 /// Words of `holdfast archive`.

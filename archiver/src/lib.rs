@@ -57,6 +57,7 @@ fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Archive(args) => run::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Bucket(args) => bucket::command::run(&args),
     }
 }
 

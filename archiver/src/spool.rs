@@ -334,3 +334,6 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 fn name_error(what: &dyn fmt::Display, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,7 +130,7 @@ mod tests {
         std::fs::create_dir(at("real")).unwrap();
         let fifo = rustix::fs::mknodat(
             rustix::fs::CWD,
-            &at("pipe"),
+            at("pipe"),
             rustix::fs::FileType::Fifo,
             Mode::from_raw_mode(0o600),
             0,

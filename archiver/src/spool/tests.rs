@@ -1,0 +1,227 @@
+//! Batches that fit, batches that do not, and what the archiver's half says of them.
+
+use super::*;
+use crate::fixture::{Sealer, key, signed, spool};
+use std::fs;
+use std::os::unix::fs::symlink;
+
+const BODY: &[u8] = b"not really gzip";
+
+fn folder(spool: &Path, place: &Place) -> PathBuf {
+    spool.join(SEALED).join(place.to_string())
+}
+
+fn mark(spool: &Path, place: &Place, extension: &str) {
+    let path = spool.join(RECEIPTS).join(format!("{place}.{extension}"));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, b"").unwrap();
+}
+
+fn next(memory: &Memory) -> Option<u64> {
+    memory.outlook.next.map(|next| next.seq)
+}
+
+#[test]
+fn a_batch_that_fits_is_read_whole() {
+    let spool = spool();
+    let mut sealer = Sealer::new(spool.path(), "auth", 1);
+    let genesis = sealer.genesis(&[]);
+    let place = sealer.batch(BODY);
+    let found = Spool::open(spool.path()).unwrap();
+    assert_eq!(found.read(&genesis).unwrap().body, None);
+    let batch = found.read(&place).unwrap();
+    assert_eq!(batch.body.as_deref(), Some(BODY));
+    assert_eq!(Place::of(&batch.slot()), place);
+    assert_eq!(batch.line_sha256, sealer.head().sha256);
+    let streams: Vec<String> = found
+        .streams()
+        .unwrap()
+        .iter()
+        .map(Name::to_string)
+        .collect();
+    assert_eq!(streams, ["auth"]);
+}
+
+#[test]
+fn whatever_does_not_fit_is_rot() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 12] = [
+        ("a flipped bit", |at| {
+            let mut bytes = fs::read(at.join("body")).unwrap();
+            bytes[3] ^= 1;
+            fs::write(at.join("body"), bytes).unwrap();
+        }),
+        ("a short body", |at| {
+            fs::write(at.join("body"), &BODY[1..]).unwrap()
+        }),
+        ("a long body", |at| {
+            fs::write(at.join("body"), [BODY, b"x"].concat()).unwrap();
+        }),
+        ("no body", |at| fs::remove_file(at.join("body")).unwrap()),
+        ("no manifest", |at| {
+            fs::remove_file(at.join("manifest")).unwrap()
+        }),
+        ("an empty manifest", |at| {
+            fs::write(at.join("manifest"), b"").unwrap()
+        }),
+        ("a manifest without end", |at| {
+            let endless = vec![b'x'; ledger::limits::MANIFEST_FILE_MAX + 1];
+            fs::write(at.join("manifest"), endless).unwrap();
+        }),
+        ("another line under the signature", |at| {
+            let bytes = fs::read(at.join("manifest")).unwrap();
+            let text = String::from_utf8(bytes).unwrap();
+            let other = text.replace("\"agent_version\":\"0.1.0\"", "\"agent_version\":\"0.1.1\"");
+            assert_ne!(text, other);
+            fs::write(at.join("manifest"), other).unwrap();
+        }),
+        ("a signed line that is no manifest", |at| {
+            fs::write(at.join("manifest"), signed(&key(1), b"{}\n")).unwrap();
+        }),
+        ("a symlink for a body", |at| {
+            fs::rename(at.join("body"), at.join("elsewhere")).unwrap();
+            symlink(at.join("elsewhere"), at.join("body")).unwrap();
+        }),
+        ("a folder for a body", |at| {
+            fs::remove_file(at.join("body")).unwrap();
+            fs::create_dir(at.join("body")).unwrap();
+        }),
+        ("a file for the batch", |at| {
+            fs::remove_dir_all(at).unwrap();
+            fs::write(at, b"").unwrap();
+        }),
+    ];
+    for (name, damage) in damages {
+        let spool = spool();
+        let mut sealer = Sealer::new(spool.path(), "auth", 1);
+        sealer.genesis(&[]);
+        let place = sealer.batch(BODY);
+        let found = Spool::open(spool.path()).unwrap();
+        assert!(found.read(&place).is_ok());
+        damage(&folder(spool.path(), &place));
+        let error = found.read(&place).unwrap_err();
+        assert!(matches!(error, BatchError::Rot(_)), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_batch_of_another_place_is_rot_and_one_that_is_gone_is_absent() {
+    let spool = spool();
+    let mut sealer = Sealer::new(spool.path(), "auth", 1);
+    sealer.genesis(&[]);
+    let place = sealer.heartbeat();
+    let found = Spool::open(spool.path()).unwrap();
+    let renumbered = Place {
+        seq: 2,
+        ..place.clone()
+    };
+    fs::rename(
+        folder(spool.path(), &place),
+        folder(spool.path(), &renumbered),
+    )
+    .unwrap();
+    assert!(matches!(found.read(&renumbered), Err(BatchError::Rot(_))));
+    assert!(matches!(found.read(&place), Err(BatchError::Absent)));
+    let stranger = Place {
+        stream: "none".parse().unwrap(),
+        ..place
+    };
+    assert!(matches!(found.read(&stranger), Err(BatchError::Absent)));
+}
+
+#[test]
+fn between_close_looks_only_the_next_number_is_asked_for() {
+    let spool = spool();
+    let mut sealer = Sealer::new(spool.path(), "auth", 1);
+    let genesis = sealer.genesis(&[]);
+    let found = Spool::open(spool.path()).unwrap();
+    let (mut memory, now) = (Memory::default(), Instant::now());
+    let stream = genesis.stream.clone();
+    let look = |memory: &mut Memory, later: Duration| {
+        found.look(&stream, memory, now + later).unwrap();
+        (next(memory), memory.outlook.backlog)
+    };
+    assert_eq!(look(&mut memory, Duration::ZERO), (Some(0), 1));
+    mark(spool.path(), &genesis, "receipt");
+    memory.passed(memory.outlook.next.unwrap());
+    assert_eq!(look(&mut memory, Duration::ZERO), (None, 0));
+    let one = sealer.heartbeat();
+    sealer.heartbeat();
+    assert_eq!(look(&mut memory, Duration::ZERO), (Some(1), 1));
+    mark(spool.path(), &one, "receipt");
+    memory.passed(memory.outlook.next.unwrap());
+    assert_eq!(look(&mut memory, Duration::ZERO), (Some(2), 1));
+    // One that is gone though a later one is there shows at the next close look.
+    let gone = Place { seq: 2, ..one };
+    fs::rename(folder(spool.path(), &gone), spool.path().join("kept")).unwrap();
+    sealer.heartbeat();
+    assert_eq!(look(&mut memory, LOOK_EVERY), (Some(2), 1));
+    assert!(matches!(found.read(&gone), Err(BatchError::Absent)));
+}
+
+#[test]
+fn a_new_epoch_is_seen_at_once_and_comes_after_what_it_continues() {
+    let spool = spool();
+    let mut old = Sealer::new(spool.path(), "auth", 9);
+    let genesis = old.genesis(&[]);
+    let found = Spool::open(spool.path()).unwrap();
+    let (mut memory, now) = (Memory::default(), Instant::now());
+    found.look(&genesis.stream, &mut memory, now).unwrap();
+    let head = old.head();
+    let void = old.heartbeat();
+    let mut new = Sealer::new(spool.path(), "auth", 1);
+    let successor = new.genesis(&[head]);
+    found.look(&genesis.stream, &mut memory, now).unwrap();
+    let expected = |place: &Place, last| {
+        let (epoch, seq) = (place.epoch, place.seq);
+        Some(Next { epoch, seq, last })
+    };
+    assert_eq!(memory.outlook.next, expected(&genesis, 0));
+    assert_eq!(memory.outlook.backlog, 2);
+    mark(spool.path(), &genesis, "receipt");
+    memory.passed(memory.outlook.next.unwrap());
+    found.look(&genesis.stream, &mut memory, now).unwrap();
+    assert_eq!(memory.outlook.next, expected(&successor, u64::MAX));
+    assert_ne!(void.epoch, successor.epoch);
+}
+
+#[test]
+fn marks_go_with_their_batches_and_strangers_stay() {
+    let spool = spool();
+    let mut sealer = Sealer::new(spool.path(), "auth", 1);
+    let genesis = sealer.genesis(&[]);
+    let kept = sealer.heartbeat();
+    for (place, extension) in [(&genesis, "receipt"), (&kept, "receipt"), (&genesis, "bad")] {
+        mark(spool.path(), place, extension);
+    }
+    let other_epoch = Place {
+        epoch: Epoch::new(2, &[0; 10]),
+        ..genesis.clone()
+    };
+    mark(spool.path(), &other_epoch, "conflict");
+    let receipts = spool
+        .path()
+        .join(RECEIPTS)
+        .join("auth")
+        .join(genesis.epoch.to_string());
+    fs::write(receipts.join(".tmp-0"), b"").unwrap();
+    fs::write(receipts.join("note"), b"").unwrap();
+    fs::remove_dir_all(folder(spool.path(), &genesis)).unwrap();
+    let found = Spool::open(spool.path()).unwrap();
+    let mut memory = Memory::default();
+    found
+        .look(&genesis.stream, &mut memory, Instant::now())
+        .unwrap();
+    let mut left: Vec<_> = fs::read_dir(&receipts)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, [&format!("{:020}.receipt", 1), "note"]);
+    assert!(
+        !receipts
+            .with_file_name(other_epoch.epoch.to_string())
+            .exists()
+    );
+    assert_eq!(memory.outlook.next, None);
+}
