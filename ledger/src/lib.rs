@@ -28,3 +28,6 @@ pub mod tree;
 
 pub use digest::Digest;
 pub use moment::Moment;
+
+#[cfg(test)]
+mod damage;

@@ -316,6 +316,19 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_key_is_foreign_or_another_objects() {
+        let mut damage = crate::damage::Damage::new();
+        let body = slot().body_key("2026-11-22", Digest::of(b"x"));
+        for round in 0..20_000 {
+            let good = [slot().manifest_key(), body.clone()][round % 2].clone();
+            let bad = String::from_utf8_lossy(&damage.of(good.as_bytes())).into_owned();
+            if let ObjectName::Manifest(slot) = ObjectName::parse(&bad) {
+                assert_eq!(slot.manifest_key(), bad);
+            }
+        }
+    }
+
+    #[test]
     fn names_are_closed() {
         for good in ["a", "A9._-", &"x".repeat(63)] {
             assert!(good.parse::<Name>().is_ok(), "{good}");

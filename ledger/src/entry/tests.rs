@@ -1,6 +1,7 @@
 //! Entries round trip whatever their bytes; near misses are refused.
 
 use super::*;
+use crate::damage::Damage;
 
 fn entry<'a>(message: &'a [u8], path: &'a [u8], flags: Flags) -> Entry<'a> {
     Entry {
@@ -95,4 +96,36 @@ fn unknown_fields_pass_and_broken_ones_do_not() {
     ] {
         assert!(parse(bad.as_bytes()).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn damaged_lines_are_judged_without_a_panic() {
+    let mut damage = Damage::new();
+    let (mut refused, mut passed) = (0, 0);
+    for round in 0..20_000 {
+        let message: &[u8] = if round % 2 == 0 {
+            b"text \\ \x1b"
+        } else {
+            b"\xff\xfe"
+        };
+        let flags = Flags {
+            cont: true,
+            open: round % 3 == 0,
+        };
+        let mut line = Vec::new();
+        entry(message, b"/var/log/a", flags).write(&mut line);
+        let bad = damage.of(&line);
+        if let Ok(entry) = parse(&bad) {
+            passed += 1;
+            let mut again = Vec::new();
+            entry.write(&mut again);
+            assert_eq!(parse(&again).unwrap(), entry);
+        } else {
+            refused += 1;
+        }
+    }
+    assert!(
+        refused > 10_000 && passed > 100,
+        "{refused} refused, {passed} passed"
+    );
 }

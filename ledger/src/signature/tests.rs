@@ -1,6 +1,7 @@
 //! One spelling of a signature is accepted; each other is refused for its own reason.
 
 use super::*;
+use crate::damage::Damage;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -182,6 +183,19 @@ fn no_byte_can_change() {
             let verdict = Signature::parse(&bytes).and_then(|s| s.verify(LINE));
             assert!(verdict.is_err(), "byte {at} ^ {flip}");
         }
+    }
+}
+
+#[test]
+fn damaged_files_are_refused_without_a_panic() {
+    let mut damage = Damage::new();
+    let file = [LINE, BY_SSH_KEYGEN.as_bytes()].concat();
+    for _ in 0..5_000 {
+        let bad = damage.of(&file);
+        let verdict = split(&bad)
+            .and_then(|(line, block)| Ok((line, Signature::parse(block)?)))
+            .and_then(|(line, signature)| signature.verify(line));
+        assert_eq!(verdict.is_ok(), bad == file);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lines that count, lines that are refused and why, and what a key is trusted for.
 
 use super::*;
+use crate::damage::Damage;
 use alloc::format;
 use ssh_key::PrivateKey;
 use ssh_key::private::Ed25519Keypair;
@@ -240,5 +241,26 @@ fn only_an_ed25519_key_gets_a_line() {
     assert_eq!(
         line_for(&agent("a"), &PublicKey::from(weak)),
         Err(SignersFault::Key)
+    );
+}
+
+#[test]
+fn damaged_lines_never_vouch_for_another_key() {
+    let mut damage = Damage::new();
+    let line = format!("a,b {OURS},valid-after=\"20260101Z\" {}\n", text(1));
+    let (mut refused, mut passed) = (0, 0);
+    for _ in 0..5_000 {
+        let bad = String::from_utf8_lossy(&damage.of(line.as_bytes())).into_owned();
+        match AllowedSigners::parse(&bad) {
+            Ok(signers) => {
+                passed += 1;
+                assert_ne!(signers.trust(&agent("a"), key(2), now()), Trust::Trusted);
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(
+        refused > 2_000 && passed > 50,
+        "{refused} refused, {passed} passed"
     );
 }
