@@ -6,6 +6,8 @@
 
 pub mod batch;
 pub mod chain;
+pub mod check;
+pub mod cli;
 pub mod compress;
 pub mod config;
 pub mod cursor;
@@ -17,10 +19,19 @@ pub mod key;
 pub mod limits;
 pub mod lines;
 pub mod pack;
+pub mod receipts;
 pub mod recover;
+pub mod run;
 pub mod seal;
 pub mod snapshot;
 pub mod spool;
+pub mod status;
 pub mod sys;
+pub mod wake;
+
 #[cfg(test)]
 mod testing;
+
+pub use config::Config;
+pub use init::{Initialised, init};
+pub use run::{Agent, Stop, Unfinished};

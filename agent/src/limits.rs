@@ -64,6 +64,9 @@ pub const RETRY_MIN: Duration = Duration::from_secs(1);
 /// Longest wait before a spool that could not be written is tried again.
 pub const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// Time to seal and say `stop` after a signal; what is left then is read again after the next start.
+pub const STOP_MAX: Duration = Duration::from_secs(8);
+
 const _: () = {
     assert!(ROOM_MIN < ROOM_RESUME);
     assert!(OPEN_BLOCKS_MAX >= ledger::limits::BLOCK_RAW_TARGET);

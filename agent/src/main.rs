@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary `holdfast-agent`; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    agent::cli::main()
+}

@@ -36,12 +36,18 @@ pub struct Recovered {
 
 /// Why nothing can be said about a spool: the system would not let us look.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
-pub struct RecoverError {
-    /// Where.
-    pub path: PathBuf,
-    /// What it said.
-    pub source: io::Error,
+pub enum RecoverError {
+    /// The spool.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// A new epoch needs random bytes and there are none.
+    #[error("no random bytes for a new epoch: {0}")]
+    Random(io::Error),
 }
 
 /// What recovery needs to know beforehand.
@@ -77,7 +83,7 @@ impl Recovery<'_> {
         &self,
         streams: &[Name],
         snapshot: Option<Snapshot>,
-        mut new_epoch: impl FnMut() -> Epoch,
+        mut new_epoch: impl FnMut() -> io::Result<Epoch>,
     ) -> Result<Recovered, RecoverError> {
         let mut recovered = Recovered {
             places: Vec::new(),
@@ -100,7 +106,9 @@ impl Recovery<'_> {
                     recovered.closed.push(chain);
                     continue;
                 }
-                standing => begin(&stream, standing, &mut new_epoch),
+                standing => {
+                    begin(&stream, standing, &mut new_epoch).map_err(RecoverError::Random)?
+                }
             };
             if configured {
                 recovered.places.push(place);
@@ -115,7 +123,7 @@ impl Recovery<'_> {
     /// The configured streams first, in order, then all others that were ever heard of.
     fn all(&self, streams: &[Name], snapshot: &Snapshot) -> Result<Vec<Name>, RecoverError> {
         let mut all = streams.to_vec();
-        let sealed = self.layout.streams().map_err(|source| RecoverError {
+        let sealed = self.layout.streams().map_err(|source| RecoverError::Io {
             path: self.layout.sealed(),
             source,
         })?;
@@ -211,12 +219,16 @@ impl Recovery<'_> {
                 Ok(receipt.map(|receipt| receipt.manifest_sha256))
             }
             Err(error) if walk::is_damage(&error) => Ok(None),
-            Err(source) => Err(RecoverError { path, source }),
+            Err(source) => Err(RecoverError::Io { path, source }),
         }
     }
 }
 
-fn begin(stream: &Name, standing: Standing, new_epoch: &mut impl FnMut() -> Epoch) -> Place {
+fn begin(
+    stream: &Name,
+    standing: Standing,
+    new_epoch: &mut impl FnMut() -> io::Result<Epoch>,
+) -> io::Result<Place> {
     let beginning = |epoch, prev_epoch, retention_max_s, event| Beginning {
         stream: stream.clone(),
         epoch,
@@ -224,12 +236,12 @@ fn begin(stream: &Name, standing: Standing, new_epoch: &mut impl FnMut() -> Epoc
         retention_max_s,
         event,
     };
-    match standing {
-        Standing::Fresh => Place::Begin(beginning(new_epoch(), Vec::new(), 0, None)),
+    Ok(match standing {
+        Standing::Fresh => Place::Begin(beginning(new_epoch()?, Vec::new(), 0, None)),
         // Named by the config again after it was closed.
         Standing::GoesOn(chain) if chain.closed => {
             let heads = vec![chain.epoch_head()];
-            Place::Begin(beginning(new_epoch(), heads, chain.retention_max_s, None))
+            Place::Begin(beginning(new_epoch()?, heads, chain.retention_max_s, None))
         }
         Standing::GoesOn(chain) => Place::After(chain),
         Standing::Lost {
@@ -237,12 +249,12 @@ fn begin(stream: &Name, standing: Standing, new_epoch: &mut impl FnMut() -> Epoc
             heads,
             retention_max_s,
         } => {
-            let epoch = new_epoch();
+            let epoch = new_epoch()?;
             tracing::error!(%stream, %epoch, %why, "state lost: the stream goes on in a new epoch");
             let event = Some(EventKind::StateLost);
             Place::Begin(beginning(epoch, heads, retention_max_s, event))
         }
-    }
+    })
 }
 
 #[cfg(test)]

@@ -51,8 +51,8 @@ pub enum SpoolError {
     #[error("{}: not a spool yet; make it with: holdfast-agent init --config <file>", .0.display())]
     NotMade(PathBuf),
     /// Another agent runs here.
-    #[error(transparent)]
-    Locked(#[from] LockError),
+    #[error("{}: another holdfast-agent runs on this spool; stop it first", .0.display())]
+    Locked(PathBuf),
     /// What the system said.
     #[error("{}: {source}", path.display())]
     Io {
@@ -204,7 +204,10 @@ impl Spool {
     pub fn open(root: &Path, cap: u64, streams: usize) -> Result<Self, SpoolError> {
         let layout = Layout::new(root);
         let id = layout.id()?;
-        let lock = Lock::take(&root.join("lock"))?;
+        let lock = Lock::take(&root.join("lock")).map_err(|error| match error {
+            LockError::Held(path) => SpoolError::Locked(path),
+            LockError::Io { path, source } => SpoolError::Io { path, source },
+        })?;
         let mut spool = Self {
             layout,
             id,

@@ -22,7 +22,7 @@ fn recover(world: &World) -> Place {
     let mut rolls = 100;
     let recovered = recovery.recover(&[stream()], snapshot, || {
         rolls += 1;
-        epoch(rolls)
+        Ok(epoch(rolls))
     });
     recovered.unwrap().places.remove(0)
 }

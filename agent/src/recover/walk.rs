@@ -59,7 +59,7 @@ enum Doubt {
 impl Listing {
     pub(super) fn read(layout: &Layout, stream: &Name) -> Result<Self, RecoverError> {
         let top = layout.sealed().join(stream.as_str());
-        let failed = |source| RecoverError {
+        let failed = |source| RecoverError::Io {
             path: top.clone(),
             source,
         };
@@ -74,10 +74,12 @@ impl Listing {
             disk::sync_dir(&layout.sealed()).map_err(failed)?;
         }
         sealed.retain(|_, seqs| !seqs.is_empty());
-        let receipted = layout.receipted(stream).map_err(|source| RecoverError {
-            path: layout.receipts().join(stream.as_str()),
-            source,
-        })?;
+        let receipted = layout
+            .receipted(stream)
+            .map_err(|source| RecoverError::Io {
+                path: layout.receipts().join(stream.as_str()),
+                source,
+            })?;
         Ok(Self {
             sealed,
             receipted: receipted.into_iter().collect(),
@@ -374,7 +376,7 @@ fn blind(path: &Path, source: io::Error) -> Doubt {
     if is_damage(&source) {
         return Doubt::Damage(format!("{}: {source}", path.display()));
     }
-    Doubt::Blind(RecoverError {
+    Doubt::Blind(RecoverError::Io {
         path: path.into(),
         source,
     })

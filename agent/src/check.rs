@@ -1,0 +1,131 @@
+//! `check`: what `run` would do and what would go wrong. It changes nothing and takes no lock.
+
+use crate::config::{Config, Stream};
+use crate::follow::{Now, Sources};
+use crate::key;
+use crate::limits::FREE_MIN;
+use crate::spool::Layout;
+use host::clock;
+use std::fmt;
+
+/// Seconds in a year of 366 days: costs are never told too low.
+const YEAR_S: u64 = 366 * 86_400;
+
+/// What `check` found.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// What would happen, for people.
+    pub notes: Vec<String>,
+    /// What would go wrong.
+    pub faults: Vec<String>,
+}
+
+/// Looks at everything that `run` would use.
+#[must_use]
+pub fn check(config: &Config) -> Checked {
+    let mut checked = Checked {
+        notes: vec![format!(
+            "agent {}, config {}",
+            config.agent,
+            config.path.display()
+        )],
+        faults: Vec::new(),
+    };
+    match key::load(&config.key) {
+        Ok((_, public)) => checked
+            .notes
+            .push(format!("key {}: {public}", config.key.display())),
+        Err(error) => checked.faults.push(error.to_string()),
+    }
+    spool(config, &mut checked);
+    for stream in &config.streams {
+        files(stream, &mut checked);
+    }
+    checked.notes.push(costs(config));
+    checked
+}
+
+fn spool(config: &Config, checked: &mut Checked) {
+    let layout = Layout::new(&config.spool);
+    if let Err(error) = layout.id() {
+        checked.faults.push(error.to_string());
+        return;
+    }
+    let root = layout.root().display();
+    match host::disk::free_bytes(layout.root()) {
+        Ok(free) => {
+            let (cap, usable) = (config.spool_cap >> 20, free.saturating_sub(FREE_MIN) >> 20);
+            checked.notes.push(format!(
+                "spool {root}: cap {cap} MiB, {usable} MiB usable on its disk"
+            ));
+            if usable == 0 {
+                checked.faults.push(format!(
+                    "spool {root}: less than 64 MiB free, nothing would be read"
+                ));
+            }
+        }
+        Err(error) => checked.faults.push(format!("spool {root}: {error}")),
+    }
+}
+
+fn files(stream: &Stream, checked: &mut Checked) {
+    let boot_id = match clock::boot_id() {
+        Ok(boot_id) => boot_id,
+        Err(error) => {
+            checked.faults.push(format!("boot id: {error}"));
+            return;
+        }
+    };
+    // The very scan that `run` does, with nothing known and nothing read.
+    let mut sources = Sources::new(vec![stream.watch.clone()], boot_id);
+    let report = sources.scan(Now {
+        wall: clock::now(),
+        boot_ms: clock::boot_ms(),
+    });
+    let days = stream.retention_s / 86_400;
+    let name = &stream.name;
+    checked.notes.push(format!(
+        "stream {name}: {} files, locked for {days} days",
+        report.files
+    ));
+    for source in sources.health() {
+        let path = source.path.display();
+        checked
+            .notes
+            .push(format!("  {path}: {} bytes", source.size));
+    }
+    for pattern in report.unmatched {
+        checked
+            .notes
+            .push(format!("  {pattern}: matches no file yet; it would wait"));
+    }
+    for (path, what) in report.faults {
+        checked
+            .faults
+            .push(format!("stream {name}: {}: {what}", path.display()));
+    }
+}
+
+fn costs(config: &Config) -> String {
+    let age_s = config.seal_age.as_secs().max(1);
+    let batches = YEAR_S / age_s;
+    let beats = YEAR_S / config.heartbeat.as_secs().max(1);
+    format!(
+        "seal.age {:?}: a line can be lost to root on this host until it is sealed, at most that long; \
+         a stream that is never quiet makes up to {batches} batches a year, each 2 PUTs and 2 objects; \
+         a silent one {beats} heartbeats, each 1",
+        config.seal_age
+    )
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for note in &self.notes {
+            writeln!(f, "{note}")?;
+        }
+        for fault in &self.faults {
+            writeln!(f, "FAULT {fault}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! The words of `holdfast-agent` and what each of them does. The only place that prints or maps
+//! errors to exit codes.
+
+use crate::check;
+use crate::config::{Config, DEFAULT_PATH};
+use crate::init::init;
+use crate::key::KeyError;
+use crate::run::{Agent, RunError, Stop, Unfinished};
+use crate::spool::SpoolError;
+use crate::status::Status;
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use host::{exit, logging};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The Holdfast sidecar: follows log files and seals what they say into signed batches.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast-agent", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Settings file
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+    #[command(flatten)]
+    log: Log,
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    /// Log more: -v says each step, -vv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Log less: -q warnings, -qq errors
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "verbose")]
+    quiet: u8,
+    /// Form of the log on stderr: text or json
+    #[arg(long, global = true, value_name = "FORM", default_value = "text", value_parser = log_format)]
+    log_format: logging::Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the spool, the state folder and the key; print the line for allowed_signers
+    Init,
+    /// Say what `run` would do: streams, files, room, what sealing costs
+    Check,
+    /// Follow the files and seal batches until stopped by SIGTERM
+    Run,
+    /// One pass over what is there, unfinished last lines included; seal it and exit
+    Drain,
+    /// Say how the running agent stands
+    Status {
+        /// Form of the answer
+        #[arg(long, value_enum, default_value = "text")]
+        format: Form,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+}
+
+const EXAMPLES: &str = "Examples:
+  holdfast-agent init --config agent.toml >> allowed_signers
+  holdfast-agent check --config agent.toml
+  holdfast-agent run --config agent.toml
+  holdfast-agent status --format json | jq .streams
+
+Exit codes: 0 done, 2 could not finish, 3 usage or configuration.";
+
+fn log_format(text: &str) -> Result<logging::Format, String> {
+    text.parse().map_err(str::to_owned)
+}
+
+/// Runs the program on the process's arguments and environment.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no reason to complain.
+            drop(error.print());
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(exit::CLEAN),
+                _ => ExitCode::from(exit::USAGE),
+            };
+        }
+    };
+    let loud = i8::try_from(cli.log.verbose).unwrap_or(i8::MAX);
+    let quiet = i8::try_from(cli.log.quiet).unwrap_or(i8::MAX);
+    let filter = std::env::var("HOLDFAST_LOG").ok();
+    logging::init(cli.log.log_format, loud - quiet, filter.as_deref());
+    ExitCode::from(dispatch(&cli))
+}
+
+fn dispatch(cli: &Cli) -> u8 {
+    let config = match Config::read(&cli.config) {
+        Ok(config) => config,
+        Err(error) => return fail(&error, exit::USAGE),
+    };
+    match &cli.command {
+        Command::Init => match init(&config) {
+            Ok(done) => {
+                if !done.made_key && !done.made_spool {
+                    tracing::info!("key and spool were there already; nothing was changed");
+                }
+                print(&format!("{}\n", done.signers_line))
+            }
+            Err(error) => fail(&error, exit::UNFINISHED),
+        },
+        Command::Check => {
+            let report = check::check(&config);
+            let code = if report.faults.is_empty() {
+                exit::CLEAN
+            } else {
+                exit::UNFINISHED
+            };
+            print(&report.to_string()).max(code)
+        }
+        Command::Run => run(&config),
+        Command::Drain => match Agent::open(&config).and_then(|mut agent| agent.drain()) {
+            Ok(unfinished) => end(&unfinished),
+            Err(error) => fail(&error, code_of(&error)),
+        },
+        Command::Status { format } => status(&config, *format),
+    }
+}
+
+fn run(config: &Config) -> u8 {
+    let stop = Stop::default();
+    for signal in [SIGTERM, SIGINT] {
+        if let Err(error) = signal_hook::flag::register(signal, stop.flag()) {
+            return fail(
+                &format!("signals cannot be handled: {error}"),
+                exit::UNFINISHED,
+            );
+        }
+    }
+    match Agent::open(config).and_then(|mut agent| agent.run(&stop)) {
+        Ok(unfinished) => end(&unfinished),
+        Err(error) => fail(&error, code_of(&error)),
+    }
+}
+
+fn status(config: &Config, format: Form) -> u8 {
+    let (status, running) = match Status::read(config) {
+        Ok(read) => read,
+        Err(error) => return fail(&error, exit::UNFINISHED),
+    };
+    let running_status = Status { running, ..status };
+    let text = match format {
+        Form::Json => serde_json::to_string(&running_status).map(|json| json + "\n"),
+        Form::Text if running => Ok(running_status.to_string()),
+        Form::Text => Ok(format!(
+            "no agent runs now; the last one said:\n{running_status}"
+        )),
+    };
+    let code = if running && running_status.is_healthy() {
+        exit::CLEAN
+    } else {
+        exit::UNFINISHED
+    };
+    match text {
+        Ok(text) => print(&text).max(code),
+        Err(error) => fail(&error, exit::UNFINISHED),
+    }
+}
+
+/// A host that is not set up is a matter of configuration; all else may pass.
+fn code_of(error: &RunError) -> u8 {
+    match error {
+        RunError::Spool(SpoolError::NotMade(_)) => exit::USAGE,
+        RunError::Key(KeyError::Io { .. }) => exit::UNFINISHED,
+        RunError::Key(_) => exit::USAGE,
+        _ => exit::UNFINISHED,
+    }
+}
+
+fn end(unfinished: &Unfinished) -> u8 {
+    for why in &unfinished.0 {
+        tracing::error!("not finished: {why}");
+    }
+    if unfinished.0.is_empty() {
+        exit::CLEAN
+    } else {
+        exit::UNFINISHED
+    }
+}
+
+/// Errors go to stderr as they are: the log may be JSON or silenced, and people still need them.
+fn fail(error: &dyn Display, code: u8) -> u8 {
+    // Where stderr is closed there is nobody to tell.
+    drop(writeln!(io::stderr(), "holdfast-agent: {error}"));
+    code
+}
+
+/// A closed pipe ends quietly.
+fn print(text: &str) -> u8 {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            fail(&format!("stdout: {error}"), exit::UNFINISHED)
+        }
+        _ => exit::CLEAN,
+    }
+}

@@ -1,0 +1,130 @@
+//! Starting: locks, key, recovery, and the agent put together from what they give.
+
+use super::{Agent, now};
+use crate::chain::Common;
+use crate::config::Config;
+use crate::find::Watch;
+use crate::follow::{ReadBuffer, Sources};
+use crate::key::{self, KeyError};
+use crate::recover::{RecoverError, Recovered, Recovery};
+use crate::run::stream::Stream;
+use crate::run::upkeep::Upkeep;
+use crate::seal::{SealError, Sealer};
+use crate::snapshot::{SnapshotError, Snapshots};
+use crate::spool::{Layout, Spool, SpoolError};
+use host::clock;
+use host::lock::{Lock, LockError};
+use ledger::name::{Epoch, Name};
+use ledger::signature::Key;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+/// Why an agent cannot start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// Another agent has this state.
+    #[error("{}: another holdfast-agent runs with this state; stop it first", .0.display())]
+    Locked(PathBuf),
+    /// The state folder.
+    #[error("{}: {source}", path.display())]
+    State {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A snapshot by a newer agent.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The spool cannot be read.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// A batch that may or may not be sealed, or cannot ever be.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+impl Agent {
+    /// Takes spool and state, finds out where everything stands, and says `start`.
+    ///
+    /// # Errors
+    /// [`RunError`]
+    pub fn open(config: &Config) -> Result<Self, RunError> {
+        // First, for it says what to do on a host that was not set up.
+        Layout::new(&config.spool).id()?;
+        let (private, public) = key::load(&config.key)?;
+        let lock = Lock::take(&config.state.join("lock")).map_err(|error| match error {
+            LockError::Held(path) => RunError::Locked(path),
+            LockError::Io { path, source } => RunError::State { path, source },
+        })?;
+        let spool = Spool::open(&config.spool, config.spool_cap, config.streams.len())?;
+        if let Err(error) = spool.layout().clear_tmp() {
+            tracing::warn!(%error, "what earlier runs left in the making stays");
+        }
+        let boot_id = clock::boot_id().map_err(|source| RunError::State {
+            path: "/proc/sys/kernel/random/boot_id".into(),
+            source,
+        })?;
+        let (snapshots, recovered) = recover(config, &spool, public)?;
+        let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
+        let mut sources = Sources::new(watches, boot_id);
+        sources.restore(recovered.cursors);
+        let started = now();
+        let mut streams = Vec::new();
+        for (place, stream) in recovered.places.into_iter().zip(&config.streams) {
+            let next = place.chain().map_or(0, |chain| chain.next_source);
+            sources.begin_epoch(&stream.name, place.epoch(), next);
+            streams.push(Stream::new(place, stream.retention_s, started));
+        }
+        let leaving = recovered.leaving.into_iter();
+        streams.extend(leaving.map(|place| Stream::leaving(place, started)));
+        let common = Common {
+            agent: config.agent.clone(),
+            heartbeat_s: config.heartbeat.as_secs(),
+            config_sha256: config.sha256,
+            boot_id,
+        };
+        let mut agent = Self {
+            config: config.clone(),
+            sealer: Sealer::new(common, private),
+            spool,
+            snapshots,
+            sources,
+            streams,
+            closed: recovered.closed,
+            buffer: ReadBuffer::new(),
+            retry: None,
+            upkeep: Upkeep::default(),
+            troubles: BTreeMap::new(),
+            started,
+            lock,
+        };
+        agent.begin()?;
+        Ok(agent)
+    }
+}
+
+fn recover(config: &Config, spool: &Spool, key: Key) -> Result<(Snapshots, Recovered), RunError> {
+    let (snapshots, snapshot) = Snapshots::open(&config.state)?;
+    let names: Vec<Name> = config.streams.iter().map(|it| it.name.clone()).collect();
+    let recovery = Recovery {
+        layout: spool.layout(),
+        spool_id: spool.id(),
+        agent: &config.agent,
+        key,
+    };
+    let wall_ms = clock::now().micros() / 1000;
+    let recovered = recovery.recover(&names, snapshot, || {
+        let mut roll = [0; 10];
+        getrandom::fill(&mut roll).map_err(io::Error::other)?;
+        Ok(Epoch::new(wall_ms, &roll))
+    })?;
+    Ok((snapshots, recovered))
+}
