@@ -300,3 +300,6 @@ impl<S: Store + 'static> Board<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

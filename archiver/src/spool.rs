@@ -82,6 +82,23 @@ impl Memory {
         self.looked = None;
     }
 
+    /// Looks whether what is expected is there; false if what is known cannot be all.
+    fn expect(&mut self, stream_folder: &Folder) -> io::Result<bool> {
+        if self.outlook.next.is_some() {
+            return Ok(true);
+        }
+        if let Some(expected) = self.expected {
+            let epoch_folder = stream_folder.enter(&expected.epoch.to_string())?;
+            if epoch_folder.has(&seq_name(expected.seq))? {
+                self.outlook.next = Some(expected);
+                self.outlook.backlog = self.outlook.backlog.max(1);
+                return Ok(true);
+            }
+        }
+        // Some were there that are not the expected one: one between them is missing.
+        Ok(self.outlook.backlog == 0 || !self.outlook.blocked.is_empty())
+    }
+
     /// The batch at `next` has its receipt.
     pub fn passed(&mut self, next: Next) {
         self.outlook.next = None;
@@ -165,23 +182,15 @@ impl Spool {
         let fresh = memory
             .looked
             .is_some_and(|at| now.duration_since(at) < LOOK_EVERY);
-        if !fresh || epochs != memory.epochs {
-            memory.links.retain(|epoch, _| epochs.contains(epoch));
-            let views = self.views(stream, &epochs, &mut memory.links)?;
-            memory.outlook = order::outlook(&views);
-            memory.expected = memory.outlook.expected;
-            memory.epochs = epochs;
-            memory.looked = Some(now);
+        if fresh && epochs == memory.epochs && memory.expect(&folder)? {
             return Ok(());
         }
-        let Some(expected) = memory.expected.filter(|_| memory.outlook.next.is_none()) else {
-            return Ok(());
-        };
-        let is_there = folder
-            .enter(&expected.epoch.to_string())?
-            .has(&seq_name(expected.seq))?;
-        memory.outlook.next = is_there.then_some(expected);
-        memory.outlook.backlog = memory.outlook.backlog.max(usize::from(is_there));
+        memory.links.retain(|epoch, _| epochs.contains(epoch));
+        let views = self.views(stream, &epochs, &mut memory.links)?;
+        memory.outlook = order::outlook(&views);
+        memory.expected = memory.outlook.expected;
+        memory.epochs = epochs;
+        memory.looked = Some(now);
         Ok(())
     }
 

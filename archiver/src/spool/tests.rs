@@ -151,7 +151,7 @@ fn between_close_looks_only_the_next_number_is_asked_for() {
     mark(spool.path(), &one, "receipt");
     memory.passed(memory.outlook.next.unwrap());
     assert_eq!(look(&mut memory, Duration::ZERO), (Some(2), 1));
-    // One that is gone though a later one is there shows at the next close look.
+    // One that is gone though a later one is there shows at the latest at the next close look.
     let gone = Place { seq: 2, ..one };
     fs::rename(folder(spool.path(), &gone), spool.path().join("kept")).unwrap();
     sealer.heartbeat();
