@@ -169,6 +169,8 @@ struct Board<S> {
     /// Streams that have a turn.
     running: BTreeSet<Name>,
     status_written: Option<Instant>,
+    /// The spool could not be listed the last time.
+    is_blind: bool,
 }
 
 impl<S: Store + 'static> Board<S> {
@@ -181,6 +183,7 @@ impl<S: Store + 'static> Board<S> {
             turns: JoinSet::new(),
             running: BTreeSet::new(),
             status_written: None,
+            is_blind: false,
         }
     }
 
@@ -243,6 +246,7 @@ impl<S: Store + 'static> Board<S> {
     fn enqueue_idle(&mut self) {
         match block_in_place(|| self.archive.spool.streams()) {
             Ok(streams) => {
+                self.is_blind = false;
                 for name in streams {
                     if !self.running.contains(&name) {
                         let stream = || Stream::new(name.clone());
@@ -250,7 +254,11 @@ impl<S: Store + 'static> Board<S> {
                     }
                 }
             }
-            Err(error) => tracing::error!("the spool can't be listed: {error}; trying again"),
+            Err(error) if !self.is_blind => {
+                self.is_blind = true;
+                tracing::error!("the spool can't be listed: {error}; trying again");
+            }
+            Err(_) => {}
         }
         let now = Instant::now();
         self.resting

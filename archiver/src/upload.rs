@@ -4,7 +4,6 @@
 //! meet, and here is the one loop that repeats anything. A batch is never given up and never skipped.
 
 mod attempt;
-mod clock;
 mod gate;
 mod plan;
 
@@ -15,7 +14,6 @@ use crate::spool::{Place, Spool};
 use crate::store::{Store, StoreError};
 use attempt::Attempt;
 use bytes::Bytes;
-use clock::StoreClock;
 use gate::Gate;
 use ledger::Digest;
 use ledger::name::Slot;
@@ -47,8 +45,27 @@ pub struct Uploader<S> {
     pub receipts: Receipts,
     /// Closed while everything is held.
     pub gate: Gate,
-    clock: StoreClock,
     terms: Terms,
+}
+
+/// How far a stream has come in the store. It outlives a hold, so that whatever was stored before is
+/// not stored again each time the hold is tried: a locked version can't be taken back.
+#[derive(Debug, Default)]
+pub struct Course {
+    /// Whether the store was seen to be where the spool is, since the start.
+    is_known: bool,
+    /// The batch under way, by its line, and what is left to ask for it.
+    current: Option<(Digest, Plan)>,
+}
+
+impl Course {
+    fn plan_for(&mut self, batch: &Batch) -> &mut Plan {
+        let (has_body, look_first) = (batch.body.is_some(), !self.is_known);
+        let current = self.current.take();
+        let same = current.filter(|(line_sha256, _)| *line_sha256 == batch.line_sha256);
+        let fresh = || (batch.line_sha256, Plan::new(has_body, look_first));
+        &mut self.current.insert(same.unwrap_or_else(fresh)).1
+    }
 }
 
 /// Why a batch has no receipt. None of these is for the caller to repeat at once.
@@ -72,7 +89,6 @@ impl<S: Store> Uploader<S> {
             receipts: Receipts::new(spool.receipts()),
             spool,
             gate: Gate::default(),
-            clock: StoreClock::default(),
             terms,
         }
     }
@@ -87,15 +103,16 @@ impl<S: Store> Uploader<S> {
         self.terms
     }
 
-    /// Sees a batch stored and locked. `look_first` for a stream's first after a start.
+    /// Sees a batch stored and locked, from where an earlier call for the same batch left `course`.
     ///
     /// # Errors
     /// [`Halt`]; what passes by itself is waited for instead.
-    pub async fn upload(&self, batch: Batch, look_first: bool) -> Result<Receipt, Halt> {
+    pub async fn upload(&self, batch: Batch, course: &mut Course) -> Result<Receipt, Halt> {
         self.admit(&batch)?;
-        let has_body = batch.body.is_some();
-        let mut plan = Plan::new(has_body, look_first);
-        let (batch, placement) = self.follow(&mut plan, batch).await?;
+        let plan = course.plan_for(&batch);
+        let (batch, placement) = self.follow(plan, batch).await?;
+        course.current = None;
+        course.is_known = true;
         Ok(self.receipt(&batch, &placement))
     }
 
@@ -146,14 +163,13 @@ impl<S: Store> Uploader<S> {
             if let Some(placement) = plan.placement() {
                 return Ok((batch, placement));
             }
-            self.gate.wait().await;
             if let Some(why) = self.gate.why().filter(|_| self.terms.once) {
                 return Err(Halt::Held(Scope::Everything, why));
             }
+            self.gate.wait().await;
             tracing::debug!(step = plan.step().name(), %slot);
             let attempt = Attempt {
                 store: &self.store,
-                clock: &self.clock,
                 batch: &batch,
             };
             match attempt.perform(plan).await {

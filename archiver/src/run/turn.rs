@@ -7,7 +7,7 @@ use crate::spool::batch::{Batch, BatchError};
 use crate::spool::order::{Blocked, Next};
 use crate::spool::{Memory, Place, Spool};
 use crate::store::Store;
-use crate::upload::{Halt, Uploader};
+use crate::upload::{Course, Halt, Uploader};
 use ledger::name::Name;
 use ledger::receipt::{Bad, BadReason};
 use std::io;
@@ -30,8 +30,7 @@ pub(super) struct Archive<S> {
 pub(super) struct Stream {
     pub(super) name: Name,
     memory: Memory,
-    /// The store has been asked what stands where this stream goes on.
-    is_known: bool,
+    course: Course,
     /// A batch that was not there, though it must be.
     missing: Option<Next>,
 }
@@ -58,7 +57,7 @@ impl Stream {
         Self {
             name,
             memory: Memory::default(),
-            is_known: false,
+            course: Course::default(),
             missing: None,
         }
     }
@@ -77,8 +76,7 @@ impl<S: Store> Archive<S> {
                 Ok(true) => uploaded += 1,
                 Ok(false) => return (uploaded, End::Drained),
                 Err(Trouble { why, damaged }) => {
-                    // The next try begins like a start: much may have changed by then.
-                    stream.is_known = false;
+                    // Much may have changed by the next try.
                     stream.memory.forget();
                     if is_new {
                         tracing::error!(stream = %stream.name, backlog, "held: {why}");
@@ -102,13 +100,12 @@ impl<S: Store> Archive<S> {
         };
         let place = Place::of(&batch.slot());
         let bytes = batch.file.len() + batch.body.as_ref().map_or(0, bytes::Bytes::len);
-        match self.uploader.upload(batch, !stream.is_known).await {
+        match self.uploader.upload(batch, &mut stream.course).await {
             Ok(receipt) => {
                 tracing::debug!(step = "receipt.write", slot = %place);
                 let write = || self.uploader.receipts.write_receipt(&place, &receipt);
                 self.insist(write).await?;
                 tracing::debug!(step = "receipt.write.done", slot = %place);
-                stream.is_known = true;
                 stream.memory.passed(next);
                 let at = receipt.store_time;
                 self.health.uploaded(&stream.name, bytes as u64, at);

@@ -1,6 +1,5 @@
 //! One step of a plan, asked of the store once. It neither waits nor repeats.
 
-use super::clock::StoreClock;
 use super::plan::{Answer, Found, Plan, Step};
 use crate::spool::batch::Batch;
 use crate::store::{self, Fetched, Put, Store, StoreError, Stored};
@@ -17,7 +16,6 @@ const FOUND_LOCK_SLACK_S: u64 = DAY_S;
 /// One batch on its way into a store.
 pub(super) struct Attempt<'a, S> {
     pub(super) store: &'a S,
-    pub(super) clock: &'a StoreClock,
     pub(super) batch: &'a Batch,
 }
 
@@ -50,13 +48,13 @@ impl<S: Store> Attempt<'_, S> {
             Step::ReadBodyLock => self.lock_of(&body_key, plan.body()).await,
             Step::ReadManifestLock => self.lock_of(&manifest_key, plan.manifest()).await,
             Step::ExtendManifest => {
-                let now = self.clock.now(self.store).await?;
+                let now = self.store.now().await?;
                 let until = now.plus_s(manifest_lock_s(&self.batch.manifest));
                 let version_id = plan.manifest().map_or("", |placed| &placed.version_id);
                 self.store.extend(&manifest_key, version_id, until).await?;
                 Ok(Answer::Extended)
             }
-            Step::ReadClock | Step::Receipt => Ok(Answer::Time(self.clock.now(self.store).await?)),
+            Step::ReadClock | Step::Receipt => Ok(Answer::Time(self.store.now().await?)),
         }
     }
 
@@ -68,7 +66,7 @@ impl<S: Store> Attempt<'_, S> {
         lock_s: u64,
         if_absent: bool,
     ) -> Result<Answer, StoreError> {
-        let retain_until = self.clock.now(self.store).await?.plus_s(lock_s);
+        let retain_until = self.store.now().await?.plus_s(lock_s);
         let retain_until = retain_until.ceil_to_second();
         let put = Put {
             key,
@@ -80,7 +78,6 @@ impl<S: Store> Attempt<'_, S> {
         match self.store.put(put).await {
             Ok(stored) => {
                 confirm(key, &stored, sha256)?;
-                self.clock.tell(stored.store_time);
                 Ok(Answer::Stored {
                     version_id: stored.version_id,
                     until: retain_until,

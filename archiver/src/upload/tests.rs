@@ -132,7 +132,10 @@ async fn ends_in_a_receipt_in_memory(request: Request, fault: Fault) {
     let (spool, batch) = one_batch();
     let store = Faulty::new(Model::default(), vec![(request, fault)]);
     let uploader = uploader(spool.path(), store, TERMS);
-    let receipt = uploader.upload(batch.clone(), true).await.unwrap();
+    let receipt = uploader
+        .upload(batch.clone(), &mut Course::default())
+        .await
+        .unwrap();
     assert!(uploader.store.is_over(), "{name}");
     must_be_true(&uploader.store.inner, &receipt, &batch).await;
     let bodies = uploader.store.inner.versions("entries/");
@@ -146,7 +149,10 @@ async fn ends_in_a_receipt_on_disk(request: Request, fault: Fault) {
     let (_dir, inner) = on_disk();
     let store = Faulty::new(inner, vec![(request, fault)]);
     let uploader = uploader(spool.path(), store, TERMS);
-    let receipt = uploader.upload(batch.clone(), true).await.unwrap();
+    let receipt = uploader
+        .upload(batch.clone(), &mut Course::default())
+        .await
+        .unwrap();
     must_be_true(&uploader.store.inner, &receipt, &batch).await;
 }
 
@@ -155,7 +161,10 @@ async fn without_faults_each_object_is_stored_once_body_first() {
     let (spool, batch) = one_batch();
     let store = Faulty::new(Model::default(), Vec::new());
     let uploader = uploader(spool.path(), store, TERMS);
-    let receipt = uploader.upload(batch.clone(), true).await.unwrap();
+    let receipt = uploader
+        .upload(batch.clone(), &mut Course::default())
+        .await
+        .unwrap();
     must_be_true(&uploader.store.inner, &receipt, &batch).await;
     use Request::{Head, LockOf, PutBody, PutManifest};
     let expected = [Head, PutBody, PutManifest, LockOf, LockOf];
@@ -167,8 +176,14 @@ async fn without_faults_each_object_is_stored_once_body_first() {
 async fn a_second_start_finds_its_manifest_and_adds_none() {
     let (spool, batch) = one_batch();
     let uploader = uploader(spool.path(), Model::default(), TERMS);
-    let first = uploader.upload(batch.clone(), true).await.unwrap();
-    let second = uploader.upload(batch.clone(), true).await.unwrap();
+    let first = uploader
+        .upload(batch.clone(), &mut Course::default())
+        .await
+        .unwrap();
+    let second = uploader
+        .upload(batch.clone(), &mut Course::default())
+        .await
+        .unwrap();
     assert_eq!(first.manifest, second.manifest);
     must_be_true(&uploader.store, &second, &batch).await;
     assert_eq!(uploader.store.versions("manifests/"), [1]);
@@ -182,7 +197,10 @@ async fn a_short_lock_of_an_earlier_run_is_extended() {
     let model = Model::default();
     model.plant(&batch.slot().manifest_key(), &batch.file);
     let uploader = uploader(spool.path(), model, TERMS);
-    let receipt = uploader.upload(batch.clone(), true).await.unwrap();
+    let receipt = uploader
+        .upload(batch.clone(), &mut Course::default())
+        .await
+        .unwrap();
     must_be_true(&uploader.store, &receipt, &batch).await;
     assert_eq!(receipt.manifest.version_id, "v0");
 }
@@ -222,7 +240,11 @@ async fn another_statement_of_the_same_key_is_a_fork_and_nothing_else_is() {
             let model = Model::default();
             model.plant(&batch.slot().manifest_key(), &planted);
             let uploader = uploader(spool.path(), model, TERMS);
-            let done = uploader.upload(batch.clone(), look_first).await;
+            let mut course = Course {
+                is_known: !look_first,
+                ..Course::default()
+            };
+            let done = uploader.upload(batch.clone(), &mut course).await;
             if is_fork {
                 assert!(
                     matches!(done, Err(Halt::Fork(file)) if file == planted),
@@ -248,7 +270,7 @@ async fn a_store_without_versions_keeps_what_is_there_and_the_stream_waits() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, b"squatter").unwrap();
         let uploader = uploader(spool.path(), store, TERMS);
-        let done = uploader.upload(batch.clone(), true).await;
+        let done = uploader.upload(batch.clone(), &mut Course::default()).await;
         assert!(
             matches!(done, Err(Halt::Held(Scope::Stream, _))),
             "{planted}: {done:?}"
@@ -273,7 +295,7 @@ async fn what_will_not_pass_holds_the_stream_and_in_a_run_that_ends_everything()
         let (spool, batch) = one_batch();
         let store = Faulty::new(Model::default(), vec![(Request::PutBody, fault.clone())]);
         let uploader = uploader(spool.path(), store, terms);
-        let done = uploader.upload(batch, true).await;
+        let done = uploader.upload(batch, &mut Course::default()).await;
         assert!(
             matches!(&done, Err(Halt::Held(scope, _)) if *scope == expected),
             "{fault:?}: {done:?}"
@@ -295,7 +317,7 @@ async fn a_lock_that_is_none_gets_no_receipt() {
         ..TERMS
     };
     let done = uploader(spool.path(), store, terms)
-        .upload(batch, true)
+        .upload(batch, &mut Course::default())
         .await;
     assert!(matches!(done, Err(Halt::GaveIn(_))), "{done:?}");
 }
@@ -311,7 +333,7 @@ async fn bytes_that_rotted_after_they_were_read_are_found_out() {
     let bad_digest = Fault::Before(StoreError::BadDigest(answer("put", "400")));
     let store = Faulty::new(Model::default(), vec![(Request::PutBody, bad_digest)]);
     let done = uploader(spool.path(), store, TERMS)
-        .upload(batch, true)
+        .upload(batch, &mut Course::default())
         .await;
     assert!(
         matches!(done, Err(Halt::Bad(BadReason::Rot, _))),
@@ -331,7 +353,7 @@ async fn what_must_not_be_sent_is_not() {
         Faulty::new(Model::default(), Vec::new()),
         short,
     );
-    let done = uploader.upload(batch.clone(), true).await;
+    let done = uploader.upload(batch.clone(), &mut Course::default()).await;
     assert!(
         matches!(done, Err(Halt::Bad(BadReason::Retention, _))),
         "{done:?}"
@@ -343,7 +365,7 @@ async fn what_must_not_be_sent_is_not() {
         TERMS,
     );
     let mut receipt = Uploader::new(Model::default(), Spool::open(spool.path()).unwrap(), TERMS)
-        .upload(batch.clone(), true)
+        .upload(batch.clone(), &mut Course::default())
         .await
         .unwrap();
     receipt.manifest_sha256 = Digest::of(b"another genesis");
@@ -352,7 +374,7 @@ async fn what_must_not_be_sent_is_not() {
         ..Place::of(&batch.slot())
     };
     uploader.receipts.write_receipt(&genesis, &receipt).unwrap();
-    let done = uploader.upload(batch.clone(), true).await;
+    let done = uploader.upload(batch.clone(), &mut Course::default()).await;
     assert!(
         matches!(done, Err(Halt::Bad(BadReason::Rot, _))),
         "{done:?}"
@@ -362,10 +384,31 @@ async fn what_must_not_be_sent_is_not() {
     let mut sealer = Sealer::new(other.path(), "auth", 1).signed_by(key(2));
     let place = sealer.genesis(&[]);
     let theirs = Spool::open(other.path()).unwrap().read(&place).unwrap();
-    let done = uploader.upload(theirs, true).await;
+    let done = uploader.upload(theirs, &mut Course::default()).await;
     assert!(
         matches!(done, Err(Halt::Held(Scope::Stream, _))),
         "{done:?}"
     );
     assert_eq!(uploader.store.seen(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_is_tried_again_stores_nothing_twice() {
+    let (spool, batch) = one_batch();
+    let refused = || Fault::Before(StoreError::Refused(answer("put", "400")));
+    let faults = vec![(Request::PutManifest, refused()); 3];
+    let store = Faulty::new(Model::default(), faults);
+    let uploader = uploader(spool.path(), store, TERMS);
+    let mut course = Course::default();
+    for _ in 0..3 {
+        let done = uploader.upload(batch.clone(), &mut course).await;
+        assert!(
+            matches!(done, Err(Halt::Held(Scope::Stream, _))),
+            "{done:?}"
+        );
+    }
+    let receipt = uploader.upload(batch.clone(), &mut course).await.unwrap();
+    must_be_true(&uploader.store.inner, &receipt, &batch).await;
+    assert_eq!(uploader.store.inner.versions("entries/"), [1]);
+    assert_eq!(uploader.store.inner.versions("manifests/"), [1]);
 }
