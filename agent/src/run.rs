@@ -6,6 +6,7 @@
 mod look;
 mod open;
 mod read;
+mod room;
 mod seal;
 mod stream;
 mod upkeep;
@@ -162,7 +163,7 @@ impl Agent {
                 unfinished
                     .0
                     .push(format!("stream {name}: no time left to say stop"));
-            } else if let Some(why) = self.stop_stream(index, now())? {
+            } else if let Some(why) = self.stop_stream(index)? {
                 unfinished.0.push(why);
             }
         }

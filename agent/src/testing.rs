@@ -1,7 +1,10 @@
 //! What this crate's own tests build on: a spool that `init` made, and batches sealed into it.
 
+pub(crate) mod audit;
+
 use crate::batch::Batch;
 use crate::chain::{Beginning, Chain, Common, Draft, Place, SealedAt};
+use crate::config::Config;
 use crate::key;
 use crate::seal::{SealError, Sealer};
 use crate::spool::{Layout, Spool};
@@ -27,6 +30,23 @@ pub(crate) fn agent() -> Name {
     "web-01".parse().unwrap()
 }
 
+/// A config in `dir` with these streams: name and pattern below `dir`.
+pub(crate) fn config(dir: &Path, streams: &[(&str, &str)]) -> Config {
+    let path = dir.join("agent.toml");
+    let dir = dir.display();
+    let mut text = format!(
+        "agent = \"web-01\"\nspool = \"{dir}/spool\"\nstate = \"{dir}/state\"\n\
+         spool_cap = \"64MiB\"\n"
+    );
+    for (name, pattern) in streams {
+        text += &format!(
+            "[[stream]]\nname = \"{name}\"\ninclude = [\"{dir}/{pattern}\"]\nretention = \"1d\"\n"
+        );
+    }
+    std::fs::write(&path, text).unwrap();
+    Config::read(&path).unwrap()
+}
+
 /// A spool in a temporary folder, and a sealer for it.
 pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
@@ -38,14 +58,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("agent.toml");
-        let text = format!(
-            "agent = \"web-01\"\nspool = \"{0}/spool\"\nstate = \"{0}/state\"\n[[stream]]\n\
-             name = \"auth\"\ninclude = [\"{0}/*.log\"]\nretention = \"1d\"\n",
-            dir.path().display()
-        );
-        std::fs::write(&path, text).unwrap();
-        let config = crate::config::Config::read(&path).unwrap();
+        let config = config(dir.path(), &[("auth", "*.log")]);
         crate::init::init(&config).unwrap();
         let (private, key) = key::load(&config.key).unwrap();
         let common = Common {

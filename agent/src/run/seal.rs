@@ -1,27 +1,25 @@
-//! When something is sealed, and what it says: batches, heartbeats, genesis, `full`, `stop`, `close`.
+//! When something is sealed, and what it says: batches, heartbeats, genesis, `stop`, `close`.
 
 use super::{Agent, RunError, millis};
 use crate::chain::{Chain, Draft, Place, SealedAt};
 use crate::follow::{Now, Statement};
-use crate::limits::{ROOM_MIN, ROOM_RESUME};
 use crate::seal::SealError;
 use ledger::manifest::{Event, EventKind, StreamHead};
 
 /// What a manifest is to carry besides what waits.
 #[derive(Debug, Default)]
-struct Words {
-    events: Vec<Event>,
+pub(super) struct Words {
+    pub(super) events: Vec<Event>,
     /// Leave out what happened to sources, however long it waits: only so is the size certain.
-    brief: bool,
-    close: bool,
+    pub(super) brief: bool,
+    pub(super) close: bool,
 }
 
 impl Agent {
     /// Says what a start has to say, or leaves it for when there is room.
     pub(super) fn begin(&mut self) -> Result<(), RunError> {
         for index in (0..self.streams.len()).rev() {
-            let now = super::now();
-            self.check_room(index, now)?;
+            self.check_room(index)?;
         }
         self.finish_leaving();
         if let Err(error) = self.write_snapshot(super::now()) {
@@ -31,7 +29,7 @@ impl Agent {
         Ok(())
     }
 
-    fn begin_stream(&mut self, index: usize, now: Now) -> Result<(), RunError> {
+    pub(super) fn begin_stream(&mut self, index: usize) -> Result<(), RunError> {
         let stream = &self.streams[index];
         let begins = matches!(stream.place, Place::Begin(_));
         let close = stream.leaving;
@@ -40,20 +38,16 @@ impl Agent {
                 brief: true,
                 ..Words::default()
             };
-            if !self.seal(index, words, now)? || !close {
+            if !self.seal(index, words)? || !close {
                 return Ok(());
             }
         }
-        let brief = true;
-        self.seal(
-            index,
-            Words {
-                brief,
-                close,
-                ..Words::default()
-            },
-            now,
-        )?;
+        let words = Words {
+            brief: true,
+            close,
+            ..Words::default()
+        };
+        self.seal(index, words)?;
         Ok(())
     }
 
@@ -65,72 +59,7 @@ impl Agent {
             .extend(leaving.filter_map(|stream| stream.chain().cloned()));
     }
 
-    /// Bytes the stream may still add to the spool.
-    fn room(&self, index: usize) -> u64 {
-        let making = self.streams.iter().map(super::Stream::making).sum();
-        let stream = &self.streams[index];
-        self.spool
-            .room(&stream.name, making, stream.making(), self.spool.free())
-    }
-
-    /// Goes full when there is no room for another block, and resumes when there is for several.
-    pub(super) fn check_room(&mut self, index: usize, now: Now) -> Result<(), RunError> {
-        let room = self.room(index);
-        let stream = &mut self.streams[index];
-        if !stream.full && room < ROOM_MIN {
-            stream.full = true;
-            let stream = &stream.name;
-            tracing::warn!(%stream, room, "spool is full: files are held, nothing is read until there is room");
-        }
-        if self.is_waiting(now) {
-            return Ok(());
-        }
-        let stream = &self.streams[index];
-        match (stream.full, stream.is_to_begin()) {
-            (true, _) if room >= ROOM_RESUME => self.resume(index, now),
-            (true, _) => self.say_full(index, now),
-            (false, true) => self.begin_stream(index, now),
-            (false, false) => Ok(()),
-        }
-    }
-
-    fn say_full(&mut self, index: usize, now: Now) -> Result<(), RunError> {
-        let stream = &self.streams[index];
-        let said = stream.chain().is_none_or(|chain| chain.full);
-        if said || stream.is_to_begin() {
-            return Ok(());
-        }
-        // What is read counts as used already, so there is room to seal it.
-        if self.has_entries(index) && !self.seal_batch(index, now)? {
-            return Ok(());
-        }
-        let words = Words {
-            events: vec![Event::new(EventKind::Full)],
-            brief: true,
-            close: false,
-        };
-        self.seal(index, words, now)?;
-        Ok(())
-    }
-
-    fn resume(&mut self, index: usize, now: Now) -> Result<(), RunError> {
-        let stream = &mut self.streams[index];
-        stream.full = false;
-        let stream_name = &stream.name;
-        tracing::info!(stream = %stream_name, "the spool has room again");
-        let resumed = Event::new(EventKind::Resumed);
-        if stream.chain().is_some_and(|chain| chain.full) && !stream.pending.contains(&resumed) {
-            stream.pending.push(resumed);
-        }
-        if stream.is_to_begin() {
-            self.begin_stream(index, now)?;
-        } else if !stream.pending.is_empty() {
-            self.seal(index, Words::default(), now)?;
-        }
-        Ok(())
-    }
-
-    fn has_entries(&self, index: usize) -> bool {
+    pub(super) fn has_entries(&self, index: usize) -> bool {
         let batch = self.streams[index].batch.as_ref();
         batch.is_some_and(|batch| !batch.pack().is_empty())
     }
@@ -146,7 +75,7 @@ impl Agent {
                 .map(crate::batch::Batch::began_boot_ms);
             let since = began.or(stream.events_since_ms);
             if since.is_some_and(|since| now.boot_ms.saturating_sub(since) >= age) {
-                self.seal(index, Words::default(), now)?;
+                self.seal(index, Words::default())?;
             }
         }
         Ok(())
@@ -172,10 +101,10 @@ impl Agent {
             if now.boot_ms.saturating_sub(last.boot_ms) < interval {
                 continue;
             }
-            if self.has_entries(index) && !self.seal_batch(index, now)? {
+            if self.has_entries(index) && !self.seal_batch(index)? {
                 continue;
             }
-            self.seal(index, Words::default(), now)?;
+            self.seal(index, Words::default())?;
         }
         Ok(())
     }
@@ -201,42 +130,33 @@ impl Agent {
     }
 
     /// Seals what is read and says `stop`; what could not be done.
-    pub(super) fn stop_stream(
-        &mut self,
-        index: usize,
-        now: Now,
-    ) -> Result<Option<String>, RunError> {
+    pub(super) fn stop_stream(&mut self, index: usize) -> Result<Option<String>, RunError> {
         let stream = &self.streams[index];
         if stream.leaving || stream.is_to_begin() {
-            let why = match &self.retry {
-                Some(retry) => retry.why.clone(),
-                None => "the spool is full".to_owned(),
-            };
-            return Ok(Some(format!(
-                "stream {}: nothing was sealed: {why}",
-                stream.name
-            )));
+            // Nothing was sealed in this run, so nothing is promised; a full spool is no fault of ours.
+            let why = self.retry.as_ref().map(|retry| retry.why.as_str());
+            return Ok(why.map(|why| format!("stream {}: {why}", stream.name)));
         }
         let full = stream.full;
-        let sealed = !self.has_entries(index) || self.seal_batch(index, now)?;
+        let sealed = !self.has_entries(index) || self.seal_batch(index)?;
         let words = Words {
             events: vec![Event::new(EventKind::Stop)],
             brief: full,
             close: false,
         };
-        let stopped = sealed && self.seal(index, words, now)?;
+        let stopped = sealed && self.seal(index, words)?;
         let name = &self.streams[index].name;
         let why = || self.retry.as_ref().map_or("", |retry| retry.why.as_str());
         Ok((!stopped).then(|| format!("stream {name}: {}", why())))
     }
 
     /// Seals the open batch, whatever its age. `false` if it had to be discarded.
-    pub(super) fn seal_batch(&mut self, index: usize, now: Now) -> Result<bool, RunError> {
-        self.seal(index, Words::default(), now)
+    pub(super) fn seal_batch(&mut self, index: usize) -> Result<bool, RunError> {
+        self.seal(index, Words::default())
     }
 
     /// Seals one manifest, with the open batch if there is one. `false` if nothing was committed.
-    fn seal(&mut self, index: usize, words: Words, now: Now) -> Result<bool, RunError> {
+    pub(super) fn seal(&mut self, index: usize, words: Words) -> Result<bool, RunError> {
         let heads = self.heads(index);
         let stream = &mut self.streams[index];
         let batch = stream.batch.take();
@@ -257,6 +177,8 @@ impl Agent {
             close: words.close,
             retention_s: stream.retention_s,
         };
+        // Not the time at which somebody decided to seal: manifests of an epoch stand in time's order.
+        let now = super::now();
         let at = SealedAt {
             wall: now.wall,
             boot_ms: now.boot_ms,
@@ -271,7 +193,7 @@ impl Agent {
                 Ok(true)
             }
             Err(error) => {
-                self.discarded(index, error, now)?;
+                self.discarded(index, error)?;
                 Ok(false)
             }
         }
@@ -298,16 +220,11 @@ impl Agent {
     }
 
     /// A batch is gone: its bytes are read again, after a wait, or the agent must end.
-    pub(super) fn discarded(
-        &mut self,
-        index: usize,
-        error: SealError,
-        now: Now,
-    ) -> Result<(), RunError> {
+    pub(super) fn discarded(&mut self, index: usize, error: SealError) -> Result<(), RunError> {
         self.sources.discarded(&self.streams[index].name);
         match error {
             SealError::Discarded { .. } => {
-                self.back_off(&error, now);
+                self.back_off(&error, super::now());
                 Ok(())
             }
             error => Err(error.into()),
