@@ -4,6 +4,7 @@
 //! caller's one loop does the first, the manifest's retention says the second, `ledger` knows the
 //! third. Keys are always below the store's prefix and never become paths outside of it.
 
+mod credentials;
 mod directory;
 mod error;
 mod location;

@@ -4,6 +4,7 @@
 mod clock; // a client whose clock is wrong
 mod files; // what only a directory can meet
 mod hidden; // versions under versions and markers, locks put to the test, hostile names
+mod mended; // credentials that change while the program runs
 mod rules; // the suite
 mod setup; // places that aren't set up, and making them
 

@@ -1,12 +1,14 @@
 //! Opens a store by its URL; the one place where the AWS conventions (environment, profiles, roles)
 //! are read.
 
+use super::credentials::FreshCredentials;
 use super::s3::{Limits, S3Store};
 use super::{
     Capability, DirectoryStore, Fetched, Location, Lock, OpenError, Page, Put, SetupFault, Store,
     StoreError, Stored, Token,
 };
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
 use ledger::Moment;
 
@@ -41,8 +43,13 @@ pub async fn open(url: &str, options: &StoreOptions) -> Result<AnyStore, OpenErr
     if let Location::Directory(_) = location {
         return Ok(open_with(&location, &SdkConfig::builder().build(), options));
     }
-    let shared = aws_config::defaults(BehaviorVersion::v2026_01_12()).load();
-    Ok(open_with(&location, &shared.await, options))
+    let found = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .load()
+        .await;
+    let region = found.region().cloned();
+    let fresh = SharedCredentialsProvider::new(FreshCredentials { region });
+    let shared = found.to_builder().credentials_provider(fresh).build();
+    Ok(open_with(&location, &shared, options))
 }
 
 /// As [`open`], with AWS settings that were found elsewhere.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod list;
+mod request;
 mod setup;
 mod wire;
 
@@ -18,8 +19,7 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, EncodingType, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode,
@@ -27,46 +27,17 @@ use aws_sdk_s3::types::{
 use aws_smithy_types::DateTime;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use bytes::{Bytes, BytesMut};
 use ledger::Moment;
 use list::NO_VERSION;
+pub use request::Limits;
 #[cfg(test)]
 pub(crate) use setup::DefaultLock;
 pub(crate) use setup::{BucketLock, BucketState};
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 use wire::{ReplyWatch, SignedHash, StoreClock};
 
 /// Versions of a page: S3's own most.
 const PAGE_SIZE: i32 = 1000;
-
-/// How long a request may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Until connected, TLS included.
-    pub connect: Duration,
-    /// Whole request and reply, besides what their bytes take.
-    pub attempt: Duration,
-    /// Slowest line that still is one.
-    pub bytes_per_s: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            attempt: Duration::from_secs(30),
-            bytes_per_s: 64 * 1024,
-        }
-    }
-}
-
-impl Limits {
-    fn of(&self, bytes: u64) -> Duration {
-        self.attempt + Duration::from_secs(bytes / self.bytes_per_s.max(1))
-    }
-}
 
 /// A bucket that keeps objects.
 #[derive(Debug, Clone)]
@@ -133,84 +104,6 @@ impl S3Store {
             limits,
             clock,
         }
-    }
-
-    fn asked(&self, operation: &str, key: &str) -> String {
-        let Self { url, place, .. } = self;
-        let slash = if key.is_empty() { "" } else { "/" };
-        format!("{operation} {url}{slash}{key}{place}")
-    }
-
-    fn full(&self, key: &str) -> String {
-        format!("{}{key}", self.prefix)
-    }
-
-    /// Sends one request, with a time limit that allows for `bytes` of body.
-    async fn send<T, E>(
-        &self,
-        (operation, key): (&str, &str),
-        bytes: u64,
-        request: impl Future<Output = Result<T, SdkError<E>>>,
-    ) -> Result<T, StoreError>
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        let limit = self.limits.of(bytes);
-        match tokio::time::timeout(limit, request).await {
-            Ok(done) => done.map_err(|error| answer::explain(self.asked(operation, key), &error)),
-            Err(_) => Err(StoreError::Busy(self.too_slow((operation, key), limit))),
-        }
-    }
-
-    fn too_slow(&self, (operation, key): (&str, &str), limit: Duration) -> Answer {
-        Answer {
-            asked: self.asked(operation, key),
-            said: format!("no whole answer within {limit:?}"),
-        }
-    }
-
-    fn broken(&self, (operation, key): (&str, &str), said: impl Into<String>) -> StoreError {
-        StoreError::Broken(Answer {
-            asked: self.asked(operation, key),
-            said: said.into(),
-        })
-    }
-
-    /// Reads an object piece by piece, and no further than `max_bytes`.
-    async fn read(
-        &self,
-        key: &str,
-        reply: &mut GetObjectOutput,
-        max_bytes: u64,
-    ) -> Result<Bytes, StoreError> {
-        let announced = reply
-            .content_length()
-            .and_then(|size| u64::try_from(size).ok());
-        let too_large = || StoreError::TooLarge {
-            max_bytes,
-            answer: Answer {
-                asked: self.asked("get", key),
-                said: format!("longer than the {max_bytes} bytes it may have"),
-            },
-        };
-        if announced.is_some_and(|size| size > max_bytes) {
-            return Err(too_large());
-        }
-        let room = usize::try_from(announced.unwrap_or(0)).unwrap_or(0);
-        let mut bytes = BytesMut::with_capacity(room);
-        while let Some(piece) = reply.body.next().await {
-            let piece = piece.map_err(|error| {
-                StoreError::Busy(Answer {
-                    asked: self.asked("get", key),
-                    said: format!("the answer broke off: {error}"),
-                })
-            })?;
-            if bytes.len().saturating_add(piece.len()) as u64 > max_bytes {
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        Ok(bytes.freeze())
     }
 }
 
@@ -330,12 +223,7 @@ impl Store for S3Store {
             .key(self.full(key))
             .set_version_id(version_id.map(str::to_owned));
         let mut reply = self.send(what, 0, request.send()).await?;
-        let limit = self.limits.of(max_bytes);
-        let reading = self.read(key, &mut reply, max_bytes);
-        let bytes = match tokio::time::timeout(limit, reading).await {
-            Ok(bytes) => bytes?,
-            Err(_) => return Err(StoreError::Busy(self.too_slow(what, limit))),
-        };
+        let bytes = self.read(key, &mut reply, max_bytes).await?;
         let got = reply.version_id.unwrap_or_else(|| NO_VERSION.into());
         if version_id.is_some_and(|asked| asked != got) {
             return Err(self.broken(what, "another version than the one asked for"));

@@ -301,8 +301,8 @@ pub(super) async fn long_lists_come_in_pages(stand: &Stand) {
         .collect();
     for keys in expected.chunks(RACERS.into()) {
         let mut putting = JoinSet::new();
-        for key in keys.to_owned() {
-            let store = stand.store.clone();
+        for key in keys {
+            let (store, key) = (stand.store.clone(), key.clone());
             putting.spawn(async move { store.put(put(&key, b"x", until)).await });
         }
         while let Some(joined) = putting.join_next().await {

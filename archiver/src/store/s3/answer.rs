@@ -163,7 +163,7 @@ fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// All causes in one line, each once.
-fn causes(error: &(dyn Error + 'static)) -> String {
+pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in chain(error) {
         let text = cause.to_string();

@@ -1,0 +1,74 @@
+//! Credentials that are mended while the program runs come into force without a restart.
+
+use super::rules::put;
+use archiver::store::{Store as _, StoreError, StoreOptions, open};
+use harness::Minio;
+use harness::minio::{Account, REGION, root};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// How often the child asks, and how many times: well over the time after which keys are looked up.
+const PAUSE: Duration = Duration::from_secs(1);
+const TRIES: usize = 60;
+
+const CHILD: &str = "stores::mended::puts_until_it_may";
+
+#[test]
+fn keys_mended_in_a_profile_come_into_force() {
+    let minio = Minio::shared();
+    assert!(minio.locked_bucket("mended").has_lock());
+    let home = tempfile::tempdir().unwrap();
+    let keys = home.path().join("credentials");
+    let mut wrong = root();
+    wrong.secret = "mistyped".into();
+    write(&keys, &wrong);
+
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", CHILD, "--ignored", "--nocapture"])
+        .env_clear()
+        .env("AWS_SHARED_CREDENTIALS_FILE", &keys)
+        .env("AWS_CONFIG_FILE", home.path().join("none"))
+        .env("AWS_ENDPOINT_URL_S3", minio.endpoint())
+        .env("AWS_REGION", REGION)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("DENIED", home.path().join("denied"))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    harness::wait_for(
+        "the wrong key to be refused",
+        harness::wait::PATIENCE,
+        || home.path().join("denied").exists().then_some(()),
+    );
+    write(&keys, &root());
+    assert!(child.wait().unwrap().success());
+    assert_eq!(minio.bucket("mended").versions("").len(), 1);
+}
+
+fn write(keys: &Path, account: &Account) {
+    let Account { key, secret } = account;
+    let text = format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n");
+    fs::write(keys, text).unwrap();
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by the test above, for its environment's sake"]
+fn puts_until_it_may() {
+    let denied = std::env::var_os("DENIED").unwrap();
+    super::run(async {
+        let store = open("s3://mended", &StoreOptions::default()).await.unwrap();
+        let until = host::clock::now().plus_s(86_400);
+        for _ in 0..TRIES {
+            match store.put(put("probe/mended", b"bytes", until)).await {
+                Ok(_) => return,
+                Err(StoreError::Denied(_)) => fs::write(&denied, "").unwrap(),
+                Err(error) => panic!("{error:?}"),
+            }
+            sleep(PAUSE);
+        }
+        panic!("still refused");
+    });
+}
