@@ -1,12 +1,13 @@
 //! Format 1's fixed examples, and the by-hand check of them with stock tools.
 //!
-//! tests/vectors/README.md says what they are. They are read three ways: by the ledger crate, by the
-//! page docs/verify-by-hand.md with stock tools alone, and, where something is wrong with one on
-//! purpose, by both again, who must refuse it.
+//! tests/vectors/README.md says what they are. They are read by the ledger crate, by the
+//! verifier, and by the page docs/verify-by-hand.md with stock tools alone; each must refuse what is
+//! wrong on purpose.
 
 mod by_hand;
 mod make;
 mod read;
+mod verifier;
 
 use std::path::PathBuf;
 

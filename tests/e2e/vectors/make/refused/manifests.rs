@@ -26,8 +26,13 @@ fn refused(by: &'static str, line: &[u8], changes: &[Change<'static>]) -> Vec<Re
     changes.iter().map(one).collect()
 }
 
-/// One of each, from a batch's line and a close's.
-pub(super) fn manifests(batch: &[u8], close: &[u8]) -> Vec<Refused> {
+/// From a close's line.
+pub(super) fn closes(close: &[u8]) -> Vec<Refused> {
+    refused("manifest", close, &ENDINGS)
+}
+
+/// From a batch's line.
+pub(super) fn batches(batch: &[u8]) -> Vec<Refused> {
     let mut all = refused(
         "newer",
         batch,
@@ -44,7 +49,6 @@ pub(super) fn manifests(batch: &[u8], close: &[u8]) -> Vec<Refused> {
     );
     all.extend(refused("manifest", batch, &SHAPES));
     all.extend(refused("manifest", batch, &RULES));
-    all.extend(refused("manifest", close, &ENDINGS));
     let text = std::str::from_utf8(batch).unwrap();
     let between = |from: &str, to: &str| {
         let start = text.find(from).unwrap() + from.len();

@@ -49,6 +49,12 @@ pub(super) fn signatures(stop: &Manifest) -> Vec<Refused> {
     let sha256 = other_signature(&key, NAMESPACE, HashAlg::Sha256, &line);
     let for_files = other_signature(&key, "file", HashAlg::Sha512, &line);
     vec![
+        Refused {
+            name: "key-of-another",
+            by: "signers",
+            why: "a good signature by a key that allowed_signers does not name",
+            file: sealed(stop, &private(43)).1,
+        },
         refused(
             "armor-rewrapped",
             "base64 in lines of 76",
