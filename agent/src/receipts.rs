@@ -194,3 +194,103 @@ fn delete(layout: &Layout, slot: &Slot) -> io::Result<()> {
     disk::sync_dir(batch.parent().unwrap_or(&batch))?;
     std::fs::remove_dir_all(&aside)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Chain;
+    use crate::testing::{World, agent, epoch, receipt, stream};
+
+    /// Seqs of the history that are still there after a prune with these bounds.
+    fn left(
+        world: &World,
+        spool: &mut Spool,
+        covered: u64,
+        newest: u64,
+        keep: Duration,
+    ) -> Vec<u64> {
+        let heads = |seq| BTreeMap::from([(stream(), (epoch(1), seq))]);
+        let (covered, newest) = (heads(covered), heads(newest));
+        let keep = Keep {
+            agent: &agent(),
+            covered: &covered,
+            newest: &newest,
+            keep,
+            now: host::clock::now(),
+        };
+        prune(spool, &keep).unwrap();
+        world.layout().seqs(&stream(), epoch(1)).unwrap()
+    }
+
+    fn history() -> (World, Spool, Vec<Chain>) {
+        let mut world = World::new();
+        let mut spool = world.spool();
+        let history = world.history(&mut spool);
+        (world, spool, history)
+    }
+
+    #[test]
+    fn only_what_is_in_the_store_covered_and_not_newest_goes() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        // Receipts for the first so many; snapshots cover up to; how long to keep: what stays.
+        for (receipts, covered, keep, stays) in [
+            (0, 3, Duration::ZERO, vec![0, 1, 2, 3]),
+            (4, 3, DAY, vec![0, 1, 2, 3]),
+            (2, 3, Duration::ZERO, vec![2, 3]),
+            (4, 1, Duration::ZERO, vec![2, 3]),
+            (4, 3, Duration::ZERO, vec![3]),
+        ] {
+            let (world, mut spool, history) = history();
+            for chain in &history[..receipts] {
+                receipt(&world, chain.epoch, chain.head.seq, chain.head.sha256);
+            }
+            let left = left(&world, &mut spool, covered, 3, keep);
+            assert_eq!(left, stays, "{receipts} receipts, covered to {covered}");
+            let used = spool.used();
+            drop(spool);
+            assert_eq!(world.spool().used(), used, "what went is no longer counted");
+            assert_eq!(std::fs::read_dir(world.layout().tmp()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_receipt_for_another_manifest_frees_nothing() {
+        let (world, mut spool, history) = history();
+        for chain in &history {
+            receipt(&world, chain.epoch, chain.head.seq, Digest::of(b"another"));
+        }
+        assert_eq!(left(&world, &mut spool, 3, 3, Duration::ZERO), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn progress_follows_receipts_and_stops_at_a_refusal() {
+        let (world, _spool, history) = history();
+        let head = Slot {
+            agent: agent(),
+            stream: stream(),
+            epoch: epoch(1),
+            seq: 3,
+        };
+        let mut progress = Progress::default();
+        assert_eq!(progress.look(&world.layout(), &head).unwrap(), None);
+        assert_eq!(progress.waiting(&head), 4);
+        receipt(&world, epoch(1), 0, history[0].head.sha256);
+        assert_eq!(progress.look(&world.layout(), &head).unwrap(), None);
+        assert_eq!(progress.waiting(&head), 3);
+        let bad = world.layout().note(
+            &Slot {
+                seq: 1,
+                ..head.clone()
+            },
+            "bad",
+        );
+        std::fs::write(&bad, b"not json").unwrap();
+        let hold = progress.look(&world.layout(), &head).unwrap().unwrap();
+        assert_eq!(
+            (hold.slot.seq, hold.why.as_str()),
+            (1, "the archiver refuses it")
+        );
+        std::fs::remove_file(bad).unwrap();
+        assert_eq!(progress.look(&world.layout(), &head).unwrap(), None);
+    }
+}

@@ -340,3 +340,59 @@ fn folders<T: FromStr>(path: &Path) -> io::Result<Vec<T>> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, stream};
+
+    #[test]
+    fn room_is_the_least_of_cap_share_and_disk() {
+        const MIB: u64 = 1 << 20;
+        const AMPLE: u64 = 1 << 40;
+        let world = World::new();
+        // Cap, streams, used here, in the making (all, here), free: room.
+        for (cap, streams, used, making, here, free, room) in [
+            (64, 1, 0, 0, 0, AMPLE, 64 * MIB - STREAM_RESERVE),
+            (64, 2, 0, 0, 0, AMPLE, 32 * MIB),
+            (64, 2, 20, 0, 0, AMPLE, 12 * MIB),
+            (64, 2, 20, 8, 8, AMPLE, 4 * MIB),
+            (64, 2, 0, 60, 1, AMPLE, 4 * MIB - 2 * STREAM_RESERVE),
+            (64, 1, 70, 0, 0, AMPLE, 0),
+            (64, 1, 0, 0, 0, FREE_MIN, 0),
+            (64, 1, 0, 0, 0, FREE_MIN + 5, 5),
+            (64, 1, 0, 0, 0, 0, 0),
+        ] {
+            let mut spool = Spool::open(&world.root(), cap * MIB, streams).unwrap();
+            spool.add(&stream(), used * MIB);
+            let got = spool.room(&stream(), making * MIB, here * MIB, free);
+            assert_eq!(got, room, "{cap} {streams} {used} {making} {here} {free}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_not_ours_are_passed_over() {
+        let world = World::new();
+        let sealed = world.layout().sealed();
+        let not_ours = [
+            "..x",
+            "auth/not-an-epoch",
+            "auth/01a205d2-0847-7fab-a8b5-f4b6e38621b4/1",
+        ];
+        for name in not_ours {
+            std::fs::create_dir_all(sealed.join(name)).unwrap();
+        }
+        std::os::unix::fs::symlink("/", sealed.join("link")).unwrap();
+        assert_eq!(world.layout().streams().unwrap(), [stream()]);
+        let epochs = world.layout().epochs(&stream()).unwrap();
+        assert_eq!(epochs.len(), 1);
+        assert!(
+            world
+                .layout()
+                .seqs(&stream(), epochs[0])
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(world.spool().used(), 0);
+    }
+}

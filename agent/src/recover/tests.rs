@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::snapshot::Snapshots;
-use crate::testing::{World, agent, epoch, stream};
+use crate::testing::{World, agent, epoch, receipt, stream};
+use ledger::Digest;
 use ledger::manifest::Event;
-use ledger::receipt::Held;
-use ledger::{Digest, Moment};
 use std::path::Path;
 
 fn recover(world: &World) -> Place {
@@ -58,27 +57,6 @@ fn batch(world: &World, chain: &Chain) -> PathBuf {
         .layout()
         .sealed()
         .join(format!("auth/{epoch}/{seq:020}"))
-}
-
-fn receipt(world: &World, epoch: Epoch, seq: u64, manifest_sha256: Digest) {
-    let folder = world.layout().receipts().join(format!("auth/{epoch}"));
-    std::fs::create_dir_all(&folder).unwrap();
-    let now = Moment::from_micros(0);
-    let receipt = Receipt {
-        manifest_sha256,
-        store: "file:///x".into(),
-        store_time: now,
-        manifest: Held {
-            key: "k".into(),
-            version_id: "null".into(),
-            sha256: manifest_sha256,
-            mode: "COMPLIANCE".into(),
-            retain_until: now,
-        },
-        body: None,
-    };
-    let line = serde_json::to_vec(&receipt).unwrap();
-    std::fs::write(folder.join(format!("{seq:020}.receipt")), line).unwrap();
 }
 
 #[test]
