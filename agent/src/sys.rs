@@ -1,1 +1,215 @@
-//! Sys.
+//! What the agent asks of the kernel about files: to open one without being led astray, what it is
+//! now, and its handle. The one module with unsafe code, in one function.
+
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
+/// What a file is at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Device number, as `st_dev`.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes that take room on the disk: fewer than `size` where there are holes.
+    pub stored: u64,
+    /// Names that lead to it.
+    pub links: u32,
+    /// Whether it is a regular file.
+    pub regular: bool,
+    /// When its bytes last changed.
+    pub modified: Instant,
+    /// When its bytes or its names last changed.
+    pub changed: Instant,
+    /// When it was made, where the file system knows.
+    pub born: Option<Instant>,
+}
+
+/// A file's time stamp: seconds since 1970 and nanoseconds. Compared, never trusted as a time.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct Instant(pub i64, pub u32);
+
+/// Opens a log below `root` for reading. `root` is what the operator wrote and may hold symbolic
+/// links; below it no component may be one. Never waits on a FIFO, never takes a terminal.
+///
+/// # Errors
+/// As the system says; `ELOOP` for a symbolic link.
+pub fn open_log(root: &Path, below: &Path) -> io::Result<File> {
+    let flags =
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let folder = rustix::fs::openat(
+        rustix::fs::CWD,
+        root,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match rustix::fs::openat2(&folder, below, flags, Mode::empty(), resolve) {
+        // A kernel before 5.6, or a filter that does not know the call: the last component is
+        // still never followed.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            Ok(rustix::fs::openat(&folder, below, flags, Mode::empty())?.into())
+        }
+        opened => Ok(opened?.into()),
+    }
+}
+
+/// What a name leads to, the name itself if it is a symbolic link.
+///
+/// # Errors
+/// As the system says.
+pub fn stat_name(path: &Path) -> io::Result<Stat> {
+    stat(rustix::fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// What an open file is now.
+///
+/// # Errors
+/// As the system says.
+pub fn stat_file(file: &File) -> io::Result<Stat> {
+    stat(file, Path::new(""), AtFlags::EMPTY_PATH)
+}
+
+fn stat(folder: impl AsFd, path: &Path, flags: AtFlags) -> io::Result<Stat> {
+    let found = rustix::fs::statx(
+        folder,
+        path,
+        flags,
+        StatxFlags::BASIC_STATS | StatxFlags::BTIME,
+    )?;
+    let instant = |at: rustix::fs::StatxTimestamp| Instant(at.tv_sec, at.tv_nsec);
+    let knows_birth = found.stx_mask & StatxFlags::BTIME.bits() != 0;
+    Ok(Stat {
+        dev: rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor),
+        ino: found.stx_ino,
+        size: found.stx_size,
+        stored: found.stx_blocks.saturating_mul(512),
+        links: found.stx_nlink,
+        regular: u32::from(found.stx_mode) & libc::S_IFMT == libc::S_IFREG,
+        modified: instant(found.stx_mtime),
+        changed: instant(found.stx_ctime),
+        born: knows_birth.then(|| instant(found.stx_btime)),
+    })
+}
+
+/// Where the next hole at or after `offset` begins; the file's end if there is none.
+///
+/// # Errors
+/// As the system says; `EINVAL` where the file system does not know holes.
+pub fn next_hole(file: &File, offset: u64) -> io::Result<u64> {
+    Ok(rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(offset))?)
+}
+
+/// Where the next data at or after `offset` begins; `None` if all that follows is a hole.
+///
+/// # Errors
+/// As the system says.
+pub fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
+        Ok(at) => Ok(Some(at)),
+        Err(Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Room for the largest handle the kernel gives, behind libc's header of it.
+#[repr(C)]
+struct HandleBuffer {
+    header: libc::file_handle,
+    bytes: [u8; libc::MAX_HANDLE_SZ as usize],
+}
+
+/// The file's handle: type and bytes, opaque. It holds the inode's generation, so it differs where
+/// an inode number is used again. `None` where the file system or a filter refuses it.
+#[expect(
+    unsafe_code,
+    reason = "name_to_handle_at has no safe wrapper in rustix, and no other call gives an inode's generation"
+)]
+#[must_use]
+pub fn handle_of(file: &File) -> Option<Vec<u8>> {
+    let mut buffer = HandleBuffer {
+        header: libc::file_handle {
+            handle_bytes: libc::MAX_HANDLE_SZ.unsigned_abs(),
+            handle_type: 0,
+            f_handle: [],
+        },
+        bytes: [0; libc::MAX_HANDLE_SZ as usize],
+    };
+    let mut mount_id: libc::c_int = 0;
+    // SAFETY: the path is a NUL-ended string; `buffer` is laid out as C would and has the room
+    // behind its header that `handle_bytes` promises; the kernel keeps neither pointer.
+    let refused = unsafe {
+        libc::name_to_handle_at(
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            (&raw mut buffer).cast(),
+            &raw mut mount_id,
+            libc::AT_EMPTY_PATH,
+        )
+    } != 0;
+    if refused {
+        return None;
+    }
+    let len = usize::try_from(buffer.header.handle_bytes).ok()?;
+    let bytes = buffer.bytes.get(..len)?;
+    Some([&buffer.header.handle_type.to_be_bytes(), bytes].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_handle_outlives_a_rename_and_not_a_reuse() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        std::fs::write(&a, "x").unwrap();
+        let first = handle_of(&File::open(&a).unwrap()).expect("the test's disk gives handles");
+        std::fs::rename(&a, &b).unwrap();
+        assert_eq!(handle_of(&File::open(&b).unwrap()).as_ref(), Some(&first));
+        std::fs::remove_file(&b).unwrap();
+        std::fs::write(&b, "x").unwrap();
+        assert_ne!(handle_of(&File::open(&b).unwrap()), Some(first));
+    }
+
+    #[test]
+    fn links_are_not_followed_below_the_root() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().join("real");
+        std::fs::create_dir(&real).unwrap();
+        std::fs::write(real.join("log"), "x").unwrap();
+        symlink(&real, dir.path().join("root")).unwrap();
+        symlink(real.join("log"), real.join("last")).unwrap();
+        symlink(&real, real.join("middle")).unwrap();
+        let root = dir.path().join("root");
+        assert!(open_log(&root, Path::new("log")).is_ok());
+        for bad in ["last", "middle/log", "../real/log"] {
+            assert!(open_log(&root, Path::new(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_fifo_is_opened_without_waiting_and_is_no_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            Mode::RUSR | Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        let file = open_log(dir.path(), Path::new("fifo")).unwrap();
+        assert!(!stat_file(&file).unwrap().regular);
+    }
+}
