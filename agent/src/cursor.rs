@@ -43,6 +43,8 @@ pub(crate) struct Content {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastLook {
     pub(crate) size: u64,
+    /// How long the source was when it lost the file before this one.
+    pub(crate) extent: u64,
     /// At its first path, so that it may have grown since.
     pub(crate) live: bool,
     /// A copy that ends at or before the cursor: known, never read.
@@ -129,6 +131,7 @@ struct Fields {
     windows: Vec<Digest>,
     last: Digest,
     size: u64,
+    extent: u64,
     live: bool,
     spent: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,6 +157,7 @@ impl From<Cursor> for Fields {
             windows: cursor.content.windows,
             last: cursor.content.last,
             size: cursor.seen.size,
+            extent: cursor.seen.extent,
             live: cursor.seen.live,
             spent: cursor.seen.spent,
             folder: cursor.seen.folder,
@@ -177,7 +181,9 @@ impl TryFrom<Fields> for Cursor {
         rule(plain, "path is not an absolute path of at most 4096 bytes")?;
         let end = INTEGER_END;
         rule(
-            fields.id < end && fields.offset < end,
+            [fields.id, fields.offset, fields.size, fields.extent]
+                .iter()
+                .all(|number| *number < end),
             "a number is over 2^53",
         )?;
         rule(fields.windows.len() <= LADDER_MAX, "more than 64 windows")?;
@@ -201,6 +207,7 @@ impl TryFrom<Fields> for Cursor {
             },
             seen: LastLook {
                 size: fields.size,
+                extent: fields.extent,
                 live: fields.live,
                 spent: fields.spent,
                 folder: fields.folder,
@@ -248,6 +255,7 @@ mod tests {
             },
             seen: LastLook {
                 size: 9,
+                extent: 0,
                 live: true,
                 spent: false,
                 folder: None,

@@ -41,7 +41,7 @@ impl TryFrom<String> for Handle {
     fn try_from(text: String) -> Result<Self, NotAHandle> {
         let fits = !text.is_empty() && text.len() <= 2 * HANDLE_MAX;
         match ledger::digest::parse_hex(&text) {
-            Some(_) if fits && text.len() % 2 == 0 => Ok(Self(text)),
+            Some(_) if fits && text.len().is_multiple_of(2) => Ok(Self(text)),
             _ => Err(NotAHandle),
         }
     }

@@ -95,6 +95,8 @@ mod tests {
         open: true,
     };
 
+    type Case<'a> = (&'a [u8], Rest, &'a [(&'a [u8], Flags)]);
+
     fn cut_all(bytes: &[u8], amid: bool, rest: Rest) -> Vec<(Vec<u8>, Flags)> {
         let mut pieces = Vec::new();
         cut(bytes, 0, 1000, amid, rest, &mut pieces);
@@ -111,7 +113,7 @@ mod tests {
 
     #[test]
     fn any_bytes_survive() {
-        let cases: [(&[u8], Rest, &[(&[u8], Flags)]); 12] = [
+        let cases: [Case; 12] = [
             (b"", Rest::Ended, &[]),
             (b"\n", Rest::Awaited, &[(b"", LINE)]),
             (b"a\nb\n", Rest::Awaited, &[(b"a", LINE), (b"b", LINE)]),
@@ -149,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_piece_amid_a_line_continues_it() {
-        let cases: [(&[u8], Rest, &[(&[u8], Flags)]); 3] = [
+        let cases: [Case; 3] = [
             (
                 b"end\nnext\n",
                 Rest::Awaited,

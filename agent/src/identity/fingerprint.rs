@@ -143,6 +143,18 @@ impl Fingerprint {
         }
     }
 
+    /// Whether a file whose first bytes are `head` (a window, or the whole file), and hash to
+    /// `first`, may begin with the content. Cheap, for asking many fingerprints.
+    #[must_use]
+    pub fn may_begin(&self, head: &[u8], first: Digest) -> bool {
+        match self.ladder.first() {
+            Some(hash) => *hash == first,
+            None => head
+                .get(..self.window_len())
+                .is_some_and(|head| self.ends_with(head)),
+        }
+    }
+
     /// Whether the file's bytes right before the offset are the last window's.
     ///
     /// # Errors
@@ -219,7 +231,9 @@ mod tests {
     use std::io::Write;
 
     fn content(len: usize) -> Vec<u8> {
-        (0..len).map(|at| (at / 251 + at) as u8).collect()
+        (0..len)
+            .map(|at| ((at / 251 + at) % 256).try_into().unwrap())
+            .collect()
     }
 
     fn taken(bytes: &[u8], step: usize) -> Fingerprint {

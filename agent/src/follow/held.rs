@@ -1,0 +1,91 @@
+//! The file that a source is read through now: its identity, where it was seen, and a descriptor
+//! that may be closed while the file is idle and has a name to open it by again.
+
+use crate::find::Spot;
+use crate::identity::{FileId, FolderId};
+use crate::sys::{self, Stat};
+use ledger::name::Epoch;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+/// First bytes of a file kept in memory, to tell quickly that another is no copy of it.
+pub(super) const HEAD_MAX: usize = 64;
+
+/// The file of a source.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) id: FileId,
+    pub(super) file: Option<Arc<File>>,
+    /// The name by which the last scan saw it.
+    pub(super) spot: Option<Spot>,
+    /// The folder of the last name it had.
+    pub(super) folder: Option<FolderId>,
+    /// The last look in this run.
+    pub(super) stat: Option<Stat>,
+    /// Size at the last look, in an earlier run even.
+    pub(super) size: u64,
+    /// When it was last seen to have grown.
+    pub(super) grown_ms: u64,
+    /// First bytes, as far as there are any.
+    pub(super) head: Vec<u8>,
+    /// The scan that last saw it, by name or descriptor.
+    pub(super) scan: u64,
+}
+
+/// Why a held file cannot be opened again.
+#[derive(Debug)]
+pub(super) enum OpenFault {
+    /// Another file has its name now, or none: the next scan finds out.
+    Moved,
+    /// As the system says.
+    Io(io::Error),
+}
+
+impl Held {
+    /// The descriptor, opened again by name if it was closed. A file of another identity under that
+    /// name is not taken for it.
+    pub(super) fn open(&mut self, boot_id: Epoch) -> Result<Arc<File>, OpenFault> {
+        if let Some(file) = &self.file {
+            return Ok(file.clone());
+        }
+        let spot = self.spot.as_ref().ok_or(OpenFault::Moved)?;
+        let file = spot.open().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => OpenFault::Moved,
+            _ => OpenFault::Io(error),
+        })?;
+        let stat = sys::stat_file(&file).map_err(OpenFault::Io)?;
+        if FileId::of(&file, &stat, boot_id) != self.id {
+            return Err(OpenFault::Moved);
+        }
+        let file = Arc::new(file);
+        self.file = Some(file.clone());
+        Ok(file)
+    }
+
+    /// Takes note of a look. Growth is what a size differing from the last one says.
+    pub(super) fn looked(&mut self, stat: Stat, now_ms: u64) {
+        if self.stat.is_none() || stat.size != self.size {
+            self.grown_ms = now_ms;
+        }
+        self.size = stat.size;
+        self.stat = Some(stat);
+    }
+
+    /// Whether a look shows anything that the last one did not.
+    pub(super) fn is_changed(&self, stat: &Stat) -> bool {
+        self.stat.is_none_or(|known| {
+            (known.size, known.modified, known.changed) != (stat.size, stat.modified, stat.changed)
+        })
+    }
+
+    /// Whether it has no name, as far as the last scan saw.
+    pub(super) fn is_unnamed(&self) -> bool {
+        self.spot.is_none()
+    }
+
+    /// Milliseconds since it last grew.
+    pub(super) fn quiet_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.grown_ms)
+    }
+}

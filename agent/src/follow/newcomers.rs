@@ -1,0 +1,342 @@
+//! Files seen for the first time: a new log, the copy of a known one, or a copy still in the making,
+//! which waits, held open, until it can be told.
+
+use super::held::{HEAD_MAX, Held, OpenFault};
+use super::scan::Round;
+use super::source::{Reach, Source};
+use super::verdict::{self, Claim, Original, QUIET_MS};
+use super::{SourceKey, Sources};
+use crate::find::Spot;
+use crate::identity::fingerprint::{self, WINDOW};
+use crate::sys::{self, Stat};
+use ledger::entry::PathBytes;
+use ledger::name::Epoch;
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Newcomers held open from one scan to the next; more are met again.
+const WAITING_MAX: usize = 64;
+
+/// Sources that one newcomer is compared with window by window in a scan.
+const COMPARED_MAX: usize = 16;
+
+/// A file that no source is known to be in.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    watch: usize,
+    /// Where it was last seen.
+    path: PathBytes,
+    pub(super) held: Held,
+    /// The source whose file it equalled the beginning of, and its own size then.
+    witness: Option<(SourceKey, u64)>,
+    /// Sources whose content it holds up to their read position.
+    matches: Vec<SourceKey>,
+}
+
+/// What becomes of a newcomer in this scan.
+enum Fate {
+    /// It cannot be told yet.
+    Waits,
+    /// It was empty, and is gone.
+    Gone,
+    /// It is where the source goes on.
+    Adopted(SourceKey),
+    /// It is a source of its own.
+    Fresh { ambiguous: bool },
+}
+
+/// How many newcomers each source might go on in.
+#[derive(Default)]
+struct Rivals {
+    matches: HashMap<SourceKey, usize>,
+    witnesses: HashMap<SourceKey, usize>,
+}
+
+impl Newcomer {
+    pub(super) fn new(watch: usize, mut held: Held, stat: Stat, now_ms: u64) -> Self {
+        held.looked(stat, now_ms);
+        Self {
+            watch,
+            path: held
+                .spot
+                .as_ref()
+                .map_or(PathBytes(Vec::new()), Spot::bytes),
+            held,
+            witness: None,
+            matches: Vec::new(),
+        }
+    }
+
+    fn links(&self) -> u32 {
+        self.held.stat.map_or(0, |stat| stat.links)
+    }
+
+    /// Looks at it again and reads its first window.
+    fn look(&mut self, boot_id: Epoch, now_ms: u64) -> Result<Vec<u8>, OpenFault> {
+        let file = self.held.open(boot_id)?;
+        let stat = sys::stat_file(&file).map_err(OpenFault::Io)?;
+        self.held.looked(stat, now_ms);
+        let mut head = vec![0; WINDOW];
+        let len = file.read_at(&mut head, 0).map_err(OpenFault::Io)?;
+        head.truncate(len);
+        self.held.head = head[..len.min(HEAD_MAX)].to_vec();
+        Ok(head)
+    }
+}
+
+impl Sources {
+    /// Keeps the number of newcomers' descriptors bounded while many are met.
+    pub(super) fn spare_descriptors(&mut self) {
+        if self.newcomers.len() > WAITING_MAX
+            && let Some(last) = self.newcomers.last_mut()
+        {
+            last.held.file = None;
+        }
+    }
+
+    /// Whether a newcomer that waits may yet turn out to hold the rest of the source.
+    pub(super) fn is_claimed(&self, key: SourceKey) -> bool {
+        self.newcomers.iter().any(|new| {
+            let witness = new.witness.is_some_and(|(like, _)| like == key);
+            witness || new.matches.contains(&key)
+        })
+    }
+
+    /// Tells what can be told of the newcomers.
+    pub(super) fn judge_newcomers(&mut self, round: &mut Round) {
+        let mut all = std::mem::take(&mut self.newcomers);
+        all.sort_by(|a, b| a.held.spot.cmp(&b.held.spot));
+        let mut known = Vec::new();
+        for (at, mut new) in all.into_iter().enumerate() {
+            match self.recall(&mut new, round) {
+                Ok(()) => {
+                    if at >= WAITING_MAX {
+                        new.held.file = None;
+                    }
+                    known.push(new);
+                }
+                // Under another name, or none: if it is still there, it is met again.
+                Err(OpenFault::Moved) => {}
+                Err(OpenFault::Io(error)) => {
+                    round.fault(&new.path, &error);
+                    if new.held.is_unnamed() {
+                        known.push(new);
+                    }
+                }
+            }
+        }
+        let mut rivals = Rivals::default();
+        for new in &known {
+            for key in &new.matches {
+                *rivals.matches.entry(*key).or_default() += 1;
+            }
+            if let Some((key, _)) = new.witness {
+                *rivals.witnesses.entry(key).or_default() += 1;
+            }
+        }
+        let mut waiting = Vec::new();
+        for mut new in known {
+            match self.fate(&mut new, &rivals, round) {
+                Fate::Waits => waiting.push(new),
+                Fate::Gone => {}
+                Fate::Adopted(key) => self.adopt(key, new),
+                Fate::Fresh { ambiguous } => self.settle_in(new, ambiguous, round),
+            }
+        }
+        // Empty files are many and hold nothing: they give way first.
+        waiting.sort_by_key(|new| (new.held.size == 0, new.held.grown_ms));
+        waiting.truncate(WAITING_MAX);
+        self.newcomers = waiting;
+    }
+
+    /// Looks at a newcomer, and which sources' content it holds.
+    fn recall(&self, new: &mut Newcomer, round: &Round) -> Result<(), OpenFault> {
+        if new.held.scan != self.scan {
+            new.held.spot = None;
+            new.held.scan = self.scan;
+        }
+        if let Some(spot) = &new.held.spot {
+            new.path = spot.bytes();
+        }
+        let head = new.look(self.boot_id, round.now_ms)?;
+        new.matches.clear();
+        let file = new.held.open(self.boot_id)?;
+        let first = ledger::Digest::of(&head);
+        for (key, source) in &self.sources {
+            let offset = source.read.offset();
+            let comparable = offset > 0 && offset <= new.held.size && !source.spent;
+            if !comparable || matches!(source.reach, Reach::Over { .. }) {
+                continue;
+            }
+            let known = &source.held.head;
+            let near = known.len().min(new.held.head.len());
+            if known[..near] != new.held.head[..near] {
+                continue;
+            }
+            let content = &source.read.content;
+            if content.may_begin(&head, first) && content.begins(&file).map_err(OpenFault::Io)? {
+                new.matches.push(*key);
+            }
+        }
+        Ok(())
+    }
+
+    fn fate(&mut self, new: &mut Newcomer, rivals: &Rivals, round: &mut Round) -> Fate {
+        let (size, linked) = (new.held.size, new.links() > 0);
+        if size == 0 {
+            return if linked { Fate::Waits } else { Fate::Gone };
+        }
+        let like = match self.likeness(new) {
+            Ok(like) => like,
+            Err(error) => {
+                round.fault(&new.path, &error);
+                return Fate::Waits;
+            }
+        };
+        match like {
+            Some(key) => new.witness = Some((key, size)),
+            None => new.witness = new.witness.filter(|(_, then)| *then == size),
+        }
+        let quiet_ms = new.held.quiet_ms(round.now_ms);
+        let mut waits = |key: SourceKey, draining_only: bool| {
+            let original = self.original(key, round);
+            let asked = !draining_only || original == Original::Draining;
+            asked && verdict::copy_waits(original, quiet_ms, linked)
+        };
+        let in_the_making = like.is_some_and(|key| waits(key, false));
+        if in_the_making || new.matches.iter().any(|key| waits(*key, true)) {
+            return Fate::Waits;
+        }
+        if let Some(key) = self.witnessed(new, rivals, round) {
+            return Fate::Adopted(key);
+        }
+        self.judge_claims(new, rivals, round)
+    }
+
+    fn judge_claims(&mut self, new: &Newcomer, rivals: &Rivals, round: &mut Round) -> Fate {
+        let mut claims = Vec::new();
+        for key in &new.matches {
+            let Some(source) = self.sources.get(key) else {
+                continue;
+            };
+            claims.push(Claim {
+                orphaned: self.original(*key, round) == Original::Gone,
+                sole: rivals.matches.get(key) == Some(&1),
+                offset: source.read.offset(),
+                rotated_name: verdict::is_rotated_name(&source.path.0, &new.path.0),
+            });
+        }
+        match (verdict::newcomer(&claims), new.matches.first()) {
+            (verdict::Newcomer::Continues, Some(key)) => Fate::Adopted(*key),
+            (verdict::Newcomer::Continues, None) => Fate::Fresh { ambiguous: true },
+            (verdict::Newcomer::Fresh { ambiguous }, _) => Fate::Fresh {
+                ambiguous: ambiguous || self.is_echo(new),
+            },
+        }
+    }
+
+    /// A source that has since lost its file, of which this was seen to be a copy while both stood
+    /// side by side: known even where no fingerprint reaches, because nothing was read yet or
+    /// because the copy ends before the read position.
+    fn witnessed(&self, new: &Newcomer, rivals: &Rivals, round: &mut Round) -> Option<SourceKey> {
+        let (key, then) = new.witness?;
+        let source = self.sources.get(&key)?;
+        let sole = rivals.witnesses.get(&key) == Some(&1);
+        let offset = source.read.offset();
+        let unproven = offset == 0 || then < offset;
+        let gone = self.original(key, round) == Original::Gone;
+        (then == new.held.size && sole && unproven && gone).then_some(key)
+    }
+
+    /// How the file of a source stands that a newcomer may be a copy of.
+    fn original(&self, key: SourceKey, round: &mut Round) -> Original {
+        let Some(source) = self.sources.get(&key) else {
+            return Original::Gone;
+        };
+        match source.reach {
+            Reach::Over { .. } | Reach::Robbed { .. } => Original::Gone,
+            Reach::Absent { .. } if round.has_listed(source.held.folder) => Original::Gone,
+            Reach::Absent { .. } => Original::Intact,
+            Reach::Here if source.held.stat.is_none_or(|stat| stat.links > 0) => Original::Intact,
+            Reach::Here => {
+                let quiet = source.held.quiet_ms(round.now_ms) >= QUIET_MS;
+                if source.is_settled() && quiet {
+                    Original::Gone
+                } else {
+                    Original::Draining
+                }
+            }
+        }
+    }
+
+    /// The live source whose file the newcomer so far equals the beginning of. A file at a source's
+    /// own first path replaces that source's file and is no copy of it.
+    fn likeness(&mut self, new: &mut Newcomer) -> io::Result<Option<SourceKey>> {
+        let (size, boot_id) = (new.held.size, self.boot_id);
+        let file = match new.held.open(boot_id) {
+            Ok(file) => file,
+            Err(OpenFault::Moved) => return Ok(None),
+            Err(OpenFault::Io(error)) => return Err(error),
+        };
+        let (head, path) = (&new.held.head, &new.path);
+        let near = |source: &Source| {
+            let live = source.reach == Reach::Here && !source.spent && source.held.size >= size;
+            live && source.path != *path && source.held.head.starts_with(head)
+        };
+        let near = self.sources.iter().filter(|(_, source)| near(source));
+        let mut keys: Vec<_> = near.map(|(key, _)| *key).collect();
+        // The one it was like before comes first.
+        let before = new.witness.map(|(key, _)| key);
+        keys.sort_by_key(|key| Some(*key) != before);
+        for key in keys.into_iter().take(COMPARED_MAX) {
+            let Some(source) = self.sources.get_mut(&key) else {
+                continue;
+            };
+            let Ok(original) = source.held.open(boot_id) else {
+                continue;
+            };
+            if fingerprint::agree(&file, &original, size)? {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the newcomer repeats the beginning of a source that is read beyond its size.
+    fn is_echo(&self, new: &Newcomer) -> bool {
+        let Some(file) = &new.held.file else {
+            return false;
+        };
+        let size = new.held.size;
+        let beyond = |source: &&Source| source.read.offset() > size && !source.spent;
+        let mut sources = self.sources.values().filter(beyond);
+        sources.any(|source| source.read.content.covers(file, size).unwrap_or(true))
+    }
+
+    /// The source goes on in the newcomer's file.
+    fn adopt(&mut self, key: SourceKey, new: Newcomer) {
+        let Some(source) = self.sources.get_mut(&key) else {
+            return;
+        };
+        let offset = source.read.offset();
+        source.extent = source.extent.max(source.held.size).max(offset);
+        source.spent = new.held.size < offset;
+        source.held = new.held;
+        source.reach = Reach::Here;
+        source.stream = source.stream.or(Some(new.watch));
+        source.suspect = false;
+        source.unwatched = false;
+        source.refiled = true;
+        self.touch(key);
+        self.opened += 1;
+        self.close_surplus();
+    }
+
+    fn settle_in(&mut self, new: Newcomer, ambiguous: bool, round: &Round) {
+        if let Some(stat) = new.held.stat {
+            let now_ms = round.now_ms;
+            self.begin(new.watch, new.path, new.held, stat, ambiguous, now_ms);
+        }
+    }
+}

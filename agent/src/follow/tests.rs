@@ -1,0 +1,5 @@
+//! Real files, rotated in every way, followed and checked byte for byte.
+
+mod desk;
+mod growth;
+mod rotation;
