@@ -122,7 +122,7 @@ impl Agent {
             let now = now();
             if look.is_due(now, self.config.poll) {
                 self.scan(now);
-                waker.watch(&self.sources.folders());
+                waker.watch(self.sources.folders());
                 look.done(now, clock::boot_ms());
             }
             let took = self.turn(Mode::Follow)?;
@@ -212,7 +212,7 @@ impl Agent {
         }
         for source in self.sources.health() {
             let left = source.size.saturating_sub(source.read);
-            if left > 0 && source.fault.is_none() {
+            if left > 0 && source.fault.is_none() && source.stream.is_some() {
                 undone.push(format!("{}: {left} bytes not read", source.path.display()));
             }
         }

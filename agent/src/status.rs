@@ -73,8 +73,8 @@ pub struct StreamLine {
 /// One source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLine {
-    /// Its stream.
-    pub stream: Name,
+    /// Its stream, once one wants it.
+    pub stream: Option<Name>,
     /// Where it was first seen, made safe to show.
     pub path: String,
     /// Sealed up to here.
@@ -208,11 +208,7 @@ impl fmt::Display for Status {
         }
         writeln!(f, "{} sources", self.source_count)?;
         for source in self.sources.iter().filter(|source| source.unread > 0) {
-            writeln!(
-                f,
-                "  {} ({}): {} bytes to go",
-                source.path, source.stream, source.unread
-            )?;
+            writeln!(f, "  {}: {} bytes to go", source.path, source.unread)?;
         }
         Ok(())
     }

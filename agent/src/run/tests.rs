@@ -242,3 +242,49 @@ fn note(config: &Config, slot: &Slot, extension: &str) -> PathBuf {
     std::fs::create_dir_all(note.parent().unwrap()).unwrap();
     note
 }
+
+/// Bytes of every awkward kind.
+fn awkward() -> Vec<(&'static str, Vec<u8>)> {
+    let mut long = vec![b'l'; 3 * 1024 * 1024];
+    long.push(b'\n');
+    let all: Vec<u8> = (0..=255).collect();
+    let mut many = Vec::new();
+    for number in 0..40_000 {
+        many.extend_from_slice(
+            format!("{number} a line of some length, as logs have\n").as_bytes(),
+        );
+    }
+    vec![
+        ("crlf.log", b"one\r\ntwo\r\n\r\n".to_vec()),
+        ("nul.log", b"\0\0\n\0x\n".to_vec()),
+        ("bad.log", [&b"\xff\xfe\n"[..], &all, b"\n\xc3"].concat()),
+        ("bom.log", b"\xef\xbb\xbfbom\n".to_vec()),
+        ("open.log", b"first\nno newline at the end".to_vec()),
+        ("long.log", long),
+        ("empty.log", Vec::new()),
+        ("many.log", many),
+    ]
+}
+
+#[test]
+fn a_drain_archives_every_byte_and_the_next_one_what_was_added() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("all", "*.log")]);
+    for (name, bytes) in awkward() {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    let unfinished = Agent::open(&config).unwrap().drain().unwrap();
+    assert_eq!(unfinished, Unfinished::default());
+    let mut expected = awkward();
+    for (name, bytes) in &mut expected {
+        bytes.extend_from_slice(b" and more\n");
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    let unfinished = Agent::open(&config).unwrap().drain().unwrap();
+    assert_eq!(unfinished, Unfinished::default());
+    let audited = audit(&crate::spool::Layout::new(&config.spool), &name("all"));
+    for (name, bytes) in expected {
+        let path = dir.path().join(name).display().to_string();
+        assert!(audited.file(&path) == bytes, "{name} is not rebuilt");
+    }
+}
