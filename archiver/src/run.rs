@@ -1,34 +1,26 @@
 //! `holdfast archive`: the edge. Here alone clocks, signals and the terminal are asked; streams are
 //! uploaded side by side, each in its own order.
 
+mod board;
 mod progress;
 mod turn;
 
 use crate::cli::ArchiveArgs;
 use crate::config::Config;
-use crate::health::{Health, STATUS_FILE};
+use crate::health::Health;
 use crate::retry::{Ruling, rule};
 use crate::spool::Spool;
 use crate::store::{SetupFault, Store, StoreOptions};
 use crate::upload::{Terms, Uploader};
+use board::Board;
 use host::disk;
 use host::exit;
 use host::lock::{Lock, LockError};
-use ledger::name::Name;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinSet, block_in_place};
-use tokio::time::Instant;
-use turn::{Archive, End, Stream};
-
-/// Streams uploaded at once: each holds one batch, of at most about 25 MiB, in memory.
-const SIDE_BY_SIDE: usize = 8;
-
-/// Shortest time between two writes of the status file.
-const STATUS_EVERY: Duration = Duration::from_secs(5);
+use turn::Archive;
 
 /// How long an upload that was cut short may take to come to rest at the end.
 const REST: Duration = Duration::from_secs(2);
@@ -154,158 +146,6 @@ async fn check<S: Store>(store: &S, terms: Terms) -> Result<(), StartError> {
         tracing::error!(?wait, "everything is held: {fault}");
         failures += 1;
         tokio::time::sleep(wait).await;
-    }
-}
-
-/// Which streams have a turn, wait for one, or rest.
-struct Board<S> {
-    archive: Arc<Archive<S>>,
-    /// Streams that have no turn now.
-    idle: BTreeMap<Name, Stream>,
-    /// Held streams, and until when they rest: for good in a run that ends.
-    resting: BTreeMap<Name, Option<Instant>>,
-    queue: VecDeque<Name>,
-    turns: JoinSet<(Stream, u64, End)>,
-    /// Streams that have a turn.
-    running: BTreeSet<Name>,
-    status_written: Option<Instant>,
-    /// The spool could not be listed the last time.
-    is_blind: bool,
-}
-
-impl<S: Store + 'static> Board<S> {
-    fn new(archive: Arc<Archive<S>>) -> Self {
-        Self {
-            archive,
-            idle: BTreeMap::new(),
-            resting: BTreeMap::new(),
-            queue: VecDeque::new(),
-            turns: JoinSet::new(),
-            running: BTreeSet::new(),
-            status_written: None,
-            is_blind: false,
-        }
-    }
-
-    /// Gives turns until the process ends.
-    async fn serve(mut self, poll: Duration) -> u8 {
-        let mut ticks = tokio::time::interval(poll);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => self.enqueue_idle(),
-                Some(Ok((stream, _, end))) = self.turns.join_next() => {
-                    let rest = self.archive.uploader.terms().retry_held;
-                    self.end_turn(stream, end, Some(Instant::now() + rest));
-                }
-            }
-            self.start_turns();
-            self.write_status(STATUS_EVERY);
-        }
-    }
-
-    /// Gives turns until a whole round uploads nothing; the exit code.
-    async fn drain(mut self) -> u8 {
-        let mut done = exit::CLEAN;
-        loop {
-            let mut uploaded = 0;
-            self.enqueue_idle();
-            self.start_turns();
-            while let Some(Ok((stream, count, end))) = self.turns.join_next().await {
-                uploaded += count;
-                match end {
-                    End::Held { damaged: true } => done = exit::DAMAGED,
-                    End::Held { damaged: false } if done == exit::CLEAN => done = exit::UNFINISHED,
-                    End::Held { .. } | End::Drained | End::More => {}
-                }
-                self.end_turn(stream, end, None);
-                self.start_turns();
-                self.write_status(STATUS_EVERY);
-            }
-            if uploaded == 0 {
-                self.write_status(Duration::ZERO);
-                return done;
-            }
-        }
-    }
-
-    fn end_turn(&mut self, stream: Stream, end: End, rest_until: Option<Instant>) {
-        let name = stream.name.clone();
-        self.running.remove(&name);
-        self.idle.insert(name.clone(), stream);
-        match end {
-            End::Drained => {}
-            End::More => self.queue.push_back(name),
-            End::Held { .. } => {
-                self.resting.insert(name, rest_until);
-            }
-        }
-    }
-
-    /// Puts every stream that has no turn and does not rest in the queue.
-    fn enqueue_idle(&mut self) {
-        match block_in_place(|| self.archive.spool.streams()) {
-            Ok(streams) => {
-                self.is_blind = false;
-                for name in streams {
-                    if !self.running.contains(&name) {
-                        let stream = || Stream::new(name.clone());
-                        self.idle.entry(name.clone()).or_insert_with(stream);
-                    }
-                }
-            }
-            Err(error) if !self.is_blind => {
-                self.is_blind = true;
-                tracing::error!("the spool can't be listed: {error}; trying again");
-            }
-            Err(_) => {}
-        }
-        let now = Instant::now();
-        self.resting
-            .retain(|_, until| until.is_none_or(|until| until > now));
-        for name in self.idle.keys() {
-            if !self.resting.contains_key(name) && !self.queue.contains(name) {
-                self.queue.push_back(name.clone());
-            }
-        }
-    }
-
-    fn start_turns(&mut self) {
-        while self.turns.len() < SIDE_BY_SIDE {
-            let Some(mut stream) = self
-                .queue
-                .pop_front()
-                .and_then(|name| self.idle.remove(&name))
-            else {
-                return;
-            };
-            self.running.insert(stream.name.clone());
-            let archive = Arc::clone(&self.archive);
-            self.turns.spawn(async move {
-                let (uploaded, end) = archive.turn(&mut stream).await;
-                (stream, uploaded, end)
-            });
-        }
-    }
-
-    /// Writes the status file, if that is due and it has something new to say.
-    fn write_status(&mut self, every: Duration) {
-        if self.status_written.is_some_and(|at| at.elapsed() < every) {
-            return;
-        }
-        let Some(bytes) = self
-            .archive
-            .health
-            .to_write(self.archive.uploader.gate.why())
-        else {
-            return;
-        };
-        self.status_written = Some(Instant::now());
-        let receipts = self.archive.spool.receipts();
-        let written = block_in_place(|| disk::write_durable(&receipts, STATUS_FILE, &bytes));
-        if let Err(error) = written {
-            tracing::warn!("{}/{STATUS_FILE}: {error}", receipts.display());
-        }
     }
 }
 

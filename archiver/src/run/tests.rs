@@ -5,6 +5,7 @@ use super::*;
 use crate::fixture::faulty::{Fault, Faulty, Request, denied};
 use crate::fixture::model::{Model, answer};
 use crate::fixture::{Sealer, key, signed, spool};
+use crate::health::STATUS_FILE;
 use crate::spool::{Place, RECEIPTS, SEALED};
 use crate::store::StoreError;
 use ledger::limits::DAY_S;
