@@ -21,7 +21,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 pub struct PathBytes(pub Vec<u8>);
 
 impl PathBytes {
-    /// For people: what is not UTF-8 is replaced, control characters are escaped.
+    /// For people: what is not UTF-8 is replaced; controls and what reorders text are spelled out.
     #[must_use]
     pub fn display(&self) -> String {
         String::from_utf8_lossy(&self.0)
@@ -31,8 +31,11 @@ impl PathBytes {
     }
 }
 
+/// A file's name is its owner's choice, so it must not be able to move a cursor or to read backwards.
 fn char_escaped(c: char) -> impl Iterator<Item = char> {
-    let escaped = c.is_control().then(|| c.escape_default());
+    let hostile = c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let escaped = hostile.then(|| c.escape_default());
     let plain = escaped.is_none().then_some(c);
     escaped.into_iter().flatten().chain(plain)
 }

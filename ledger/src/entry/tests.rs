@@ -99,6 +99,13 @@ fn unknown_fields_pass_and_broken_ones_do_not() {
 }
 
 #[test]
+fn paths_are_shown_harmless() {
+    let path = PathBytes("/a\x1b[2J\u{202e}gol.\u{e9}\n".into());
+    assert_eq!(path.display(), "/a\\u{1b}[2J\\u{202e}gol.\u{e9}\\n");
+    assert_eq!(PathBytes(b"/a\xff".into()).display(), "/a\u{fffd}");
+}
+
+#[test]
 fn damaged_lines_are_judged_without_a_panic() {
     let mut damage = Damage::new();
     let (mut refused, mut passed) = (0, 0);
