@@ -65,8 +65,8 @@ pub struct SourceView<'a> {
 /// How one source stands, for `status` and metrics.
 #[derive(Debug, Clone)]
 pub struct SourceStatus {
-    /// The stream it belongs to; `None` while the config names none for it.
-    pub stream: Option<Name>,
+    /// The stream it belongs to, or belonged to if the config no longer names that.
+    pub stream: Name,
     /// Where it was first seen.
     pub path: PathBytes,
     /// Sealed up to here.
@@ -101,11 +101,11 @@ pub struct Sources {
     scan: u64,
     /// Number of the last read, for fairness.
     turn: u64,
-    /// Faults of the last scan, so that each is reported once.
-    faults: BTreeSet<(PathBytes, String)>,
     folders: Vec<PathBuf>,
     /// Descriptors opened since they were last counted.
     opened: usize,
+    /// Nothing waits for time to pass.
+    hurried: bool,
 }
 
 impl Sources {
@@ -127,9 +127,9 @@ impl Sources {
             next_key: 0,
             scan: 0,
             turn: 0,
-            faults: BTreeSet::new(),
             folders: Vec::new(),
             opened: 0,
+            hurried: false,
         }
     }
 
@@ -220,20 +220,37 @@ impl Sources {
         all.filter_map(cursor).collect()
     }
 
-    /// How each source stands.
+    /// From now on nothing waits for time to pass: the next scans judge copies in the making as they
+    /// are. For an agent that will not be there later (`drain`); two scans decide all.
+    pub fn wait_no_longer(&mut self) {
+        self.hurried = true;
+    }
+
+    /// How each source stands, and each file that waits to be told apart.
     #[must_use]
     pub fn health(&self) -> Vec<SourceStatus> {
-        let status = |source: &Source| SourceStatus {
-            stream: source
-                .stream
-                .map(|index| self.watches[index].stream().clone()),
-            path: source.path.clone(),
-            sealed: source.sealed.offset(),
-            read: source.read.offset(),
-            size: source.held.size,
-            fault: source.fault.clone(),
+        let status = |source: &Source| {
+            let current = source.stream.map(|index| self.watches[index].stream());
+            let known = source.stated.as_ref().map(|was| &was.stream);
+            Some(SourceStatus {
+                stream: current.or(known)?.clone(),
+                path: source.path.clone(),
+                sealed: source.sealed.offset(),
+                read: source.read.offset(),
+                size: source.held.size,
+                fault: source.fault.clone(),
+            })
         };
-        self.sources.values().map(status).collect()
+        let waiting = |new: &Newcomer| SourceStatus {
+            stream: self.watches[new.watch].stream().clone(),
+            path: new.path.clone(),
+            sealed: 0,
+            read: 0,
+            size: new.held.size,
+            fault: None,
+        };
+        let known = self.sources.values().filter_map(status);
+        known.chain(self.newcomers.iter().map(waiting)).collect()
     }
 
     fn index_of(&self, stream: &Name) -> Option<usize> {

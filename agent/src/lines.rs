@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn any_bytes_survive() {
-        let cases: [Case; 12] = [
+        let cases: [Case<'_>; 12] = [
             (b"", Rest::Ended, &[]),
             (b"\n", Rest::Awaited, &[(b"", LINE)]),
             (b"a\nb\n", Rest::Awaited, &[(b"a", LINE), (b"b", LINE)]),
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_piece_amid_a_line_continues_it() {
-        let cases: [Case; 3] = [
+        let cases: [Case<'_>; 3] = [
             (
                 b"end\nnext\n",
                 Rest::Awaited,

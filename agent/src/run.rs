@@ -140,6 +140,7 @@ impl Agent {
     /// # Errors
     /// As [`Agent::run`].
     pub fn drain(&mut self) -> Result<Unfinished, RunError> {
+        self.sources.wait_no_longer();
         // A second look, for a rotation that the first look fell into.
         for _ in 0..2 {
             self.scan(now());

@@ -24,9 +24,9 @@ const COMPARED_MAX: usize = 16;
 /// A file that no source is known to be in.
 #[derive(Debug)]
 pub(super) struct Newcomer {
-    watch: usize,
+    pub(super) watch: usize,
     /// Where it was last seen.
-    path: PathBytes,
+    pub(super) path: PathBytes,
     pub(super) held: Held,
     /// The source whose file it equalled the beginning of, and its own size then.
     witness: Option<(SourceKey, u64)>,
@@ -202,6 +202,7 @@ impl Sources {
         let mut waits = |key: SourceKey, draining_only: bool| {
             let original = self.original(key, round);
             let asked = !draining_only || original == Original::Draining;
+            let asked = asked && !self.hurried;
             asked && verdict::copy_waits(original, quiet_ms, linked)
         };
         let in_the_making = like.is_some_and(|key| waits(key, false));

@@ -22,15 +22,14 @@ use std::sync::Arc;
 /// What a scan found.
 #[derive(Debug, Default)]
 pub struct ScanReport {
-    /// Files and folders that could not be read, with what the system said; each is named when it
-    /// begins, and again only after it had mended.
+    /// Files and folders that cannot be read now, each once, with what the system said.
     pub faults: Vec<(PathBytes, String)>,
     /// Include patterns that match no file now; they wait.
     pub unmatched: Vec<String>,
     /// Files that matched.
     pub files: usize,
     /// Files and sources that a further scan will judge: copies in the making, truncations whose
-    /// copy may yet turn up. `drain` scans again while there are any.
+    /// copy may yet turn up.
     pub undecided: usize,
 }
 
@@ -101,9 +100,14 @@ impl Sources {
         let awaited = self.judge_lost(&mut round);
         let waiting = self.newcomers.iter().filter(|new| new.held.size > 0);
         let undecided = awaited + waiting.count();
-        let known = std::mem::replace(&mut self.faults, round.faults);
+        for source in self.sources.values() {
+            let fault = source.fault.clone();
+            round
+                .faults
+                .extend(fault.map(|what| (source.path.clone(), what)));
+        }
         ScanReport {
-            faults: self.faults.difference(&known).cloned().collect(),
+            faults: round.faults.into_iter().collect(),
             unmatched: found.unmatched,
             files,
             undecided,

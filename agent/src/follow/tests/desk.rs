@@ -274,6 +274,16 @@ impl Desk {
         self.cursors = self.sources.all_cursors();
     }
 
+    /// One pass over what is there, as `drain` makes it.
+    pub(super) fn drain(&mut self) {
+        self.sources.wait_no_longer();
+        for _ in 0..2 {
+            self.sources.scan(self.now());
+            self.read(Mode::Drain);
+        }
+        self.seal();
+    }
+
     /// Scans, reads and seals until nothing is left to do, letting time pass for what waits.
     pub(super) fn settle(&mut self) {
         for _ in 0..4 {

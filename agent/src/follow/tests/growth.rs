@@ -165,14 +165,13 @@ fn the_first_stream_in_order_has_the_file() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_once_and_others_go_on() {
+fn what_cannot_be_read_is_named_and_others_go_on() {
     let mut desk = Desk::new(&["*"]);
     desk.append("good", "good\n");
     std::os::unix::fs::symlink(desk.path("good"), desk.path("link")).unwrap();
     std::fs::create_dir(desk.path("folder")).unwrap();
     let report = desk.scan();
     assert_eq!((report.faults.len(), report.files), (1, 1), "{report:?}");
-    assert!(desk.scan().faults.is_empty(), "not again");
     desk.read(Mode::Follow);
     desk.seal();
     assert_eq!(desk.texts("good"), ["good\n"]);
@@ -181,7 +180,7 @@ fn what_cannot_be_read_is_named_once_and_others_go_on() {
     std::fs::write(&secret, "x").unwrap();
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o0)).unwrap();
     let readable = std::fs::File::open(&secret).is_ok();
-    assert_eq!(desk.scan().faults.is_empty(), readable);
+    assert_eq!(desk.scan().faults.len(), if readable { 1 } else { 2 });
 }
 
 #[test]

@@ -395,3 +395,21 @@ fn an_unmounted_volume_keeps_its_cursors() {
     assert_eq!(desk.texts("v/a"), ["one\ntwo\n"]);
     assert!(desk.events().is_empty(), "{:?}", desk.events());
 }
+
+#[test]
+fn a_drain_decides_all_without_waiting() {
+    let mut desk = Desk::new(&["*"]);
+    let text = lines("same", 6_000);
+    desk.append("a", &text);
+    desk.append("a.1", &text[..5_000]);
+    desk.append("cut", "one\n");
+    desk.append("open", "half");
+    step(&mut desk);
+    desk.truncate("cut", 0);
+    desk.drain();
+    assert_eq!(desk.texts("a.1"), [&text[..5_000]]);
+    assert_eq!(desk.texts("open"), ["half"]);
+    let echo = ("a.1".into(), EventKind::Ambiguous, None, None, None);
+    assert_eq!(desk.events(), [gap(Reason::Truncated, "cut", 4), echo]);
+    assert!(desk.sources.health().iter().all(|s| s.read >= s.size));
+}
