@@ -65,8 +65,8 @@ pub struct SourceView<'a> {
 /// How one source stands, for `status` and metrics.
 #[derive(Debug, Clone)]
 pub struct SourceStatus {
-    /// The stream it belongs to, or belonged to if the config no longer names that.
-    pub stream: Name,
+    /// The stream it belongs to; `None` while the config names none for it.
+    pub stream: Option<Name>,
     /// Where it was first seen.
     pub path: PathBytes,
     /// Sealed up to here.
@@ -229,27 +229,24 @@ impl Sources {
     /// How each source stands, and each file that waits to be told apart.
     #[must_use]
     pub fn health(&self) -> Vec<SourceStatus> {
-        let status = |source: &Source| {
-            let current = source.stream.map(|index| self.watches[index].stream());
-            let known = source.stated.as_ref().map(|was| &was.stream);
-            Some(SourceStatus {
-                stream: current.or(known)?.clone(),
-                path: source.path.clone(),
-                sealed: source.sealed.offset(),
-                read: source.read.offset(),
-                size: source.held.size,
-                fault: source.fault.clone(),
-            })
+        let name = |index: usize| self.watches[index].stream().clone();
+        let status = |source: &Source| SourceStatus {
+            stream: source.stream.map(name),
+            path: source.path.clone(),
+            sealed: source.sealed.offset(),
+            read: source.read.offset(),
+            size: source.held.size,
+            fault: source.fault.clone(),
         };
         let waiting = |new: &Newcomer| SourceStatus {
-            stream: self.watches[new.watch].stream().clone(),
+            stream: Some(name(new.watch)),
             path: new.path.clone(),
             sealed: 0,
             read: 0,
             size: new.held.size,
             fault: None,
         };
-        let known = self.sources.values().filter_map(status);
+        let known = self.sources.values().map(status);
         known.chain(self.newcomers.iter().map(waiting)).collect()
     }
 
