@@ -141,10 +141,11 @@ async fn judge_all<S: Store + 'static>(audit: &mut Audit<S>) {
         return;
     }
     // No statement at all: then the refused ones stand where the archive should be.
-    audit.findings.regrade(Code::SigInvalid, Severity::Critical);
-    audit.findings.regrade(Code::SigScope, Severity::Critical);
-    let told = [Code::SigInvalid, Code::SigScope, Code::UnknownSigner];
-    if !told.iter().any(|code| audit.findings.has(*code)) {
+    refusals::needed(&mut audit.findings);
+    let mut told = refusals::NO_STATEMENT
+        .into_iter()
+        .chain([Code::UnknownSigner]);
+    if !told.any(|code| audit.findings.has(code)) {
         let message = "nothing found: no trusted manifest here; is the URL, its prefix or the \
                        filter right?";
         let finding = Finding::new(Code::NothingFound, Severity::Inconclusive, message);

@@ -35,6 +35,8 @@ pub(super) struct BodyCursor<S> {
     pub(super) unnamed: Vec<Version>,
     /// Unnamed keys beyond those kept.
     pub(super) unnamed_more: u64,
+    newest_date: String,
+    disordered: bool,
 }
 
 /// The list prefix under which one epoch's bodies of one date stand.
@@ -53,6 +55,8 @@ impl<S: Store> BodyCursor<S> {
             spoken_for: BTreeSet::new(),
             unnamed: Vec::new(),
             unnamed_more: 0,
+            newest_date: String::new(),
+            disordered: false,
         }
     }
 
@@ -64,6 +68,14 @@ impl<S: Store> BodyCursor<S> {
     ) -> Result<Vec<Version>, ListError> {
         if self.open.as_ref().is_none_or(|(open, _)| open != date) {
             self.finish_day().await?;
+            // A date that goes back is told with the chain. Its day is then listed twice, and what
+            // was named the first time would look unnamed.
+            if date < self.newest_date.as_str() {
+                self.disordered = true;
+                self.unnamed.clear();
+                self.unnamed_more = 0;
+            }
+            self.newest_date = date.max(&self.newest_date).to_string();
             let prefix = format!("{}date={date}/{}-", self.folder, self.epoch);
             self.open = Some((date.to_string(), Lister::new(&self.reader, prefix)));
         }
@@ -104,7 +116,7 @@ impl<S: Store> BodyCursor<S> {
     }
 
     fn leave_unnamed(&mut self, group: Group) {
-        if self.spoken_for.contains(&group.key) {
+        if self.disordered || self.spoken_for.contains(&group.key) {
             return;
         }
         for version in group.versions {

@@ -14,10 +14,6 @@ use ledger::{Digest, Moment};
 use std::collections::BTreeMap;
 use std::io::Read;
 
-/// Stored bytes that a body may have over its raw ones: a gzip header and trailer for each of at
-/// most 2^18 blocks, and deflate's own.
-const STORED_OVER_RAW_MAX: u64 = 16 * 1024 * 1024;
-
 /// Something in a body that is not as its manifest says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -53,14 +49,6 @@ impl Fault {
             cause,
             "the body could not be judged",
         )
-    }
-}
-
-/// Whether the manifest states more stored bytes than any body can need.
-pub(super) fn is_too_large(manifest: &Manifest) -> bool {
-    match (&manifest.body, &manifest.stored) {
-        (Some(body), Some(stored)) => stored.size > body.size + STORED_OVER_RAW_MAX,
-        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bodies being read side by side, a bounded number at once, and taken up again in the chain's order.
 
 use super::bodies::{self, BodyCursor, BodyReading, Named, Right, Wrong};
-use super::{Audit, Judge, body, breaks};
+use super::{Audit, Judge, breaks};
 use crate::store::{Store, Version};
 use ledger::Moment;
 use ledger::chain::{Edge, Seams, Tiling, Touch};
@@ -115,18 +115,9 @@ impl<S: Store + 'static> BodyQueue<S> {
         named: &Named,
     ) -> Option<JoinHandle<BodyReading>> {
         let manifest = &named.manifest;
-        let slot = manifest.slot();
         let (Some(key), Some(described)) = (manifest.body_key(), &manifest.body) else {
             return None;
         };
-        if body::is_too_large(manifest) {
-            let message = "the manifest states more stored bytes than any body can have";
-            let finding = Finding::new(Code::SizeLimit, Severity::Critical, message);
-            audit
-                .findings
-                .push(finding.at(&slot).on(audit.hand.full_key(&key), ""));
-            return None;
-        }
         let date = &described.date;
         audit.walked(&bodies::day_prefix(
             &self.agent,

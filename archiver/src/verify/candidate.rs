@@ -77,6 +77,7 @@ pub(super) struct Reading {
     pub(super) markers: Vec<Version>,
     /// Versions newer than the start of this run.
     pub(super) newer: u64,
+    pub(super) locks_read: u64,
 }
 
 impl Reading {
@@ -88,6 +89,7 @@ impl Reading {
             refused_more: 0,
             markers: Vec::new(),
             newer: 0,
+            locks_read: 0,
         }
     }
 
@@ -99,6 +101,7 @@ impl Reading {
         let room = REFUSED_MAX.saturating_sub(self.markers.len());
         self.markers.extend(other.markers.into_iter().take(room));
         self.newer += other.newer;
+        self.locks_read += other.locks_read;
     }
 
     fn state(&mut self, one: Statement) {
@@ -159,7 +162,10 @@ pub(super) async fn read<S: Store>(
             VersionKind::Object => {}
         }
         match read_version(judge, &reading.slot, &key, &version).await {
-            Ok(statement) => reading.state(statement),
+            Ok(statement) => {
+                reading.locks_read += u64::from(judge.locks);
+                reading.state(statement);
+            }
             Err(why) => reading.refuse(refused(why)),
         }
     }
@@ -183,7 +189,7 @@ async fn read_version<S: Store>(
     })?;
     let (manifest, sha256) = judge_file(judge, slot, &fetched.bytes, version.last_modified)?;
     let needed = version.last_modified.plus_s(manifest.retention_max_s);
-    let lock = if judge.copy {
+    let lock = if !judge.locks {
         LockState::Met
     } else {
         lock::read(&judge.reader, key, &version.version_id, needed, judge.now).await

@@ -192,6 +192,7 @@ impl<S: Store + 'static> EpochWalk<S> {
 
     async fn take(&mut self, audit: &mut Audit<S>, mut reading: Reading, next: Option<&Reading>) {
         audit.coverage.pending += reading.newer;
+        audit.coverage.locks += reading.locks_read;
         let chosen = choose(&reading.statements, self.chain.as_ref(), next);
         let Some(chosen) = chosen else {
             self.leave_undecided(audit, &reading);

@@ -6,14 +6,16 @@ use super::findings::Findings;
 use crate::store::Store;
 use ledger::finding::{Code, Finding, Severity};
 
+/// What is critical where a statement is needed and there is none.
+pub(super) const NO_STATEMENT: [Code; 3] = [Code::SigInvalid, Code::SigScope, Code::SizeLimit];
+
 /// The code and severity of a refusal where nothing says yet that the chain needs the slot.
 fn grade(why: &Refusal) -> (Code, Severity) {
     match why {
-        Refusal::Signature(_)
-        | Refusal::OtherKey
-        | Refusal::OutsideValidity
-        | Refusal::TooLarge
-        | Refusal::Special => (Code::SigInvalid, Severity::Interference),
+        Refusal::Signature(_) | Refusal::OtherKey | Refusal::OutsideValidity | Refusal::Special => {
+            (Code::SigInvalid, Severity::Interference)
+        }
+        Refusal::TooLarge => (Code::SizeLimit, Severity::Interference),
         Refusal::Scope(_) => (Code::SigScope, Severity::Interference),
         // The agent's own key signed it, so it is the agent's statement, and it is broken.
         Refusal::Format(_) => (Code::ManifestFormat, Severity::Critical),
@@ -77,6 +79,7 @@ fn more(reading: &Reading, findings: &mut Findings) {
 
 /// The chain needs a slot that holds none but these.
 pub(super) fn needed(undecided: &mut Findings) {
-    undecided.regrade(Code::SigInvalid, Severity::Critical);
-    undecided.regrade(Code::SigScope, Severity::Critical);
+    for code in NO_STATEMENT {
+        undecided.regrade(code, Severity::Critical);
+    }
 }
