@@ -17,15 +17,12 @@ const KEPT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) struct FreshCredentials {
     /// Where to ask for a session, for the kinds that need one.
-    pub(super) region: Option<Region>,
+    pub(super) region: Region,
 }
 
 impl FreshCredentials {
     async fn look_up(&self) -> Provided {
-        let mut chain = DefaultCredentialsChain::builder();
-        if let Some(region) = &self.region {
-            chain = chain.region(region.clone());
-        }
+        let chain = DefaultCredentialsChain::builder().region(self.region.clone());
         let mut found = chain.build().await.provide_credentials().await?;
         if found.expiry().is_none() {
             *found.expiry_mut() = SystemTime::now().checked_add(KEPT);

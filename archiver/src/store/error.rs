@@ -128,6 +128,11 @@ pub enum OpenError {
     /// Neither of the two kinds.
     #[error("store `{0}`: expected s3://BUCKET[/PREFIX] or file:///ABSOLUTE/DIRECTORY")]
     Url(String),
+    /// What is configured as S3's address can't be one.
+    #[error(
+        "AWS_ENDPOINT_URL_S3 or the profile's endpoint_url is `{0}`: expected http://HOST[:PORT] or https://HOST[:PORT]"
+    )]
+    Endpoint(String),
     /// The bucket's name can't be one.
     #[error(
         "store `{url}`: `{bucket}` is no bucket name: 3 to 63 of a-z 0-9 . -, a letter or digit at both ends"

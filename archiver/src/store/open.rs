@@ -7,10 +7,17 @@ use super::{
     Capability, DirectoryStore, Fetched, Location, Lock, OpenError, Page, Put, SetupFault, Store,
     StoreError, Stored, Token,
 };
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
 use ledger::Moment;
+
+/// The region to sign for where nothing names one.
+pub(super) const ANY_REGION: &str = "us-east-1";
 
 /// What a URL doesn't say.
 #[derive(Debug, Clone, Default)]
@@ -37,19 +44,53 @@ pub enum AnyStore {
 /// Opens the store at `url`. Nothing is sent yet, and nothing need be there: [`Store::check`] tells.
 ///
 /// # Errors
-/// The URL names no store.
+/// The URL names no store, or the endpoint configured for S3 can't be one.
 pub async fn open(url: &str, options: &StoreOptions) -> Result<AnyStore, OpenError> {
     let location = url.parse()?;
     if let Location::Directory(_) = location {
         return Ok(open_with(&location, &SdkConfig::builder().build(), options));
     }
+    let local = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(ProfileFileRegionProvider::new());
+    let given = options.region.clone().map(Region::new);
+    let given = given.or(local.region().await);
+    // With a region, be it any, loading asks no machine's metadata for one.
+    let any = given.clone().unwrap_or(Region::from_static(ANY_REGION));
     let found = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(any.clone())
         .load()
         .await;
-    let region = found.region().cloned();
-    let fresh = SharedCredentialsProvider::new(FreshCredentials { region });
-    let shared = found.to_builder().credentials_provider(fresh).build();
+    let endpoint = endpoint(&found);
+    if let Some(endpoint) = endpoint.as_deref().filter(|endpoint| !is_web(endpoint)) {
+        return Err(OpenError::Endpoint(endpoint.into()));
+    }
+    let region = match (given, &endpoint) {
+        (Some(region), _) => region,
+        // Servers other than AWS take any.
+        (None, Some(_)) => any,
+        // AWS answers a wrong one with the right one's name.
+        (None, None) => {
+            let own = ImdsRegionProvider::builder().build().region().await;
+            own.unwrap_or(any)
+        }
+    };
+    let fresh = FreshCredentials {
+        region: region.clone(),
+    };
+    let shared = found
+        .to_builder()
+        .region(region)
+        .credentials_provider(SharedCredentialsProvider::new(fresh))
+        .build();
     Ok(open_with(&location, &shared, options))
+}
+
+/// Whether `endpoint` can be asked at all: a mistyped one would look like an outage.
+fn is_web(endpoint: &str) -> bool {
+    let host = endpoint
+        .strip_prefix("https://")
+        .or_else(|| endpoint.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace))
 }
 
 /// As [`open`], with AWS settings that were found elsewhere.
@@ -144,5 +185,20 @@ impl Store for AnyStore {
 
     fn prefix(&self) -> &str {
         either!(self, store => store.prefix())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_have_a_scheme_and_a_host() {
+        for good in ["http://127.0.0.1:9000", "https://s3.example"] {
+            assert!(is_web(good), "{good}");
+        }
+        for bad in ["", "127.0.0.1:9000", "http://", "ftp://host", "http://a b"] {
+            assert!(!is_web(bad), "{bad}");
+        }
     }
 }

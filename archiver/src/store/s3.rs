@@ -9,6 +9,7 @@ mod request;
 mod setup;
 mod wire;
 
+use super::open::ANY_REGION;
 use super::{
     Answer, Capability, Fetched, Lock, LockMode, Page, Protection, Put, SetupFault, Store,
     StoreError, StoreOptions, Stored, Token,
@@ -66,14 +67,9 @@ impl S3Store {
         options: &StoreOptions,
     ) -> Self {
         let clock = Arc::new(StoreClock::default());
-        let region = match &options.region {
-            Some(region) => Region::new(region.clone()),
-            // Servers other than AWS take any; AWS answers a wrong one with the right one's name.
-            None => {
-                let found = shared.region().cloned();
-                found.unwrap_or_else(|| Region::from_static("us-east-1"))
-            }
-        };
+        let region = options.region.clone().map(Region::new);
+        let region = region.or_else(|| shared.region().cloned());
+        let region = region.unwrap_or_else(|| Region::from_static(ANY_REGION));
         let limits = options.limits;
         let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect);
         let config = aws_sdk_s3::config::Builder::from(shared)
@@ -81,6 +77,7 @@ impl S3Store {
             .region(region.clone())
             .force_path_style(options.force_path_style.unwrap_or(endpoint.is_some()))
             .retry_config(RetryConfig::disabled())
+            .disable_clock_skew_correction(false)
             .timeout_config(timeouts.build())
             // It takes slow links for stalled ones; our own limits bound every request.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())

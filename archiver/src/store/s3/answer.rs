@@ -133,7 +133,8 @@ fn explain_silence<E>(asked: String, error: &SdkError<E>) -> StoreError
 where
     E: Error + 'static,
 {
-    let said = tidy(&causes(error));
+    // The SDK's outermost text only says that there is an inner one.
+    let said = tidy(&causes(error.source().unwrap_or(error)));
     if has_cause::<aws_credential_types::provider::error::CredentialsError>(error) {
         let said = format!(
             "{said}; no usable credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
