@@ -115,7 +115,11 @@ fn a_second_agent_on_a_spool_or_state_is_refused() {
         (!site.sealed().is_empty()).then_some(())
     });
     for command in ["run", "drain"] {
-        drop(site.agent(&[command]).expect(2).says(&["another process"]));
+        drop(
+            site.agent(&[command])
+                .expect(2)
+                .says(&["another holdfast-agent"]),
+        );
     }
     assert!(first.is_alive());
 }
