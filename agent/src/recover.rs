@@ -117,6 +117,7 @@ impl Recovery<'_> {
             }
         }
         recovered.cursors = settle(cursors);
+        tracing::debug!(step = "recover.done");
         Ok(recovered)
     }
 

@@ -206,7 +206,9 @@ impl Sealer {
         disk::sync_dir(parent).map_err(|source| SealError::Undecided {
             path: parent.into(),
             source,
-        })
+        })?;
+        tracing::debug!(step = "seal.done");
+        Ok(())
     }
 }
 
