@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
+  holdfast demo
   holdfast bucket create --store s3://audit-logs/prod --retention 1d
   holdfast archive --config /etc/holdfast/archiver.toml
   holdfast archive --once
@@ -73,6 +74,8 @@ pub enum Command {
     Verify(crate::verify::args::VerifyArgs),
     /// Prepare a place that can keep evidence.
     Bucket(crate::bucket::command::BucketArgs),
+    /// See the whole story in a temporary folder: seal, archive, verify, tamper, verify.
+    Demo(crate::demo::DemoArgs),
 }
 
 /// Words of `holdfast archive`.

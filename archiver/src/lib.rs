@@ -8,6 +8,7 @@
 pub mod bucket;
 pub mod cli;
 pub mod config;
+pub mod demo;
 #[cfg(test)]
 mod fixture;
 pub mod health;
@@ -49,15 +50,18 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> u8 {
     let filter = std::env::var(LOG_VARIABLE).ok();
+    // The demo tells its own story; what the programs log meanwhile would drown it.
+    let quieter = i8::from(matches!(cli.command, Command::Demo(_)));
     host::logging::init(
         cli.common.log_format,
-        cli.common.verbosity(),
+        cli.common.verbosity().saturating_sub(quieter),
         filter.as_deref(),
     );
     match cli.command {
         Command::Archive(args) => run::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Bucket(args) => bucket::command::run(&args),
+        Command::Demo(args) => demo::run(&args),
     }
 }
 
