@@ -67,6 +67,8 @@ pub struct Agent {
     snapshots: Snapshots,
     sources: Sources,
     streams: Vec<Stream>,
+    /// Whose turn to be read it is.
+    next_stream: usize,
     closed: Vec<Chain>,
     buffer: ReadBuffer,
     retry: Option<Retry>,
@@ -129,7 +131,12 @@ impl Agent {
             self.keep_up(now)?;
             if !took && !stop.is_asked() {
                 let longest = self.idle_for(now).min(look.wait(now, self.config.poll));
-                look.woken |= waker.sleep(longest);
+                if look.woken {
+                    // One change is enough to look again; more of them must not keep it awake.
+                    waker.pause(longest);
+                } else {
+                    look.woken = waker.sleep(longest);
+                }
             }
         }
         self.finish()

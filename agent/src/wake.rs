@@ -58,17 +58,22 @@ impl Waker {
         }
     }
 
+    /// Sleeps for at most `longest`, or until a signal comes. Changes meanwhile are noticed later.
+    pub fn pause(&self, longest: Duration) {
+        // Not `thread::sleep`, which a signal does not end.
+        if let Err(error) = poll(&mut [], Some(&timespec(longest))) {
+            tracing::trace!(%error, "woken early");
+        }
+    }
+
     /// Sleeps for at most `longest`, or until something changes or a signal comes. Whether it was
     /// woken by a change.
     pub fn sleep(&self, longest: Duration) -> bool {
-        let timeout = Timespec {
-            tv_sec: i64::try_from(longest.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(longest.subsec_nanos()),
-        };
         let Some(fd) = &self.inotify else {
-            // A signal ends it early, like every wait.
-            return poll(&mut [], Some(&timeout)).is_ok_and(|ready| ready > 0);
+            self.pause(longest);
+            return false;
         };
+        let timeout = timespec(longest);
         let woken = poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timeout));
         if !woken.is_ok_and(|ready| ready > 0) {
             return false;
@@ -77,6 +82,13 @@ impl Waker {
         // Until the queue is empty: a bounded number of reads, for the kernel bounds the queue.
         while rustix::io::read(fd, &mut events[..]).is_ok_and(|read| read > 0) {}
         true
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
     }
 }
 
@@ -97,6 +109,7 @@ mod tests {
         let mut waker = Waker::new();
         waker.watch(&[dir.path().into(), dir.path().join("missing")]);
         assert!(!waker.sleep(Duration::from_millis(10)));
+        waker.pause(Duration::from_millis(10));
         std::fs::write(dir.path().join("a.log"), b"x").unwrap();
         let start = Instant::now();
         assert!(waker.sleep(Duration::from_secs(30)));

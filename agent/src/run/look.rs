@@ -11,6 +11,9 @@ const IDLE_SHARE: u64 = 100;
 /// The same for an agent that changes keep awake.
 const BUSY_SHARE: u64 = 10;
 
+/// However long looks take, the next one comes after at most so many poll intervals.
+const IDLE_POLLS_MAX: u32 = 10;
+
 /// Least time between two looks at all files, in milliseconds, however often changes wake it.
 const LOOK_MIN_MS: u64 = 50;
 
@@ -37,10 +40,12 @@ impl Look {
         let Some(last) = self.last_boot_ms else {
             return Duration::ZERO;
         };
+        let poll_ms = millis(poll);
         let least_ms = if self.woken {
-            LOOK_MIN_MS.max(self.took_ms * BUSY_SHARE)
+            (self.took_ms * BUSY_SHARE).min(poll_ms).max(LOOK_MIN_MS)
         } else {
-            millis(poll).max(self.took_ms * IDLE_SHARE)
+            let most_ms = millis(poll * IDLE_POLLS_MAX);
+            (self.took_ms * IDLE_SHARE).clamp(poll_ms, most_ms)
         };
         Duration::from_millis((last + least_ms).saturating_sub(now.boot_ms))
     }
@@ -59,8 +64,10 @@ mod tests {
             (0, false, 1000),
             (5, false, 1000),
             (30, false, 3000),
+            (5000, false, 10_000),
             (0, true, LOOK_MIN_MS),
             (30, true, 300),
+            (5000, true, 1000),
         ] {
             let at = |boot_ms| Now {
                 wall: Moment::from_micros(0),

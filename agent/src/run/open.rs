@@ -98,6 +98,7 @@ impl Agent {
             snapshots,
             sources,
             streams,
+            next_stream: 0,
             closed: recovered.closed,
             buffer: ReadBuffer::new(),
             retry: None,

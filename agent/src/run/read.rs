@@ -8,28 +8,51 @@ use crate::limits::OPEN_BLOCKS_MAX;
 use ledger::entry::Entry;
 use std::borrow::Cow;
 
+/// A turn ends after so long, so that signals, heartbeats and new files get their due.
+const TURN_MAX_MS: u64 = 1000;
+
+/// One stream's part of a turn ends after so long, so that the others get theirs.
+const STREAM_TURN_MAX_MS: u64 = 100;
+
 impl Agent {
-    /// Reads once from every source that may have something; whether any had.
+    /// Reads once from every source that may have something, for a bounded time; whether there may
+    /// be more. The next turn goes on with the stream, and the source, that waits longest.
     pub(super) fn turn(&mut self, mode: Mode) -> Result<bool, RunError> {
-        if self.is_waiting(now()) {
-            return Ok(false);
-        }
+        let until_ms = now().boot_ms.saturating_add(TURN_MAX_MS);
         let mut took = false;
-        for index in 0..self.streams.len() {
+        for _ in 0..self.streams.len() {
+            if self.is_waiting(now()) {
+                return Ok(false);
+            }
+            if now().boot_ms > until_ms {
+                return Ok(true);
+            }
+            let index = self.next_stream % self.streams.len();
+            self.next_stream = index + 1;
+            took |= self.read_stream(index, mode)?;
+        }
+        Ok(took)
+    }
+
+    fn read_stream(&mut self, index: usize, mode: Mode) -> Result<bool, RunError> {
+        self.check_room(index)?;
+        let mut took = false;
+        if !self.streams[index].may_read() {
+            return Ok(took);
+        }
+        let until_ms = now().boot_ms.saturating_add(STREAM_TURN_MAX_MS);
+        for key in self.sources.unread(&self.streams[index].name) {
+            took |= self.read(index, key, mode)?;
+            if self.is_waiting(now()) {
+                break;
+            }
+            self.seal_due(now())?;
             self.check_room(index)?;
             if !self.streams[index].may_read() {
-                continue;
+                break;
             }
-            for key in self.sources.unread(&self.streams[index].name) {
-                took |= self.read(index, key, mode)?;
-                if self.is_waiting(now()) {
-                    return Ok(took);
-                }
-                self.seal_due(now())?;
-                self.check_room(index)?;
-                if !self.streams[index].may_read() {
-                    break;
-                }
+            if now().boot_ms > until_ms {
+                return Ok(true);
             }
         }
         Ok(took)
@@ -43,7 +66,7 @@ impl Agent {
             tracing::debug!(%fault, "a source is passed over");
         }
         let mut rest = if peeked.is_ok() { buffer.pieces() } else { &[] };
-        let some = !rest.is_empty();
+        let mut took = false;
         while !rest.is_empty() {
             let fitting = self.pack(index, key, &buffer, rest);
             if fitting == 0 {
@@ -51,6 +74,7 @@ impl Agent {
             }
             let (taken, left) = rest.split_at(fitting);
             self.sources.take(key, &buffer, taken);
+            took = true;
             rest = left;
             if !self.relieve(index)? {
                 // The batch was discarded: what was taken is read again later.
@@ -58,7 +82,7 @@ impl Agent {
             }
         }
         self.buffer = buffer;
-        Ok(some)
+        Ok(took)
     }
 
     /// Packs pieces until a block or the batch is full; how many it packed.
