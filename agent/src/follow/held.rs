@@ -84,6 +84,12 @@ impl Held {
         self.spot.is_none()
     }
 
+    /// Whether a file that begins with `bytes` may be this one, by the first bytes known of both.
+    pub(super) fn agrees(&self, bytes: &[u8]) -> bool {
+        let common = self.head.len().min(bytes.len());
+        self.head[..common] == bytes[..common]
+    }
+
     /// Milliseconds since it last grew.
     pub(super) fn quiet_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.grown_ms)

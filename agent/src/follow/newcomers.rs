@@ -232,7 +232,7 @@ impl Sources {
             (verdict::Newcomer::Continues, Some(key)) => Fate::Adopted(*key),
             (verdict::Newcomer::Continues, None) => Fate::Fresh { ambiguous: true },
             (verdict::Newcomer::Fresh { ambiguous }, _) => Fate::Fresh {
-                ambiguous: ambiguous || self.is_echo(new),
+                ambiguous: ambiguous || self.is_echo(new) || self.is_twin(new),
             },
         }
     }
@@ -304,7 +304,15 @@ impl Sources {
         Ok(None)
     }
 
-    /// Whether the newcomer repeats the beginning of a source that is read beyond its size.
+    /// Whether the newcomer equals the beginning of another live file, and holds all that is read of
+    /// it: what is read from both is there twice.
+    fn is_twin(&self, new: &Newcomer) -> bool {
+        let like = new.witness.and_then(|(key, _)| self.sources.get(&key));
+        like.is_some_and(|source| source.read.offset() <= new.held.size)
+    }
+
+    /// Whether the newcomer repeats the beginning of a source that is read beyond its size, or, being
+    /// too short for a window to tell, has the name of such a source's rotation.
     fn is_echo(&self, new: &Newcomer) -> bool {
         let Some(file) = &new.held.file else {
             return false;
@@ -312,7 +320,12 @@ impl Sources {
         let size = new.held.size;
         let beyond = |source: &&Source| source.read.offset() > size && !source.spent;
         let mut sources = self.sources.values().filter(beyond);
-        sources.any(|source| source.read.content.covers(file, size).unwrap_or(true))
+        sources.any(|source| {
+            let telling = size >= WINDOW as u64;
+            let named = verdict::is_rotated_name(&source.path.0, &new.path.0);
+            let covered = || source.read.content.covers(file, size).unwrap_or(true);
+            if telling { covered() } else { named }
+        })
     }
 
     /// The source goes on in the newcomer's file.

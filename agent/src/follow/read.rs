@@ -220,7 +220,11 @@ impl Source {
             };
             buffer.fill(file, offset - window as u64, window + len)?;
             let known = buffer.bytes.get(..window).unwrap_or_default();
-            if buffer.filled < window || !self.read.content.ends_with(known) {
+            // What is there before anything was read is known by its first bytes alone.
+            let unlike =
+                offset < WINDOW as u64 && !self.held.agrees(&buffer.bytes[..buffer.filled]);
+            let shrunk = stat.size < self.held.size || buffer.filled < window;
+            if shrunk || unlike || !self.read.content.ends_with(known) {
                 self.suspect = true;
                 return Ok(());
             }

@@ -10,6 +10,7 @@ use crate::identity::{FileId, FolderId, Inode};
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
 use ledger::manifest::Reason;
+use ledger::name::Epoch;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -222,24 +223,16 @@ impl Sources {
             return;
         }
         let offset = source.read.offset();
-        // Bytes beyond the position are proven when they are read; without any, here.
-        let prove = offset > 0 && (stat.size == offset || source.suspect);
-        let window_same = if prove && stat.size >= offset {
-            match source.held.open(boot_id) {
-                Ok(file) => source.read.content.ends_in(&file),
-                Err(OpenFault::Io(error)) => Err(error),
-                Err(OpenFault::Moved) => {
-                    source.reach = Reach::Absent { since_ms: None };
-                    source.suspect = false;
-                    return;
-                }
-            }
-        } else {
-            Ok(true)
-        };
-        let window_same = match window_same {
+        // Proven here and again by each read: whose a new file's content is cannot be told while it
+        // is open whether this one still has its own.
+        let window_same = match source.still_holds(&stat, boot_id) {
             Ok(same) => same,
-            Err(error) => {
+            Err(OpenFault::Moved) => {
+                source.reach = Reach::Absent { since_ms: None };
+                source.suspect = false;
+                return;
+            }
+            Err(OpenFault::Io(error)) => {
                 source.fault = Some(error.to_string());
                 return round.fault(&source.path, &error);
             }
@@ -318,7 +311,11 @@ impl Sources {
         held.looked(stat, now_ms);
         held.read_head(self.boot_id);
         self.opened += usize::from(held.file.is_some());
-        self.add(Source::fresh(stream, path, held, ambiguous));
+        let key = self.add(Source::fresh(stream, path, held, ambiguous));
+        if ambiguous {
+            // Said at once: what makes it ambiguous may be forgotten before its bytes are read.
+            self.touch(key);
+        }
         self.close_surplus();
     }
 
@@ -531,8 +528,15 @@ impl Stranger {
 }
 
 impl Held {
+    /// Whether the file begins with the first bytes known of it.
+    fn has_head(&self, file: &File) -> io::Result<bool> {
+        let mut head = [0; HEAD_MAX];
+        let len = file.read_at(&mut head, 0)?;
+        Ok(self.agrees(&head[..len]))
+    }
+
     /// Reads the first bytes, as far as they are not known.
-    pub(super) fn read_head(&mut self, boot_id: ledger::name::Epoch) {
+    pub(super) fn read_head(&mut self, boot_id: Epoch) {
         let known = self.head.len() as u64;
         if known >= (HEAD_MAX as u64).min(self.size) {
             return;
@@ -549,6 +553,21 @@ impl Held {
 }
 
 impl Source {
+    /// Whether its file, as just looked at, still has what was read or, before that, seen of it.
+    fn still_holds(&mut self, stat: &Stat, boot_id: Epoch) -> Result<bool, OpenFault> {
+        let offset = self.read.offset();
+        if stat.size < offset {
+            return Ok(false);
+        }
+        let unread = self.held.head.len() as u64 > offset;
+        if offset == 0 && !unread {
+            return Ok(true);
+        }
+        let file = self.held.open(boot_id)?;
+        let head_same = !unread || self.held.has_head(&file).map_err(OpenFault::Io)?;
+        Ok(head_same && self.read.content.ends_in(&file).map_err(OpenFault::Io)?)
+    }
+
     /// Whether a file of its identity still holds its content.
     fn fits(&self, held: &Held, stat: &Stat) -> io::Result<bool> {
         if self.spent {

@@ -175,6 +175,25 @@ impl Source {
         self.reach == Reach::Here && !self.spent && self.held.size > self.read.offset()
     }
 
+    /// The gap of unknown end that ends it, if one does.
+    pub(super) fn ending(&self) -> Option<Reason> {
+        match self.reach {
+            Reach::Over { gap } => gap,
+            _ => None,
+        }
+    }
+
+    /// Whether something happened to it that an auditor must know, bytes aside.
+    pub(super) fn has_events(&self) -> bool {
+        let ambiguous = self.notes.contains(&EventKind::Ambiguous);
+        ambiguous || !self.gaps.is_empty() || self.ending().is_some()
+    }
+
+    /// Whether the next manifest must speak of it.
+    pub(super) fn has_news(&self) -> bool {
+        !self.spans.is_empty() || self.has_events()
+    }
+
     /// Notes that bytes up to the read position were taken, from `from` on, through its file.
     pub(super) fn extend_span(&mut self, from: u64) {
         let to = self.read.offset();

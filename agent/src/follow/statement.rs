@@ -4,7 +4,7 @@ use super::source::{Gap, Reach, Source};
 use super::{STATED_BYTES_MAX, SourceKey, Sources};
 use crate::cursor::Cursor;
 use crate::identity::FileId;
-use ledger::manifest::{self, Event, Reason, Was};
+use ledger::manifest::{self, Event, Was};
 use ledger::name::Name;
 
 /// JSON bytes that a source, its entry and one event take besides the path, at most.
@@ -25,13 +25,10 @@ pub struct Statement {
 }
 
 impl Sources {
-    /// Whether gaps wait to be sealed, with or without entries.
+    /// Whether events wait to be sealed, with or without entries.
     #[must_use]
     pub fn has_events(&self, stream: &Name) -> bool {
-        self.touched(stream).any(|(_, source)| {
-            let ends = matches!(source.reach, Reach::Over { gap: Some(_) });
-            ends || !source.gaps.is_empty()
-        })
+        self.touched(stream).any(|(_, source)| source.has_events())
     }
 
     /// Whether the next manifest has no room for a further source: seal now.
@@ -75,8 +72,8 @@ impl Sources {
                 Reach::Over { .. } => {
                     self.sources.remove(&key);
                 }
-                _ if source.spans.is_empty() => source.refiled = false,
-                _ => source.commit(name),
+                _ if source.has_news() => source.commit(name),
+                _ => source.refiled = false,
             }
         }
     }
@@ -93,7 +90,8 @@ impl Sources {
                 continue;
             };
             source.roll_back();
-            if source.refiled || matches!(source.reach, Reach::Over { .. }) {
+            let ends = matches!(source.reach, Reach::Over { .. });
+            if source.refiled || ends || source.has_news() {
                 self.touch(key);
             }
         }
@@ -135,8 +133,7 @@ impl Sources {
 impl Source {
     /// Manifest bytes that speaking of it takes, estimated from above.
     fn stated_bytes(&self) -> usize {
-        let ends = matches!(self.reach, Reach::Over { gap: Some(_) });
-        if !ends && self.spans.is_empty() {
+        if !self.has_news() {
             return 0;
         }
         // A path is at worst all control characters, six bytes each in JSON.
@@ -153,11 +150,7 @@ impl Source {
     fn state(&self, name: Was, statement: &mut Statement) {
         let moved = self.stated.clone().filter(|stated| *stated != name);
         let is_over = matches!(self.reach, Reach::Over { .. });
-        let gap = match self.reach {
-            Reach::Over { gap } => gap,
-            _ => None,
-        };
-        if self.spans.is_empty() && gap.is_none() {
+        if !self.has_news() {
             // Nothing for an auditor, but recovery must know: under the name it knows.
             let known = self.stated.clone();
             let cursor = known.map(|name| self.cursor(name, &self.read, None));
@@ -167,7 +160,7 @@ impl Source {
             }));
         }
         self.state_files(&name, moved.clone(), &mut statement.sources);
-        self.state_events(name.id, gap, &mut statement.events);
+        self.state_events(name.id, &mut statement.events);
         statement.cursors.push(Cursor {
             ended: is_over,
             ..self.cursor(name, &self.read, moved)
@@ -198,10 +191,11 @@ impl Source {
         }
     }
 
-    fn state_events(&self, id: u64, gap: Option<Reason>, out: &mut Vec<Event>) {
+    fn state_events(&self, id: u64, out: &mut Vec<Event>) {
         out.extend(self.notes.iter().map(|kind| Event::about(*kind, id)));
         let known = |gap: &Gap| Event::gap(id, gap.from, Some(gap.to), gap.reason);
         out.extend(self.gaps.iter().map(known));
-        out.extend(gap.map(|reason| Event::gap(id, self.read.offset(), None, reason)));
+        let ending = self.ending();
+        out.extend(ending.map(|reason| Event::gap(id, self.read.offset(), None, reason)));
     }
 }

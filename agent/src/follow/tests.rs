@@ -2,4 +2,5 @@
 
 mod desk;
 mod growth;
+mod model;
 mod rotation;

@@ -24,6 +24,8 @@ pub(super) struct Archived {
     pub(super) events: Vec<Event>,
     /// Ended by a gap of unknown end.
     pub(super) ended: bool,
+    /// Another source goes on from it.
+    pub(super) continued: bool,
 }
 
 pub(super) struct Desk {
@@ -196,7 +198,11 @@ impl Desk {
                 .map(|was| (was.stream.clone(), was.epoch, was.id));
             let fresh = !self.archive.contains_key(&name);
             assert!(fresh || was.is_none(), "was only in the first entry");
-            let before = was.map(|was| self.archive[&was].bytes.clone());
+            let before = was.map(|was| {
+                let before = self.archive.get_mut(&was).expect("was names a source");
+                before.continued = true;
+                before.bytes.clone()
+            });
             let archived = self.archive.entry(name.clone()).or_default();
             archived.path = source.path.clone().unwrap();
             if fresh {
