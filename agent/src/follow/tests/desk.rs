@@ -201,12 +201,12 @@ impl Desk {
             let before = was.map(|was| {
                 let before = self.archive.get_mut(&was).expect("was names a source");
                 before.continued = true;
-                before.bytes.clone()
+                (before.bytes.clone(), before.events.clone())
             });
             let archived = self.archive.entry(name.clone()).or_default();
             archived.path = source.path.clone().unwrap();
             if fresh {
-                archived.bytes = before.unwrap_or_default();
+                (archived.bytes, archived.events) = before.unwrap_or_default();
             }
             assert!(!archived.ended, "nothing follows a gap of unknown end");
             assert_eq!(
