@@ -8,6 +8,9 @@ use crate::spool::Layout;
 use host::clock;
 use std::fmt;
 
+/// Files named of each stream.
+const FILES_SHOWN: usize = 100;
+
 /// Seconds in a year of 366 days: costs are never told too low.
 const YEAR_S: u64 = 366 * 86_400;
 
@@ -88,11 +91,15 @@ fn files(stream: &Stream, checked: &mut Checked) {
         "stream {name}: {} files, locked for {days} days",
         report.files
     ));
-    for source in sources.health() {
+    for source in sources.health().iter().take(FILES_SHOWN) {
         let path = source.path.display();
         checked
             .notes
             .push(format!("  {path}: {} bytes", source.size));
+    }
+    if report.files > FILES_SHOWN {
+        let more = report.files - FILES_SHOWN;
+        checked.notes.push(format!("  and {more} more"));
     }
     for pattern in report.unmatched {
         checked

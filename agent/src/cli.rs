@@ -82,6 +82,7 @@ fn log_format(text: &str) -> Result<logging::Format, String> {
 /// Runs the program on the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
+    exit::abort_on_panic();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -115,6 +115,9 @@ impl Config {
         let spool_keep = root.duration("spool_keep", SPOOL_KEEP);
         let poll = between(root, "poll", POLL, 10, 60_000);
         let seal_age = between(&seal, "age", SEAL_AGE, 100, 3_600_000);
+        if seal_age > heartbeat {
+            seal.fault("age", "at most the heartbeat interval is expected");
+        }
         settings.finish()?;
         // A missing agent is a fault, which `finish` has just told.
         let agent = agent.ok_or_else(|| {
@@ -278,6 +281,7 @@ retention = "1d"
             ("/var/lib/holdfast/agent", "/var/lib/holdfast/spool"),
             ("[seal]", "heartbeat = \"1500ms\"\n[seal]"),
             ("[seal]", "key = \"key\"\n[seal]"),
+            ("[seal]", "heartbeat = \"4s\"\n[seal]"),
             ("[[stream]]", "[stream]"),
         ] {
             let text = GOOD.replace(from, to);

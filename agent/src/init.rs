@@ -95,10 +95,57 @@ fn make_id(spool: &Path) -> Result<bool, InitError> {
     if path.symlink_metadata().is_ok() {
         return Ok(false);
     }
+    // A crash amid an earlier `init` leaves its temporary file; nobody else writes here.
+    disk::sweep_temporaries(spool).map_err(io)?;
     let halves = [
         disk::random_name().map_err(io)?,
         disk::random_name().map_err(io)?,
     ];
     disk::write_durable(spool, "id", format!("{}\n", halves.concat()).as_bytes()).map_err(io)?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn it_makes_everything_once_and_changes_nothing_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = crate::testing::config(dir.path(), &[("auth", "*.log")]);
+        let first = init(&config).unwrap();
+        assert!(first.made_key && first.made_spool);
+        let id = Layout::new(&config.spool).id().unwrap();
+        let again = init(&config).unwrap();
+        assert!(!again.made_key && !again.made_spool);
+        assert_eq!(again.signers_line, first.signers_line);
+        assert_eq!(Layout::new(&config.spool).id().unwrap(), id);
+        assert_eq!(id.len(), 32);
+        for (path, mode) in [
+            (&config.spool, FOLDER_MODE),
+            (&config.spool.join("sealed"), FOLDER_MODE),
+            (&config.spool.join("tmp"), FOLDER_MODE),
+            (&config.spool.join("receipts"), RECEIPTS_MODE),
+            (&config.state, STATE_MODE),
+        ] {
+            let got = path.metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(got, mode, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn it_goes_on_where_it_was_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = crate::testing::config(dir.path(), &[("auth", "*.log")]);
+        std::fs::create_dir_all(config.spool.join("tmp")).unwrap();
+        std::fs::write(config.spool.join(".tmp-0123456789abcdef"), b"half an id").unwrap();
+        assert!(init(&config).unwrap().made_spool);
+        assert!(!config.spool.join(".tmp-0123456789abcdef").exists());
+        std::fs::remove_file(config.spool.join("id")).unwrap();
+        assert!(
+            init(&config).unwrap().made_spool,
+            "a spool without an id is not made yet"
+        );
+    }
 }

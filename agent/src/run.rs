@@ -256,6 +256,7 @@ impl Agent {
             at_boot_ms: now.boot_ms.saturating_add(millis(wait)),
             why,
         });
+        self.upkeep.changed = true;
     }
 
     /// How it all stands.

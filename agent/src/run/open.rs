@@ -19,6 +19,11 @@ use ledger::signature::Key;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How often, and how far apart, the state's lock is tried for before it counts as held.
+const LOCK_TRIES: u32 = 5;
+const LOCK_WAIT: Duration = Duration::from_millis(50);
 
 /// Why an agent cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -60,10 +65,7 @@ impl Agent {
         // First, for it says what to do on a host that was not set up.
         Layout::new(&config.spool).id()?;
         let (private, public) = key::load(&config.key)?;
-        let lock = Lock::take(&config.state.join("lock")).map_err(|error| match error {
-            LockError::Held(path) => RunError::Locked(path),
-            LockError::Io { path, source } => RunError::State { path, source },
-        })?;
+        let lock = take_lock(config)?;
         let spool = Spool::open(&config.spool, config.spool_cap, config.streams.len())?;
         if let Err(error) = spool.layout().clear_tmp() {
             tracing::warn!(%error, "what earlier runs left in the making stays");
@@ -109,6 +111,22 @@ impl Agent {
         };
         agent.begin()?;
         Ok(agent)
+    }
+}
+
+/// Takes the state's lock. `status` holds it for an instant to see whether it is free, and must not
+/// keep an agent from starting.
+fn take_lock(config: &Config) -> Result<Lock, RunError> {
+    let path = config.state.join("lock");
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match Lock::take(&path) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held(_)) if tries < LOCK_TRIES => std::thread::sleep(LOCK_WAIT),
+            Err(LockError::Held(path)) => return Err(RunError::Locked(path)),
+            Err(LockError::Io { path, source }) => return Err(RunError::State { path, source }),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ impl Agent {
         let stream = &mut self.streams[index];
         if !stream.full && room < ROOM_MIN {
             stream.full = true;
+            self.upkeep.changed = true;
             let stream = &stream.name;
             tracing::warn!(%stream, room, "spool is full: files are held, nothing is read until there is room");
         }
@@ -57,6 +58,7 @@ impl Agent {
     fn resume(&mut self, index: usize) -> Result<(), RunError> {
         let stream = &mut self.streams[index];
         stream.full = false;
+        self.upkeep.changed = true;
         let stream_name = &stream.name;
         tracing::info!(stream = %stream_name, "the spool has room again");
         let resumed = Event::new(EventKind::Resumed);

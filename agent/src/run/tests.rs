@@ -288,3 +288,60 @@ fn a_drain_archives_every_byte_and_the_next_one_what_was_added() {
         assert!(audited.file(&path) == bytes, "{name} is not rebuilt");
     }
 }
+
+#[test]
+fn a_backlog_does_not_keep_fresh_lines_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("all", "*.log")]);
+    let backlog = b"an old line of a file that nobody has read yet\n".repeat(200_000);
+    std::fs::write(dir.path().join("backlog.log"), &backlog).unwrap();
+    let mut agent = Agent::open(&config).unwrap();
+    agent.scan(now());
+    agent.turn(Mode::Follow).unwrap();
+    let fresh = dir.path().join("fresh.log");
+    std::fs::write(&fresh, b"fresh\n").unwrap();
+    agent.scan(now());
+    for _ in 0..3 {
+        agent.turn(Mode::Follow).unwrap();
+    }
+    let status = |path: &Path| {
+        let path = path.display().to_string();
+        let health = agent.sources.health();
+        health
+            .into_iter()
+            .find(|source| source.path.display() == path)
+            .unwrap()
+    };
+    assert_eq!(status(&fresh).read, 6);
+    let old = status(&dir.path().join("backlog.log"));
+    assert!(
+        old.read < old.size,
+        "the backlog is far from done: {}",
+        old.read
+    );
+}
+
+#[test]
+fn what_was_discarded_is_read_and_sealed_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("all", "*.log")]);
+    let lines = b"a line that must not be lost\n".repeat(100_000);
+    std::fs::write(dir.path().join("a.log"), &lines).unwrap();
+    let mut agent = Agent::open(&config).unwrap();
+    let tmp = config.spool.join("tmp");
+    agent.scan(now());
+    // The first block finds no folder to be written into, after others were taken.
+    std::fs::remove_dir(&tmp).unwrap();
+    for _ in 0..10 {
+        agent.turn(Mode::Drain).unwrap();
+    }
+    assert!(agent.retry.is_some());
+    let still = &agent.sources.health()[0];
+    assert_eq!((still.sealed, still.read), (0, 0));
+    std::fs::create_dir(&tmp).unwrap();
+    agent.retry = None;
+    assert_eq!(agent.drain().unwrap(), Unfinished::default());
+    let audited = audit(&crate::spool::Layout::new(&config.spool), &name("all"));
+    let path = dir.path().join("a.log").display().to_string();
+    assert!(audited.file(&path) == lines);
+}
