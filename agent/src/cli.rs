@@ -1,6 +1,7 @@
 //! The words of `holdfast-agent` and what each of them does. The only place that prints or maps
 //! errors to exit codes.
 
+use crate::adopt::{Adoptions, After};
 use crate::check;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::init::init;
@@ -46,7 +47,11 @@ struct Log {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make the spool, the state folder and the key; print the line for allowed_signers
-    Init,
+    Init {
+        /// Continue what was sealed elsewhere, as `holdfast verify` prints it; from the next start on
+        #[arg(long, value_name = "STREAM:EPOCH:SEQ:SHA256:RETENTION_MAX_S")]
+        after: Vec<After>,
+    },
     /// Say what `run` would do: streams, files, room, what sealing costs
     Check,
     /// Follow the files and seal batches until stopped by SIGTERM
@@ -107,15 +112,7 @@ fn dispatch(cli: &Cli) -> u8 {
         Err(error) => return fail(&error, exit::USAGE),
     };
     match &cli.command {
-        Command::Init => match init(&config) {
-            Ok(done) => {
-                if !done.made_key && !done.made_spool {
-                    tracing::info!("key and spool were there already; nothing was changed");
-                }
-                print(&format!("{}\n", done.signers_line))
-            }
-            Err(error) => fail(&error, exit::UNFINISHED),
-        },
+        Command::Init { after } => set_up(&config, after),
         Command::Check => {
             let report = check::check(&config);
             let code = if report.faults.is_empty() {
@@ -132,6 +129,35 @@ fn dispatch(cli: &Cli) -> u8 {
         },
         Command::Status { format } => status(&config, *format),
     }
+}
+
+fn set_up(config: &Config, afters: &[After]) -> u8 {
+    let known = |after: &&After| {
+        config
+            .streams
+            .iter()
+            .any(|stream| stream.name == after.stream)
+    };
+    if let Some(stray) = afters.iter().find(|after| !known(after)) {
+        let path = config.path.display();
+        let message = format!("--after: {path} has no stream named {}", stray.stream);
+        return fail(&message, exit::USAGE);
+    }
+    let done = match init(config) {
+        Ok(done) => done,
+        Err(error) => return fail(&error, exit::UNFINISHED),
+    };
+    if !afters.is_empty()
+        && let Err(error) = Adoptions::note(&config.state, afters)
+    {
+        return fail(&error, exit::UNFINISHED);
+    }
+    match afters.len() {
+        0 if done.made_key || done.made_spool => {}
+        0 => tracing::info!("key and spool were there already; nothing was changed"),
+        count => tracing::info!(count, "the agent's next start continues these heads"),
+    }
+    print(&format!("{}\n", done.signers_line))
 }
 
 fn run(config: &Config) -> u8 {

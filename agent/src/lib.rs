@@ -4,6 +4,7 @@
 //! found, told apart and followed; their bytes become lines, lines entries, entries blocks, blocks
 //! a sealed batch in the spool.
 
+pub mod adopt;
 pub mod batch;
 pub mod chain;
 pub mod check;

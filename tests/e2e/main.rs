@@ -1,5 +1,6 @@
 //! End to end: the real programs on real files, against a real MinIO. The list says what belongs where.
 
+mod adopt; // hosts set up anew, and what they continue
 mod badinput; // what must happen on bad input, a test a sentence
 mod crash; // programs and server killed amid their work
 mod demo; // README's first command

@@ -1,6 +1,7 @@
 //! Starting: locks, key, recovery, and the agent put together from what they give.
 
 use super::{Agent, now};
+use crate::adopt::{AdoptError, Adoptions};
 use crate::chain::Common;
 use crate::config::Config;
 use crate::find::Watch;
@@ -51,6 +52,9 @@ pub enum RunError {
     /// The spool cannot be read.
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    /// What `init --after` left.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
     /// A batch that may or may not be sealed, or cannot ever be.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -140,10 +144,16 @@ fn recover(config: &Config, spool: &Spool, key: Key) -> Result<(Snapshots, Recov
         key,
     };
     let wall_ms = clock::now().micros() / 1000;
-    let recovered = recovery.recover(&names, snapshot, || {
+    let mut new_epoch = || {
         let mut roll = [0; 10];
         getrandom::fill(&mut roll).map_err(io::Error::other)?;
         Ok(Epoch::new(wall_ms, &roll))
+    };
+    let mut recovered = recovery.recover(&names, snapshot, &mut new_epoch)?;
+    Adoptions::apply(&config.state, &mut recovered.places, || {
+        new_epoch()
+            .map_err(RecoverError::Random)
+            .map_err(RunError::from)
     })?;
     Ok((snapshots, recovered))
 }

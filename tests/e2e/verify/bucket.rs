@@ -39,7 +39,7 @@ struct Site {
 impl Site {
     fn empty(bucket: &str) -> Self {
         let minio = Minio::shared();
-        minio.locked_bucket(bucket);
+        drop(minio.locked_bucket(bucket));
         let mut draft = Draft::begin(host::clock::now());
         draft.batch(3);
         draft.batch(2);
