@@ -2,7 +2,6 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use host::logging::Format;
-use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,21 +13,6 @@ Examples:
 
 Exit codes: 0 done and clean; 1 evidence damaged, a fork, rot, or a store that gives in; 2 could not
 finish; 3 usage or configuration; 4 intact, but someone interfered; 101 and over 127 a crash.";
-
-const ARCHIVE_EXAMPLES: &str = "\
-Examples:
-  holdfast archive                                  run until SIGTERM, with /etc/holdfast/archiver.toml
-  holdfast archive --config ./archiver.toml --once  upload what is in the spool, then exit
-
-The smallest configuration:
-  spool = \"/var/lib/holdfast/spool\"
-  store = \"s3://audit-logs/prod\"
-
-Credentials, region and endpoint come by the AWS conventions: AWS_PROFILE, AWS_ACCESS_KEY_ID,
-AWS_REGION, AWS_ENDPOINT_URL_S3, instance metadata, web identity.
-
-Exit codes with --once: 0 everything is in the store, locked; 1 a fork or rot; 2 something is held;
-3 the configuration, or a store that cannot keep evidence.";
 
 /// Archives logs so that nobody can change or drop a line afterwards without an auditor seeing it.
 #[derive(Debug, Parser)]
@@ -69,25 +53,13 @@ impl Common {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Upload sealed batches from the spool and see them locked.
-    Archive(ArchiveArgs),
+    Archive(crate::run::args::ArchiveArgs),
     /// Judge what a store holds, with read-only access and pinned keys.
     Verify(crate::verify::args::VerifyArgs),
     /// Prepare a place that can keep evidence.
     Bucket(crate::bucket::command::BucketArgs),
     /// See the whole story in a temporary folder: seal, archive, verify, tamper, verify.
     Demo(crate::demo::DemoArgs),
-}
-
-/// Words of `holdfast archive`.
-#[derive(Debug, Args)]
-#[command(after_help = ARCHIVE_EXAMPLES)]
-pub struct ArchiveArgs {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
-    pub config: PathBuf,
-    /// Exit once everything that stands in the spool is in the store.
-    #[arg(long)]
-    pub once: bool,
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 //!
 //! Everything that came from a store is hostile, so the text escapes what could move a cursor.
 
+mod coverage;
 mod text;
 
-use crate::verify::Coverage;
 use ledger::Moment;
 use ledger::finding::{Finding, Verdict};
 use serde::Serialize;
 
+pub use coverage::Coverage;
 pub use text::Style;
 
 /// What a run of `holdfast verify` found, over what, and what it comes to.

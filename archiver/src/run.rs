@@ -1,17 +1,18 @@
 //! `holdfast archive`: the edge. Here alone clocks, signals and the terminal are asked; streams are
 //! uploaded side by side, each in its own order.
 
+pub mod args;
 mod board;
 mod progress;
 mod turn;
 
-use crate::cli::ArchiveArgs;
 use crate::config::Config;
 use crate::health::Health;
 use crate::retry::{Ruling, rule};
 use crate::spool::Spool;
 use crate::store::{SetupFault, Store, StoreOptions};
 use crate::upload::{Terms, Uploader};
+use args::ArchiveArgs;
 use board::Board;
 use host::disk;
 use host::exit;

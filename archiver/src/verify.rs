@@ -14,7 +14,6 @@ mod breaks;
 mod by_hand;
 mod candidate;
 mod claims;
-mod coverage;
 mod epoch;
 mod findings;
 mod heads;
@@ -40,7 +39,6 @@ use ledger::signature::signers::AllowedSigners;
 use reader::Reader;
 use std::sync::Arc;
 
-pub use coverage::Coverage;
 pub use progress::Progress;
 pub use run::run;
 

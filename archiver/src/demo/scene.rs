@@ -1,7 +1,7 @@
 //! Where the demo plays: a folder with a log, an agent, a spool, an archive and an auditor's key file.
 
-use crate::cli::ArchiveArgs;
 use crate::report::Report;
+use crate::run::args::ArchiveArgs;
 use crate::store::{OpenError, Store as _, StoreError, StoreOptions};
 use crate::verify::{Options, Progress, verify};
 use host::settings::SettingsError;

@@ -168,8 +168,8 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Coverage;
     use crate::report::{StoreDescribed, Tool};
-    use crate::verify::Coverage;
     use ledger::Moment;
 
     fn report(findings: Vec<Finding>) -> Report {

@@ -2,7 +2,6 @@
 
 use super::by_hand::ByHand;
 use super::candidate::Statement;
-use super::coverage::Coverage;
 use super::findings::Findings;
 use super::heads::Heads;
 use super::list::ListError;
@@ -12,6 +11,7 @@ use super::reader::Reader;
 use super::scope::Scope;
 use super::survey::Succession;
 use super::{Options, body_queue};
+use crate::report::Coverage;
 use crate::store::{Store, Version, VersionKind};
 use ledger::Digest;
 use ledger::Moment;

@@ -46,7 +46,7 @@ pub struct Coverage {
 
 impl Coverage {
     /// Widens the time range by a batch's.
-    pub(super) fn span(&mut self, first: Option<Moment>, last: Option<Moment>) {
+    pub(crate) fn span(&mut self, first: Option<Moment>, last: Option<Moment>) {
         self.first = match (self.first, first) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
