@@ -25,7 +25,7 @@ pub use crate::lines::Piece;
 use self::newcomers::Newcomer;
 use self::source::{Reach, Source};
 use crate::cursor::Cursor;
-use crate::find::Watch;
+use crate::find::{Finder, Watch};
 use ledger::Moment;
 use ledger::entry::PathBytes;
 use ledger::limits::MANIFEST_TARGET;
@@ -90,7 +90,7 @@ struct Chapter {
 /// Everything the agent knows about files. Single-threaded; nothing here waits.
 #[derive(Debug)]
 pub struct Sources {
-    watches: Vec<Watch>,
+    finder: Finder,
     boot_id: Epoch,
     /// One for each watch.
     chapters: Vec<Chapter>,
@@ -120,7 +120,7 @@ impl Sources {
         };
         Self {
             chapters: watches.iter().map(chapter).collect(),
-            watches,
+            finder: Finder::new(watches),
             boot_id,
             sources: BTreeMap::new(),
             newcomers: Vec::new(),
@@ -204,7 +204,7 @@ impl Sources {
         Some(SourceView {
             id: source.id?,
             path: &source.path,
-            stream: self.watches.get(source.stream?)?.stream(),
+            stream: self.finder.watches().get(source.stream?)?.stream(),
         })
     }
 
@@ -229,7 +229,7 @@ impl Sources {
     /// How each source stands, and each file that waits to be told apart.
     #[must_use]
     pub fn health(&self) -> Vec<SourceStatus> {
-        let name = |index: usize| self.watches[index].stream().clone();
+        let name = |index: usize| self.finder.watches()[index].stream().clone();
         let status = |source: &Source| SourceStatus {
             stream: source.stream.map(name),
             path: source.path.clone(),
@@ -251,7 +251,8 @@ impl Sources {
     }
 
     fn index_of(&self, stream: &Name) -> Option<usize> {
-        self.watches
+        self.finder
+            .watches()
             .iter()
             .position(|watch| watch.stream() == stream)
     }
@@ -282,7 +283,7 @@ impl Sources {
             chapter.next_id - 1
         });
         Some(Was {
-            stream: self.watches[index].stream().clone(),
+            stream: self.finder.watches()[index].stream().clone(),
             epoch,
             id,
         })

@@ -70,6 +70,14 @@ pub fn stat_name(path: &Path) -> io::Result<Stat> {
     stat(rustix::fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW)
 }
 
+/// What a folder is now; a symbolic link to one is followed.
+///
+/// # Errors
+/// As the system says.
+pub fn stat_folder(path: &Path) -> io::Result<Stat> {
+    stat(rustix::fs::CWD, path, AtFlags::empty())
+}
+
 /// What an open file is now.
 ///
 /// # Errors

@@ -106,7 +106,7 @@ impl Sources {
     /// Tells what can be told of the newcomers.
     pub(super) fn judge_newcomers(&mut self, round: &mut Round) {
         let mut all = std::mem::take(&mut self.newcomers);
-        all.sort_by(|a, b| a.held.spot.cmp(&b.held.spot));
+        all.sort_by(|a, b| a.path.cmp(&b.path));
         let mut known = Vec::new();
         for (at, mut new) in all.into_iter().enumerate() {
             match self.recall(&mut new, round) {

@@ -5,13 +5,13 @@ use super::newcomers::Newcomer;
 use super::source::{Reach, Source};
 use super::verdict::{self, Absence, Absent, Known, KnownFile, QUIET_MS, UNNAMED_HELD_MS};
 use super::{Now, SourceKey, Sources};
-use crate::find::{self, Spot};
+use crate::find::Spot;
 use crate::identity::{FileId, FolderId, Inode};
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
 use ledger::manifest::Reason;
 use ledger::name::Epoch;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -84,7 +84,7 @@ impl Sources {
         for source in self.sources.values_mut() {
             source.stalled = false;
         }
-        let found = find::walk(&self.watches);
+        let found = self.finder.find(now.wall);
         let files = found.hits.len();
         self.folders = found.folders.iter().cloned().collect();
         let mut round = Round {
@@ -153,6 +153,10 @@ impl Sources {
                 strangers.push(Stranger { spot, watch, stat });
             }
         }
+        // A file with two names is met once, for the first stream that wants it.
+        strangers.sort_by(|a: &Stranger, b| (a.watch, a.spot.raw()).cmp(&(b.watch, b.spot.raw())));
+        let mut met = HashSet::new();
+        strangers.retain(|stranger| met.insert(Inode::from(&stranger.stat)));
         strangers
     }
 
@@ -163,14 +167,16 @@ impl Sources {
         };
         if source.held.scan == scan {
             // A second name (a hard link): the first path is the better one.
-            if spot.bytes() == source.path {
+            if spot.raw() == source.path.0 {
                 source.held.spot = Some(spot);
             }
             return;
         }
         source.held.scan = scan;
         let folder = source.held.spot.as_ref().map(Spot::folder);
-        if folder != Some(spot.folder()) {
+        let stayed =
+            folder.is_some_and(|known| Arc::ptr_eq(known, spot.folder()) || known == spot.folder());
+        if !stayed {
             source.held.folder = round.folder_id(spot.folder());
         }
         source.held.spot = Some(spot);
@@ -481,7 +487,7 @@ impl Sources {
         // no pattern wants any more was never looked for.
         let unsealed = source.read.offset() != source.sealed.offset();
         let path = Path::new(OsStr::from_bytes(&source.path.0));
-        let unwanted = !self.watches.iter().any(|watch| watch.wants(path));
+        let unwanted = !self.finder.watches().iter().any(|watch| watch.wants(path));
         if unsealed || unwanted || self.is_claimed(key) {
             return;
         }

@@ -162,7 +162,7 @@ impl Source {
     /// Whether the file was last seen at the source's first path.
     pub(super) fn is_live(&self) -> bool {
         let spot = self.held.spot.as_ref();
-        spot.is_some_and(|spot| spot.bytes() == self.path)
+        spot.is_some_and(|spot| spot.raw() == self.path.0)
     }
 
     /// Whether all that is known of it is sealed.

@@ -235,3 +235,16 @@ fn many_idle_files_need_few_descriptors() {
     assert_eq!(desk.texts("0001"), ["1\nmore\n"]);
     assert_eq!(desk.texts("0002"), ["2\nmore\n"]);
 }
+
+#[test]
+fn a_file_with_two_names_is_read_once() {
+    let mut desk = Desk::with_streams(&[("narrow", &["z"]), ("wide", &["*"])]);
+    desk.append("a", "one\n");
+    std::fs::hard_link(desk.path("a"), desk.path("z")).unwrap();
+    desk.settle();
+    desk.remove("z");
+    desk.append("a", "two\n");
+    desk.settle();
+    assert_eq!(desk.texts("z"), ["one\ntwo\n"]);
+    assert_eq!(desk.archive.len(), 1);
+}
