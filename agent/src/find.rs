@@ -1,8 +1,10 @@
-//! Which files a stream wants: include and exclude patterns. [`walk`] finds what matches them.
+//! Which files a stream wants: include and exclude patterns. [`Finder`] finds what matches them.
 
-pub mod walk;
+mod spot;
+mod walk;
 
-pub use self::walk::{Finder, Found, Spot};
+pub use self::spot::Spot;
+pub use self::walk::{Finder, Found};
 
 use globset::{GlobBuilder, GlobMatcher};
 use ledger::name::Name;

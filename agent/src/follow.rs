@@ -6,13 +6,16 @@
 //! Reading moves a source's *read* position; only [`Sources::sealed`] moves the *sealed* one, so a
 //! batch that is thrown away costs nothing but a second read.
 
+mod absence;
 mod descriptors;
 mod held;
+mod lives;
 mod newcomers;
 mod read;
 mod scan;
 mod source;
 mod statement;
+mod strangers;
 #[cfg(test)]
 mod tests;
 pub mod verdict;

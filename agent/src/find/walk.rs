@@ -4,13 +4,13 @@
 //! choose what the agent reads. A folder whose times stand still is not listed again for a while,
 //! so that idle files cost one look each and nothing more.
 
-use super::Watch;
+use super::{Spot, Watch};
 use crate::sys::{self, Stat};
 use ledger::Moment;
 use ledger::entry::PathBytes;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
-use std::fs::{File, FileType};
+use std::fs::FileType;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -29,49 +29,6 @@ const SETTLED_S: u64 = 2;
 /// A listing is renewed after so long even if nothing seems to have changed: not every file system
 /// keeps its folders' times.
 const LISTING_KEPT_S: u64 = 60;
-
-/// A name that led to a file, and the part of it that the operator wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spot {
-    path: Arc<Path>,
-    folder: Arc<Path>,
-    root: Arc<Path>,
-}
-
-impl Spot {
-    /// The whole path.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The path as the archive holds it.
-    #[must_use]
-    pub fn bytes(&self) -> PathBytes {
-        PathBytes(self.raw().to_vec())
-    }
-
-    /// The path's bytes.
-    #[must_use]
-    pub fn raw(&self) -> &[u8] {
-        self.path.as_os_str().as_bytes()
-    }
-
-    /// The folder it is in.
-    #[must_use]
-    pub fn folder(&self) -> &Arc<Path> {
-        &self.folder
-    }
-
-    /// Opens it for reading, with no symbolic link below the fixed part.
-    ///
-    /// # Errors
-    /// As the system says.
-    pub fn open(&self) -> io::Result<File> {
-        let below = self.path.strip_prefix(&self.root).unwrap_or(&self.path);
-        sys::open_log(&self.root, below)
-    }
-}
 
 /// What a walk found.
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@ use crate::sys::{self, Stat};
 use ledger::name::Epoch;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// First bytes of a file kept in memory, to tell quickly that another is no copy of it.
@@ -43,6 +44,21 @@ pub(super) enum OpenFault {
 }
 
 impl Held {
+    /// A file not looked at yet, as far as this run goes.
+    pub(super) fn new(id: FileId, folder: Option<FolderId>) -> Self {
+        Self {
+            id,
+            file: None,
+            spot: None,
+            folder,
+            stat: None,
+            size: 0,
+            grown_ms: 0,
+            head: Vec::new(),
+            scan: 0,
+        }
+    }
+
     /// The descriptor, opened again by name if it was closed. A file of another identity under that
     /// name is not taken for it.
     pub(super) fn open(&mut self, boot_id: Epoch) -> Result<Arc<File>, OpenFault> {
@@ -93,5 +109,28 @@ impl Held {
     /// Milliseconds since it last grew.
     pub(super) fn quiet_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.grown_ms)
+    }
+
+    /// Whether the file begins with the first bytes known of it.
+    pub(super) fn has_head(&self, file: &File) -> io::Result<bool> {
+        let mut head = [0; HEAD_MAX];
+        let len = file.read_at(&mut head, 0)?;
+        Ok(self.agrees(&head[..len]))
+    }
+
+    /// Reads the first bytes, as far as they are not known.
+    pub(super) fn read_head(&mut self, boot_id: Epoch) {
+        let known = self.head.len() as u64;
+        if known >= (HEAD_MAX as u64).min(self.size) {
+            return;
+        }
+        let Ok(file) = self.open(boot_id) else {
+            return;
+        };
+        let mut head = [0; HEAD_MAX];
+        // What cannot be read now is read later; until then no file is taken for its copy.
+        if let Ok(len) = file.read_at(&mut head, 0) {
+            self.head = head[..len].to_vec();
+        }
     }
 }

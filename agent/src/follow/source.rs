@@ -134,15 +134,8 @@ impl Source {
             amid: cursor.content.amid,
         };
         let held = Held {
-            id: cursor.file,
-            file: None,
-            spot: None,
-            folder: cursor.seen.folder,
-            stat: None,
             size: cursor.seen.size,
-            grown_ms: 0,
-            head: Vec::new(),
-            scan: 0,
+            ..Held::new(cursor.file, cursor.seen.folder)
         };
         Self {
             stream,
