@@ -151,8 +151,15 @@ impl Agent {
         // A second look, for a rotation that the first look fell into.
         for _ in 0..2 {
             self.scan(now());
-            while self.turn(Mode::Drain)? {
-                self.keep_up(now())?;
+            loop {
+                while self.turn(Mode::Drain)? {
+                    self.keep_up(now())?;
+                }
+                // A full spool may hold what has long been in the store.
+                let full = self.streams.iter().any(|stream| stream.full);
+                if !full || !self.delete_old(now()) {
+                    break;
+                }
             }
         }
         let mut unfinished = self.undone();
@@ -175,9 +182,7 @@ impl Agent {
                 unfinished.0.push(why);
             }
         }
-        if let Err(error) = self.write_snapshot(now()) {
-            tracing::warn!(%error, "no snapshot at the end: the next start reads more of the spool");
-        }
+        self.save(now());
         self.write_status(now(), false);
         Ok(unfinished)
     }

@@ -10,7 +10,7 @@ use crate::seal::{SealError, Sealer};
 use crate::spool::{Layout, Spool};
 use ledger::entry::{Entry, Flags};
 use ledger::manifest::{Event, EventKind, Manifest, Source, Via};
-use ledger::name::{Epoch, Name};
+use ledger::name::{Epoch, Name, Slot};
 use ledger::receipt::{Held, Receipt};
 use ledger::{Digest, Moment, signature};
 use std::borrow::Cow;
@@ -172,8 +172,19 @@ impl World {
 
 /// A receipt as the archiver writes it.
 pub(crate) fn receipt(world: &World, epoch: Epoch, seq: u64, manifest_sha256: Digest) {
-    let folder = world.layout().receipts().join(format!("auth/{epoch}"));
-    std::fs::create_dir_all(&folder).unwrap();
+    let slot = Slot {
+        agent: agent(),
+        stream: stream(),
+        epoch,
+        seq,
+    };
+    receipt_for(&world.layout(), &slot, manifest_sha256);
+}
+
+/// The same for any batch.
+pub(crate) fn receipt_for(layout: &Layout, slot: &Slot, manifest_sha256: Digest) {
+    let path = layout.note(slot, "receipt");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let now = Moment::from_micros(0);
     let receipt = Receipt {
         manifest_sha256,
@@ -189,7 +200,7 @@ pub(crate) fn receipt(world: &World, epoch: Epoch, seq: u64, manifest_sha256: Di
         body: None,
     };
     let line = serde_json::to_vec(&receipt).unwrap();
-    std::fs::write(folder.join(format!("{seq:020}.receipt")), line).unwrap();
+    std::fs::write(path, line).unwrap();
 }
 
 pub(crate) fn source(to: u64) -> Source {

@@ -9,9 +9,9 @@ use crate::follow::{ReadBuffer, Sources};
 use crate::key::{self, KeyError};
 use crate::recover::{RecoverError, Recovered, Recovery};
 use crate::run::stream::Stream;
-use crate::run::upkeep::Upkeep;
+use crate::run::upkeep::{Upkeep, heads};
 use crate::seal::{SealError, Sealer};
-use crate::snapshot::{SnapshotError, Snapshots};
+use crate::snapshot::{Snapshot, SnapshotError, Snapshots};
 use crate::spool::{Layout, Spool, SpoolError};
 use host::clock;
 use host::lock::{Lock, LockError};
@@ -78,7 +78,9 @@ impl Agent {
             path: "/proc/sys/kernel/random/boot_id".into(),
             source,
         })?;
-        let (snapshots, recovered) = recover(config, &spool, public)?;
+        let (snapshots, snapshot) = Snapshots::open(&config.state)?;
+        let saved = heads(snapshot.iter().flat_map(|snapshot| &snapshot.chains));
+        let recovered = recover(config, &spool, public, snapshot)?;
         let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
         let mut sources = Sources::new(watches, boot_id);
         sources.restore(recovered.cursors);
@@ -108,7 +110,7 @@ impl Agent {
             closed: recovered.closed,
             buffer: ReadBuffer::new(),
             retry: None,
-            upkeep: Upkeep::default(),
+            upkeep: Upkeep::new(saved),
             troubles: BTreeMap::new(),
             started,
             lock,
@@ -134,8 +136,12 @@ fn take_lock(config: &Config) -> Result<Lock, RunError> {
     }
 }
 
-fn recover(config: &Config, spool: &Spool, key: Key) -> Result<(Snapshots, Recovered), RunError> {
-    let (snapshots, snapshot) = Snapshots::open(&config.state)?;
+fn recover(
+    config: &Config,
+    spool: &Spool,
+    key: Key,
+    snapshot: Option<Snapshot>,
+) -> Result<Recovered, RunError> {
     let names: Vec<Name> = config.streams.iter().map(|it| it.name.clone()).collect();
     let recovery = Recovery {
         layout: spool.layout(),
@@ -155,5 +161,5 @@ fn recover(config: &Config, spool: &Spool, key: Key) -> Result<(Snapshots, Recov
             .map_err(RecoverError::Random)
             .map_err(RunError::from)
     })?;
-    Ok((snapshots, recovered))
+    Ok(recovered)
 }

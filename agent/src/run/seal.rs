@@ -22,9 +22,7 @@ impl Agent {
             self.check_room(index)?;
         }
         self.finish_leaving();
-        if let Err(error) = self.write_snapshot(super::now()) {
-            tracing::warn!(%error, "no snapshot now; tried again later");
-        }
+        self.save(super::now());
         self.write_status(super::now(), true);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::limits::ROOM_RESUME;
 use crate::testing::audit::{audit, audit_epoch};
-use crate::testing::config;
+use crate::testing::{config, receipt_for};
 use ledger::manifest::{EventKind, Kind};
 use ledger::name::Name;
 use ledger::name::Slot;
@@ -344,4 +344,68 @@ fn what_was_discarded_is_read_and_sealed_again() {
     let audited = audit(&crate::spool::Layout::new(&config.spool), &name("all"));
     let path = dir.path().join("a.log").display().to_string();
     assert!(audited.file(&path) == lines);
+}
+
+/// Lines that hardly compress.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut roll: u32 = 7;
+    let byte = || {
+        roll = roll.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b'!' + u8::try_from(roll >> 26).unwrap()
+    };
+    let mut noise: Vec<u8> = std::iter::repeat_with(byte).take(bytes).collect();
+    noise
+        .iter_mut()
+        .skip(999)
+        .step_by(1000)
+        .for_each(|byte| *byte = b'\n');
+    noise
+}
+
+/// Gives every sealed batch of the stream a receipt, as the archiver does.
+fn receipt_all(config: &Config, stream: &str) {
+    let layout = crate::spool::Layout::new(&config.spool);
+    for manifest in audit(&layout, &name(stream)).manifests {
+        let file = std::fs::read(layout.batch(&manifest.slot()).join("manifest")).unwrap();
+        let (line, _) = ledger::signature::split(&file).unwrap();
+        receipt_for(&layout, &manifest.slot(), ledger::Digest::of(line));
+    }
+}
+
+#[test]
+fn a_full_spool_drains_once_what_is_in_the_store_may_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = made(dir.path(), &[("all", "*.log")]);
+    config.spool_cap = 5 << 20;
+    let lines = noise(5_000_000);
+    let path = dir.path().join("a.log");
+    std::fs::write(&path, &lines).unwrap();
+    let unfinished = Agent::open(&config).unwrap().drain().unwrap();
+    assert!(
+        unfinished.0[1].contains("the spool is full"),
+        "{unfinished:?}"
+    );
+    let layout = crate::spool::Layout::new(&config.spool);
+    let before = audit(&layout, &name("all"));
+    receipt_all(&config, "all");
+    assert_eq!(
+        Agent::open(&config).unwrap().drain().unwrap(),
+        Unfinished::default()
+    );
+    // What is left begins amid the chain; with what went it is the whole file.
+    let after = audit(&layout, &name("all"));
+    let kept = after.manifests[0].seq;
+    assert!(kept > 0, "nothing was deleted");
+    let path = path.display().to_string();
+    let went = before
+        .manifests
+        .iter()
+        .filter(|manifest| manifest.seq < kept);
+    let went: u64 = went
+        .flat_map(|manifest| &manifest.sources)
+        .map(|it| it.to - it.from)
+        .sum();
+    let went = usize::try_from(went).unwrap();
+    assert!(before.file(&path)[..went] == lines[..went]);
+    assert!(after.file(&path) == lines[went..]);
 }

@@ -1,6 +1,7 @@
 //! What goes on beside reading: heartbeats, snapshots, the archiver's answers, deletion, status.
 
 use super::{Agent, RunError, millis};
+use crate::chain::Chain;
 use crate::follow::Now;
 use crate::limits::{
     SNAPSHOT_EVERY, STATUS_EVERY, STATUS_SOURCES_MAX, UPKEEP_EVERY, UPKEEP_EVERY_FULL,
@@ -23,8 +24,27 @@ pub(super) struct Upkeep {
     saved_boot_ms: u64,
     told_boot_ms: u64,
     /// Newest batch of each stream in the newest snapshot, and in the one before.
-    saved: BTreeMap<Name, (Epoch, u64)>,
-    covered: BTreeMap<Name, (Epoch, u64)>,
+    saved: Heads,
+    covered: Heads,
+}
+
+/// By stream, its newest batch.
+pub(super) type Heads = BTreeMap<Name, (Epoch, u64)>;
+
+/// Where these chains stand.
+pub(super) fn heads<'a>(chains: impl IntoIterator<Item = &'a Chain>) -> Heads {
+    let head = |chain: &Chain| (chain.stream.clone(), (chain.epoch, chain.head.seq));
+    chains.into_iter().map(head).collect()
+}
+
+impl Upkeep {
+    /// For an agent that starts from a snapshot with these heads.
+    pub(super) fn new(saved: Heads) -> Self {
+        Self {
+            saved,
+            ..Self::default()
+        }
+    }
 }
 
 impl Agent {
@@ -44,18 +64,10 @@ impl Agent {
         if is_due(self.upkeep.looked_boot_ms, every, now) {
             self.upkeep.looked_boot_ms = now.boot_ms;
             self.look_for_notes();
-            // Old batches can only go once newer snapshots know what came after them.
-            if full && self.upkeep.saved != self.newest() {
-                self.upkeep.unsaved = true;
-                self.upkeep.saved_boot_ms = 0;
-            }
-            self.prune(full, now);
+            self.delete_old(now);
         }
         if self.upkeep.unsaved && is_due(self.upkeep.saved_boot_ms, SNAPSHOT_EVERY, now) {
-            self.upkeep.saved_boot_ms = now.boot_ms;
-            if let Err(error) = self.write_snapshot(now) {
-                tracing::warn!(%error, "no snapshot now; tried again later");
-            }
+            self.save(now);
         }
         if self.upkeep.changed && is_due(self.upkeep.told_boot_ms, STATUS_EVERY, now) {
             self.write_status(now, true);
@@ -108,15 +120,19 @@ impl Agent {
         }
     }
 
-    fn newest(&self) -> BTreeMap<Name, (Epoch, u64)> {
+    fn newest(&self) -> Heads {
         let open = self.streams.iter().filter_map(|stream| stream.chain());
-        let all = open.chain(&self.closed);
-        all.map(|chain| (chain.stream.clone(), (chain.epoch, chain.head.seq)))
-            .collect()
+        heads(open.chain(&self.closed))
     }
 
-    fn prune(&mut self, full: bool, now: Now) {
+    /// Deletes what may go; whether anything went.
+    pub(super) fn delete_old(&mut self, now: Now) -> bool {
+        let full = self.streams.iter().any(|stream| stream.full);
+        // Old batches can only go once both kept snapshots know what came after them.
         let newest = self.newest();
+        if full && (self.upkeep.saved != newest || self.upkeep.covered != newest) {
+            self.save(now);
+        }
         let keep = Keep {
             agent: &self.config.agent,
             covered: &self.upkeep.covered,
@@ -129,18 +145,29 @@ impl Agent {
             now: now.wall,
         };
         match prune(&mut self.spool, &keep) {
-            Ok(0) => {}
+            Ok(0) => return false,
             Ok(gone) => {
                 tracing::info!(gone, "batches that are in the store were deleted");
                 self.upkeep.changed = true;
+                return true;
             }
             Err(error) => {
-                tracing::warn!(%error, "old batches cannot be deleted; tried again later")
+                tracing::warn!(%error, "old batches cannot be deleted; tried again later");
             }
+        }
+        false
+    }
+
+    /// Writes a snapshot. Without one nothing is lost: the next start reads more of the spool, and
+    /// old batches stay until it can be written.
+    pub(super) fn save(&mut self, now: Now) {
+        self.upkeep.saved_boot_ms = now.boot_ms;
+        if let Err(error) = self.write_snapshot() {
+            tracing::warn!(%error, "no snapshot now; tried again later");
         }
     }
 
-    pub(super) fn write_snapshot(&mut self, now: Now) -> Result<(), SnapshotError> {
+    fn write_snapshot(&mut self) -> Result<(), SnapshotError> {
         let open = self
             .streams
             .iter()
@@ -152,7 +179,6 @@ impl Agent {
         };
         self.snapshots.write(&snapshot)?;
         self.upkeep.unsaved = false;
-        self.upkeep.saved_boot_ms = now.boot_ms;
         let newest = self.newest();
         self.upkeep.covered = std::mem::replace(&mut self.upkeep.saved, newest);
         Ok(())
