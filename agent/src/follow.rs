@@ -8,6 +8,7 @@
 
 mod absence;
 mod descriptors;
+mod heads;
 mod held;
 mod lives;
 mod newcomers;

@@ -106,7 +106,7 @@ impl Sources {
         stat: Stat,
         ambiguous: bool,
         now_ms: u64,
-    ) {
+    ) -> SourceKey {
         held.looked(stat, now_ms);
         held.read_head(self.boot_id);
         self.opened += usize::from(held.file.is_some());
@@ -116,6 +116,7 @@ impl Sources {
             self.touch(key);
         }
         self.close_surplus();
+        key
     }
 
     /// Nothing more will come of the source.

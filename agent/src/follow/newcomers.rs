@@ -1,6 +1,7 @@
 //! Files seen for the first time: a new log, the copy of a known one, or a copy still in the making,
 //! which waits, held open, until it can be told.
 
+use super::heads::Heads;
 use super::held::{HEAD_MAX, Held, OpenFault};
 use super::scan::Round;
 use super::source::{Reach, Source};
@@ -107,9 +108,15 @@ impl Sources {
     pub(super) fn judge_newcomers(&mut self, round: &mut Round) {
         let mut all = std::mem::take(&mut self.newcomers);
         all.sort_by(|a, b| a.path.cmp(&b.path));
+        if all.is_empty() {
+            return;
+        }
+        let is_read = |source: &Source| source.read.offset() > 0 && !source.spent;
+        let read = self.sources.iter().filter(|(_, source)| is_read(source));
+        let read: Vec<SourceKey> = read.map(|(key, _)| *key).collect();
         let mut known = Vec::new();
         for (at, mut new) in all.into_iter().enumerate() {
-            match self.recall(&mut new, round) {
+            match self.recall(&mut new, &read, round) {
                 Ok(()) => {
                     if at >= WAITING_MAX {
                         new.held.file = None;
@@ -135,13 +142,24 @@ impl Sources {
                 *rivals.witnesses.entry(key).or_default() += 1;
             }
         }
+        let mut heads = Heads::default();
+        for (key, source) in &self.sources {
+            heads.insert(*key, source);
+        }
         let mut waiting = Vec::new();
         for mut new in known {
-            match self.fate(&mut new, &rivals, round) {
+            match self.fate(&mut new, &rivals, &heads, round) {
                 Fate::Waits => waiting.push(new),
                 Fate::Gone => {}
                 Fate::Adopted(key) => self.adopt(key, new),
-                Fate::Fresh { ambiguous } => self.settle_in(new, ambiguous, round),
+                Fate::Fresh { ambiguous } => {
+                    let key = self.settle_in(new, ambiguous, round);
+                    if let Some((key, source)) =
+                        key.and_then(|key| self.sources.get_key_value(&key))
+                    {
+                        heads.insert(*key, source);
+                    }
+                }
             }
         }
         // Empty files are many and hold nothing: they give way first.
@@ -151,7 +169,12 @@ impl Sources {
     }
 
     /// Looks at a newcomer, and which sources' content it holds.
-    fn recall(&self, new: &mut Newcomer, round: &Round) -> Result<(), OpenFault> {
+    fn recall(
+        &self,
+        new: &mut Newcomer,
+        read: &[SourceKey],
+        round: &Round,
+    ) -> Result<(), OpenFault> {
         if new.held.scan != self.scan {
             new.held.spot = None;
             new.held.scan = self.scan;
@@ -163,10 +186,12 @@ impl Sources {
         new.matches.clear();
         let file = new.held.open(self.boot_id)?;
         let first = ledger::Digest::of(&head);
-        for (key, source) in &self.sources {
-            let offset = source.read.offset();
-            let comparable = offset > 0 && offset <= new.held.size && !source.spent;
-            if !comparable || matches!(source.reach, Reach::Over { .. }) {
+        for key in read {
+            let Some(source) = self.sources.get(key) else {
+                continue;
+            };
+            let too_short = new.held.size < source.read.offset();
+            if too_short || matches!(source.reach, Reach::Over { .. }) {
                 continue;
             }
             let known = &source.held.head;
@@ -182,12 +207,18 @@ impl Sources {
         Ok(())
     }
 
-    fn fate(&mut self, new: &mut Newcomer, rivals: &Rivals, round: &mut Round) -> Fate {
+    fn fate(
+        &mut self,
+        new: &mut Newcomer,
+        rivals: &Rivals,
+        heads: &Heads,
+        round: &mut Round,
+    ) -> Fate {
         let (size, linked) = (new.held.size, new.links() > 0);
         if size == 0 {
             return if linked { Fate::Waits } else { Fate::Gone };
         }
-        let like = match self.likeness(new) {
+        let like = match self.likeness(new, heads) {
             Ok(like) => like,
             Err(error) => {
                 round.fault(&new.path, &error);
@@ -273,7 +304,7 @@ impl Sources {
 
     /// The live source whose file the newcomer so far equals the beginning of. A file at a source's
     /// own first path replaces that source's file and is no copy of it.
-    fn likeness(&mut self, new: &mut Newcomer) -> io::Result<Option<SourceKey>> {
+    fn likeness(&mut self, new: &mut Newcomer, heads: &Heads) -> io::Result<Option<SourceKey>> {
         let (size, boot_id) = (new.held.size, self.boot_id);
         let file = match new.held.open(boot_id) {
             Ok(file) => file,
@@ -281,16 +312,22 @@ impl Sources {
             Err(OpenFault::Io(error)) => return Err(error),
         };
         let (head, path) = (&new.held.head, &new.path);
-        let near = |source: &Source| {
-            let live = source.reach == Reach::Here && !source.spent && source.held.size >= size;
-            live && source.path != *path && source.held.head.starts_with(head)
+        let is_near = |key: &SourceKey| {
+            self.sources.get(key).is_some_and(|source| {
+                let live = source.reach == Reach::Here && !source.spent;
+                live && source.held.size >= size && source.path != *path
+            })
         };
-        let near = self.sources.iter().filter(|(_, source)| near(source));
-        let mut keys: Vec<_> = near.map(|(key, _)| *key).collect();
         // The one it was like before comes first.
-        let before = new.witness.map(|(key, _)| key);
-        keys.sort_by_key(|key| Some(*key) != before);
-        for key in keys.into_iter().take(COMPARED_MAX) {
+        let before = new.witness.map(|(key, _)| key).filter(is_near);
+        let others = heads.beginning_with(head).filter(is_near);
+        let others = others.filter(|key| Some(*key) != before);
+        let keys: Vec<_> = before
+            .into_iter()
+            .chain(others)
+            .take(COMPARED_MAX)
+            .collect();
+        for key in keys {
             let Some(source) = self.sources.get_mut(&key) else {
                 continue;
             };
@@ -347,10 +384,8 @@ impl Sources {
         self.close_surplus();
     }
 
-    fn settle_in(&mut self, new: Newcomer, ambiguous: bool, round: &Round) {
-        if let Some(stat) = new.held.stat {
-            let now_ms = round.now_ms;
-            self.begin(new.watch, new.path, new.held, stat, ambiguous, now_ms);
-        }
+    fn settle_in(&mut self, new: Newcomer, ambiguous: bool, round: &Round) -> Option<SourceKey> {
+        let (stat, now_ms) = (new.held.stat?, round.now_ms);
+        Some(self.begin(new.watch, new.path, new.held, stat, ambiguous, now_ms))
     }
 }

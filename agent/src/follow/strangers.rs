@@ -101,7 +101,8 @@ impl Sources {
         let Some(source) = fits.and_then(|key| self.sources.get_mut(&key)) else {
             let path = held.spot.as_ref().map(Spot::bytes);
             let path = path.unwrap_or(PathBytes(Vec::new()));
-            return self.begin(watch, path, held, stat, false, round.now_ms);
+            self.begin(watch, path, held, stat, false, round.now_ms);
+            return;
         };
         held.size = source.held.size;
         held.looked(stat, round.now_ms);
