@@ -29,6 +29,29 @@ fn other_signature(key: &PrivateKey, namespace: &str, hash: HashAlg, line: &[u8]
     signature.to_pem(LineEnding::LF).unwrap()
 }
 
+/// Other spellings of the block's armor, with what is wrong about each.
+fn armors(block: &str, blob: &[u8]) -> [(&'static str, &'static str, String); 5] {
+    [
+        ("armor-rewrapped", "base64 in lines of 76", armor(blob, 76)),
+        (
+            "armor-crlf",
+            "lines end in CR LF",
+            block.replace('\n', "\r\n"),
+        ),
+        (
+            "armor-cut",
+            "no LF after the END line",
+            block.trim_end().into(),
+        ),
+        (
+            "armor-trailing",
+            "bytes after the END line",
+            format!("{block}x\n"),
+        ),
+        ("armor-twice", "a second armor", format!("{block}{block}")),
+    ]
+}
+
 /// One of each.
 pub(super) fn signatures(stop: &Manifest) -> Vec<Refused> {
     let key = private(42);
@@ -48,38 +71,14 @@ pub(super) fn signatures(stop: &Manifest) -> Vec<Refused> {
     };
     let sha256 = other_signature(&key, NAMESPACE, HashAlg::Sha256, &line);
     let for_files = other_signature(&key, "file", HashAlg::Sha512, &line);
-    vec![
+    let spelled = armors(&block, &blob).map(|(name, why, block)| refused(name, why, with(block)));
+    let mut all = vec![
         Refused {
             name: "key-of-another",
             by: "signers",
             why: "a good signature by a key that allowed_signers does not name",
             file: sealed(stop, &private(43)).1,
         },
-        refused(
-            "armor-rewrapped",
-            "base64 in lines of 76",
-            with(armor(&blob, 76)),
-        ),
-        refused(
-            "armor-crlf",
-            "lines end in CR LF",
-            with(block.replace('\n', "\r\n")),
-        ),
-        refused(
-            "armor-cut",
-            "no LF after the END line",
-            with(block.trim_end().into()),
-        ),
-        refused(
-            "armor-trailing",
-            "bytes after the END line",
-            with(format!("{block}x\n")),
-        ),
-        refused(
-            "armor-twice",
-            "a second armor",
-            with(format!("{block}{block}")),
-        ),
         refused(
             "reserved-filled",
             "the reserved field is not empty",
@@ -104,7 +103,9 @@ pub(super) fn signatures(stop: &Manifest) -> Vec<Refused> {
         ),
         refused("line-altered", "another line than was signed", other_line),
         refused("signature-missing", "no signature at all", line.clone()),
-    ]
+    ];
+    all.extend(spelled);
+    all
 }
 
 /// The offset of the reserved field's length, after preamble, version, key and namespace.
