@@ -28,6 +28,17 @@ pub(super) struct Archived {
     pub(super) continued: bool,
 }
 
+/// One entry's worth, as taken.
+#[derive(Debug)]
+struct Taken {
+    stream: Name,
+    id: u64,
+    offset: u64,
+    cont: bool,
+    /// With its LF.
+    bytes: Vec<u8>,
+}
+
 pub(super) struct Desk {
     pub(super) dir: tempfile::TempDir,
     watches: Vec<Watch>,
@@ -36,8 +47,8 @@ pub(super) struct Desk {
     pub(super) epoch: Epoch,
     pub(super) now_ms: u64,
     buffer: ReadBuffer,
-    /// Taken and not yet sealed: source id, offset, bytes with their LF.
-    pending: Vec<(Name, u64, u64, Vec<u8>)>,
+    /// Taken and not yet sealed.
+    pending: Vec<Taken>,
     pub(super) archive: BTreeMap<(Name, Epoch, u64), Archived>,
     /// Snapshot, then batches.
     pub(super) cursors: Vec<Cursor>,
@@ -168,8 +179,13 @@ impl Desk {
             if !piece.flags.open {
                 bytes.push(b'\n');
             }
-            self.pending
-                .push((stream.clone(), view.id, piece.offset, bytes));
+            self.pending.push(Taken {
+                stream: stream.clone(),
+                id: view.id,
+                offset: piece.offset,
+                cont: piece.flags.cont,
+                bytes,
+            });
         }
         self.sources.take(key, &self.buffer, &pieces);
     }
@@ -187,7 +203,8 @@ impl Desk {
 
     fn check(&mut self, stream: &Name, statement: &Statement) {
         let pending = std::mem::take(&mut self.pending);
-        let (mine, other): (Vec<_>, Vec<_>) = pending.into_iter().partition(|p| p.0 == *stream);
+        let of_stream = |taken: &Taken| taken.stream == *stream;
+        let (mine, other): (Vec<_>, Vec<_>) = pending.into_iter().partition(of_stream);
         self.pending = other;
         let mut mine = mine;
         for source in &statement.sources {
@@ -216,12 +233,17 @@ impl Desk {
             );
             while (archived.bytes.len() as u64) < source.to {
                 let at = archived.bytes.len() as u64;
-                let is_next = |(_, id, offset, _): &(Name, u64, u64, Vec<u8>)| {
-                    *id == source.id && *offset == at
-                };
+                let is_next = |taken: &Taken| taken.id == source.id && taken.offset == at;
                 let of_source = |e: &&Event| e.source == Some(source.id) && e.from == Some(at);
                 if let Some(next) = mine.iter().position(is_next) {
-                    archived.bytes.extend(mine.remove(next).3);
+                    let taken = mine.remove(next);
+                    // After a gap, `?` here, the flag is free.
+                    if let Some(before) = archived.bytes.last().filter(|byte| **byte != b'?') {
+                        assert_eq!(taken.cont, *before != b'\n', "cont at {at}");
+                    } else if at == 0 {
+                        assert!(!taken.cont);
+                    }
+                    archived.bytes.extend(taken.bytes);
                 } else {
                     let gap = statement
                         .events

@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, Happened};
 use crate::follow::Mode;
+use crate::follow::descriptors::OPEN_MAX;
 use ledger::manifest::{EventKind, Reason};
 use std::io::Write;
 
@@ -412,4 +413,46 @@ fn a_drain_decides_all_without_waiting() {
     let echo = ("a.1".into(), EventKind::Ambiguous, None, None, None);
     assert_eq!(desk.events(), [gap(Reason::Truncated, "cut", 4), echo]);
     assert!(desk.sources.health().iter().all(|s| s.read >= s.size));
+}
+
+#[test]
+fn bytes_that_came_after_the_look_are_proven_by_the_read() {
+    let mut desk = Desk::new(&["a"]);
+    let first = lines("first", 6_000);
+    desk.append("a", &first);
+    step(&mut desk);
+    desk.append("a", "unread\n");
+    desk.scan();
+    desk.truncate("a", 0);
+    let second = lines("second", 9_000);
+    desk.append("a", &second);
+    desk.read(Mode::Drain);
+    desk.seal();
+    assert_eq!(desk.texts("a"), [first.as_str()]);
+    desk.settle();
+    assert_eq!(desk.texts("a"), [first.clone(), second]);
+    assert_eq!(desk.events(), [gap(Reason::Truncated, "a", first.len())]);
+}
+
+#[test]
+fn descriptors_of_deleted_files_are_kept_while_others_are_closed() {
+    let mut desk = Desk::new(&["*"]);
+    let count = OPEN_MAX;
+    for n in 0..count {
+        desk.append(&format!("{n:04}"), format!("{n}\n"));
+    }
+    step(&mut desk);
+    for n in 0..count {
+        let name = format!("{n:04}");
+        desk.append(&name, "unread\n");
+        desk.remove(&name);
+    }
+    for n in 0..200 {
+        desk.append(&format!("new{n:04}"), format!("new {n}\n"));
+    }
+    desk.settle();
+    for n in 0..count {
+        assert_eq!(desk.texts(&format!("{n:04}")), [format!("{n}\nunread\n")]);
+    }
+    assert!(desk.events().is_empty(), "{:?}", desk.events());
 }
