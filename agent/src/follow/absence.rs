@@ -1,7 +1,7 @@
 //! Sources whose file is out of reach, or rests: whether they are over.
 
 use super::scan::Round;
-use super::source::Reach;
+use super::source::{Reach, Source};
 use super::verdict::{self, Absence, Absent, QUIET_MS, UNNAMED_HELD_MS};
 use super::{SourceKey, Sources};
 use ledger::manifest::Reason;
@@ -15,7 +15,8 @@ impl Sources {
         let keys: Vec<_> = self.sources.keys().copied().collect();
         let mut awaited = 0;
         for key in keys {
-            let claimed = self.is_claimed(key);
+            let robbed = |source: &Source| matches!(source.reach, Reach::Robbed { .. });
+            let claimed = self.sources.get(&key).is_some_and(robbed) && self.is_claimed(key);
             let Some(source) = self.sources.get_mut(&key) else {
                 continue;
             };
