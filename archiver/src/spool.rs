@@ -190,7 +190,10 @@ impl Spool {
         memory.outlook = order::outlook(&views);
         memory.expected = memory.outlook.expected;
         memory.epochs = epochs;
-        memory.looked = Some(now);
+        // An epoch's folder is there before its genesis is. Seen in between, it tells nothing of what
+        // to expect, so it is looked at each time until it does.
+        let all_begun = views.values().all(|view| !view.sealed.is_empty());
+        memory.looked = all_begun.then_some(now);
         Ok(())
     }
 

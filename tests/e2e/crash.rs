@@ -25,6 +25,9 @@ const TRIES: usize = 200;
 /// How long a process may take to come to the step that is aimed at.
 const AIM: Duration = Duration::from_secs(10);
 
+/// The same after an outage, in which the archiver's waits have doubled up to a minute.
+const AIM_AFTER_OUTAGE: Duration = Duration::from_secs(90);
+
 /// A kill comes this long at most after its step was seen.
 const AFTER_STEP_US: u64 = 3000;
 
@@ -174,7 +177,7 @@ impl<'a> Stage<'a> {
             victim.kill();
             (*victim, from) = (start_agent(site), 0);
         }
-        aim(victim, phase.steps(), from)?;
+        aim(victim, phase.steps(), from, AIM)?;
         thread::sleep(Duration::from_micros(dice.below(AFTER_STEP_US)));
 
         let pending = site.unreceipted();
@@ -206,10 +209,10 @@ fn start_archiver(site: &Site) -> Running {
     site.start(site.archive_command(&["-vv"]), "archiver")
 }
 
-/// Waits until a process logs `words` after its first `from` bytes.
-fn aim(victim: &mut Running, words: &str, from: usize) -> Option<()> {
+/// Waits until a process logs `words` after its first `from` bytes; `None` when `limit` is over.
+fn aim(victim: &mut Running, words: &str, from: usize, limit: Duration) -> Option<()> {
     let began = Instant::now();
-    while began.elapsed() < AIM {
+    while began.elapsed() < limit {
         let log = victim.log();
         assert!(
             victim.is_alive(),
@@ -334,7 +337,7 @@ fn a_server_killed_amid_uploads_gets_everything_in_the_end() {
         let mut stage = Stage::open(&site);
         for kill in 0..SERVER_KILLS {
             let from = stage.archiver.log().len();
-            aim(&mut stage.archiver, "step=\"put.", from)
+            aim(&mut stage.archiver, "step=\"put.", from, AIM_AFTER_OUTAGE)
                 .unwrap_or_else(|| panic!("no upload before kill {kill}"));
             thread::sleep(Duration::from_micros(dice.below(AFTER_STEP_US)));
             minio.kill();
