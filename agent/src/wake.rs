@@ -1,53 +1,84 @@
-//! Sleeping until something may have happened: inotify on the folders of logs, a timeout behind it.
+//! Sleeping until something may have happened: `notify` on the folders of logs, a timeout behind it.
 //!
 //! Only a wake-up: what happened is found out by looking. A lost or overflowing event costs one poll
 //! interval, so no event is ever read for what it says.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-use rustix::io::Errno;
+use notify::{Config, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use std::collections::BTreeSet;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
-
-/// Bytes of events thrown away at a time.
-const EVENTS: usize = 16 * 1024;
 
 /// Sleeps for the agent.
 #[derive(Debug)]
 pub struct Waker {
-    inotify: Option<OwnedFd>,
+    watch: Option<Watch>,
     /// The kernel's limit was told once.
     told: bool,
+}
+
+#[derive(Debug)]
+struct Watch {
+    watcher: RecommendedWatcher,
+    /// Raised by the watcher's thread. A descriptor, for a signal ends a poll and not a channel's wait.
+    bell: Arc<OwnedFd>,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Watch {
+    fn new() -> Result<Self, notify::Error> {
+        let flags = EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC;
+        let bell = Arc::new(eventfd(0, flags).map_err(io::Error::from)?);
+        let ring = Arc::clone(&bell);
+        let heard = move |event: notify::Result<Event>| {
+            // The agent's own opening and reading must not wake it.
+            if event.is_ok_and(|event| event.kind.is_access()) {
+                return;
+            }
+            // A full counter refuses, and rings already.
+            if let Err(error) = rustix::io::write(&*ring, &1u64.to_ne_bytes()) {
+                tracing::trace!(%error, "the bell rings already");
+            }
+        };
+        let watcher = RecommendedWatcher::new(heard, Config::default())?;
+        Ok(Self {
+            watcher,
+            bell,
+            folders: BTreeSet::new(),
+        })
+    }
 }
 
 impl Waker {
     /// A waker without folders. Where the kernel refuses inotify, it only polls.
     #[must_use]
     pub fn new() -> Self {
-        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC);
-        if let Err(error) = &inotify {
+        let watch = Watch::new();
+        if let Err(error) = &watch {
             tracing::warn!(%error, "no inotify: new lines are found by polling alone");
         }
         Self {
-            told: inotify.is_err(),
-            inotify: inotify.ok(),
+            told: watch.is_err(),
+            watch: watch.ok(),
         }
     }
 
-    /// Wakes for changes in these folders. Asking again for the same ones costs little and covers
-    /// folders that were replaced.
+    /// Wakes for changes in these folders. One that was replaced under its name is polled until the
+    /// agent starts again.
     pub fn watch(&mut self, folders: &[PathBuf]) {
-        let Some(fd) = &self.inotify else { return };
-        let changes = WatchFlags::MODIFY
-            | WatchFlags::CREATE
-            | WatchFlags::MOVE
-            | WatchFlags::DELETE
-            | WatchFlags::ONLYDIR;
+        let Some(watch) = &mut self.watch else { return };
         for folder in folders {
-            match inotify::add_watch(fd, folder, changes) {
-                Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
-                Err(error) if self.told => {
+            if watch.folders.contains(folder) {
+                continue;
+            }
+            match watch.watcher.watch(folder, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    watch.folders.insert(folder.clone());
+                }
+                Err(error) if self.told || !is_limit(&error) => {
                     tracing::debug!(folder = %folder.display(), %error, "not watched");
                 }
                 Err(error) => {
@@ -69,20 +100,26 @@ impl Waker {
     /// Sleeps for at most `longest`, or until something changes or a signal comes. Whether it was
     /// woken by a change.
     pub fn sleep(&self, longest: Duration) -> bool {
-        let Some(fd) = &self.inotify else {
+        let Some(watch) = &self.watch else {
             self.pause(longest);
             return false;
         };
         let timeout = timespec(longest);
-        let woken = poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timeout));
+        let woken = poll(
+            &mut [PollFd::new(&*watch.bell, PollFlags::IN)],
+            Some(&timeout),
+        );
         if !woken.is_ok_and(|ready| ready > 0) {
             return false;
         }
-        let mut events = [0u8; EVENTS];
-        // Until the queue is empty: a bounded number of reads, for the kernel bounds the queue.
-        while rustix::io::read(fd, &mut events[..]).is_ok_and(|read| read > 0) {}
-        true
+        // One read stills an eventfd, however often it rang.
+        let mut rings = [0u8; 8];
+        rustix::io::read(&*watch.bell, &mut rings).is_ok()
     }
+}
+
+fn is_limit(error: &notify::Error) -> bool {
+    matches!(error.kind, ErrorKind::MaxFilesWatch)
 }
 
 fn timespec(duration: Duration) -> Timespec {
@@ -114,9 +151,12 @@ mod tests {
         let start = Instant::now();
         assert!(waker.sleep(Duration::from_secs(30)));
         assert!(start.elapsed() < Duration::from_secs(20));
+        // Writing is several events; they come together and then no more.
+        while waker.sleep(Duration::from_millis(200)) {}
+        drop(std::fs::read(dir.path().join("a.log")).unwrap());
         assert!(
-            !waker.sleep(Duration::from_millis(10)),
-            "events were thrown away"
+            !waker.sleep(Duration::from_millis(200)),
+            "reading wakes nobody"
         );
     }
 }
