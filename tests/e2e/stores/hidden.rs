@@ -1,8 +1,7 @@
 //! What a bucket's owner may do behind our back, and what the store still tells.
 
-use super::Stand;
 use super::rules::{list, put, put_if_absent, tomorrow};
-use super::{Ground, s3, shared};
+use super::{Ground, PAGE_SIZE, Stand, s3, shared};
 use archiver::store::{Store as _, StoreError, VersionKind};
 use harness::Minio;
 use harness::minio::root;
@@ -68,6 +67,24 @@ fn versions_are_read_under_newer_ones_and_markers() {
         store.put(put_if_absent(key, b"ours", until)).await.unwrap();
         assert_eq!(list(store, key).await.len(), 4);
     });
+}
+
+#[test]
+fn versions_of_one_key_fill_several_pages() {
+    let stand = Stand::in_bucket("hidden-many");
+    let (store, minio) = (&stand.store, server(&stand));
+    let bucket = minio.bucket("hidden-many");
+    let mut put: Vec<String> = (0..3 * PAGE_SIZE)
+        .map(|_| bucket.put("one/deep/probe/x", b"x"))
+        .collect();
+    let listed = minio.run(list(store, "probe/"));
+    let mut ids: Vec<String> = listed
+        .into_iter()
+        .map(|version| version.version_id)
+        .collect();
+    put.sort();
+    ids.sort();
+    assert_eq!(ids, put);
 }
 
 #[test]

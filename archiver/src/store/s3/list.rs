@@ -68,9 +68,9 @@ fn next_token(
         key,
         version_id: reply.next_version_id_marker.clone(),
     };
-    // Else we would go round for ever.
-    if asked.is_some_and(|asked| token.key < asked.key || token == *asked) {
-        return Err("a page whose next is not after it");
+    // Else we would go round for ever. Markers have no order: MinIO adds words of its own to the key.
+    if asked == Some(&token) {
+        return Err("a page whose next is itself");
     }
     Ok(token)
 }
@@ -211,7 +211,9 @@ mod tests {
             Ok(Some(token("b", "2")))
         );
         assert!(next(more(Some("b"), "1"), Some(&asked)).is_err());
-        assert!(next(more(Some("a"), "2"), Some(&asked)).is_err());
+        let own_words = token("b[minio_cache:v2,return:]", "2");
+        let next_words = more(Some("b[minio_cache:v2,id:1]"), "3");
+        assert!(next(next_words, Some(&own_words)).is_ok());
         assert!(next(more(None, "2"), None).is_err());
         assert!(next(more(Some("%"), "2"), None).is_err());
     }
