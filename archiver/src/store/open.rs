@@ -2,7 +2,7 @@
 //! are read.
 
 use super::credentials::FreshCredentials;
-use super::s3::{Limits, S3Store};
+use super::s3::{ANY_REGION, Limits, S3Store};
 use super::{
     Capability, DirectoryStore, Fetched, Location, Lock, OpenError, Page, Put, SetupFault, Store,
     StoreError, Stored, Token,
@@ -15,9 +15,6 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
 use ledger::Moment;
-
-/// The region to sign for where nothing names one.
-pub(super) const ANY_REGION: &str = "us-east-1";
 
 /// What a URL doesn't say.
 #[derive(Debug, Clone, Default)]

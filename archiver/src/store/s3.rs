@@ -9,7 +9,6 @@ mod request;
 mod setup;
 mod wire;
 
-use super::open::ANY_REGION;
 use super::{
     Answer, Capability, Fetched, Lock, LockMode, Page, Protection, Put, SetupFault, Store,
     StoreError, StoreOptions, Stored, Token,
@@ -36,6 +35,9 @@ pub(crate) use setup::DefaultLock;
 pub(crate) use setup::{BucketLock, BucketState};
 use std::sync::Arc;
 use wire::{ReplyWatch, SignedHash, StoreClock};
+
+/// The region to sign for where nothing names one.
+pub(super) const ANY_REGION: &str = "us-east-1";
 
 /// Versions of a page: S3's own most.
 const PAGE_SIZE: i32 = 1000;

@@ -1,83 +1,26 @@
 //! One epoch, manifest by manifest: which statement counts, whether the chain holds, what its end is.
 
+mod end;
+mod late;
+
 use super::bodies::Named;
-use super::body_queue::{BodyQueue, MissingRun};
+use super::body_queue::BodyQueue;
 use super::breaks;
 use super::candidate::{Reading, Refusal, Statement};
 use super::findings::Findings;
 use super::{Audit, refusals};
 use crate::store::{Store, Version};
-use ledger::Moment;
-use ledger::chain::{Break, Chain, Claim, Edge, Pulse, Seams, Silence, Step};
+use late::Lateness;
+use ledger::chain::{Break, Chain, Pulse, Silence, Step};
 use ledger::finding::{Code, Finding, Severity};
-use ledger::manifest::{EpochHead, Event, EventKind, Kind, Manifest};
+use ledger::manifest::{Event, EventKind, Kind, Manifest};
 use ledger::name::{Epoch, Name, Slot};
 use std::collections::BTreeSet;
 
+pub(super) use end::{EpochEnd, Genesis, MadeClaim, Tail};
+
 /// Seqs of unreadable or newer manifests that are remembered until the chain has passed them.
 const UNJUDGED_MAX: usize = 10_000;
-
-/// What a stream's links need to know of an epoch's genesis.
-#[derive(Debug, Clone)]
-pub(super) struct Genesis {
-    pub(super) prev_epoch: Vec<EpochHead>,
-    pub(super) stored_at: Moment,
-    pub(super) pulse: Pulse,
-    pub(super) retention_s: u64,
-    pub(super) retention_max_s: u64,
-    /// It has `rollback` or `state_lost`: its sources may begin before the end of those they continue.
-    pub(super) may_restate: bool,
-}
-
-/// An epoch's newest manifest.
-#[derive(Debug, Clone)]
-pub(super) struct Tail {
-    pub(super) stored_at: Moment,
-    pub(super) sealed: Moment,
-    pub(super) next_due: Option<Moment>,
-    pub(super) closed: bool,
-    pub(super) full: bool,
-}
-
-/// A claim, with what its first piece says of the byte before it.
-#[derive(Debug, Clone)]
-pub(super) struct MadeClaim {
-    pub(super) claim: Claim,
-    pub(super) stored_at: Moment,
-    pub(super) first_cont: Option<bool>,
-}
-
-/// What is left of an epoch once it has been followed.
-#[derive(Debug, Clone)]
-pub(super) struct EpochEnd {
-    pub(super) epoch: Epoch,
-    /// The oldest manifest that is there.
-    pub(super) first_seq: u64,
-    pub(super) genesis: Option<Genesis>,
-    /// The state after the seq that its successor names, or after its newest manifest.
-    pub(super) agreed: Chain,
-    pub(super) seams: Seams,
-    /// Its newest manifest's seq.
-    pub(super) head_seq: u64,
-    pub(super) tail: Tail,
-    pub(super) claims: Vec<MadeClaim>,
-    /// Bodies missing before the first and after the last that is there, in a copy.
-    pub(super) missing: MissingRun,
-}
-
-impl EpochEnd {
-    /// What stands before the next byte of a source, where the epoch was taken over.
-    pub(super) fn edge(&self, source: u64) -> Edge {
-        self.seams.edge(source)
-    }
-}
-
-/// Manifests in a row that reached the store long after they were sealed.
-struct LateRun {
-    first: u64,
-    last: u64,
-    most_s: u64,
-}
 
 /// An epoch while it is followed.
 pub(super) struct EpochWalk<S> {
@@ -94,7 +37,7 @@ pub(super) struct EpochWalk<S> {
     tail: Option<Tail>,
     bodies: BodyQueue<S>,
     claims: Vec<MadeClaim>,
-    late: Option<LateRun>,
+    lateness: Lateness,
     /// Refusals and markers where no statement is: how grave they are depends on what follows.
     undecided: Findings,
     unjudged: BTreeSet<u64>,
@@ -131,7 +74,7 @@ impl<S: Store + 'static> EpochWalk<S> {
             tail: None,
             bodies,
             claims: Vec::new(),
-            late: None,
+            lateness: Lateness::default(),
             undecided: Findings::default(),
             unjudged: BTreeSet::new(),
         }
@@ -169,7 +112,7 @@ impl<S: Store + 'static> EpochWalk<S> {
             refusals::needed(&mut self.undecided);
         }
         audit.findings.append(std::mem::take(&mut self.undecided));
-        self.report_late(audit);
+        audit.findings.extend(self.lateness.end());
         let has_successor = self.cut.is_some();
         let (seams, missing, first_conts) =
             self.bodies.finish(audit, head_seq, has_successor).await;
@@ -265,7 +208,7 @@ impl<S: Store + 'static> EpochWalk<S> {
         self.report_step(audit, &slot, statement, step);
         self.unjudged.clear();
         self.report_events(audit, &slot, manifest);
-        self.note_late(audit, &slot, statement);
+        self.note_late(audit, statement);
         audit.note_heads(statement);
         audit.count_manifest();
         self.tail = Some(Tail {
@@ -404,40 +347,11 @@ impl<S: Store + 'static> EpochWalk<S> {
         }
     }
 
-    fn note_late(&mut self, audit: &mut Audit<S>, slot: &Slot, statement: &Statement) {
-        if audit.judge.copy {
-            return;
+    fn note_late(&mut self, audit: &mut Audit<S>, statement: &Statement) {
+        if !audit.judge.copy {
+            let ended = self.lateness.note(&statement.manifest, statement.stored_at);
+            audit.findings.extend(ended);
         }
-        let manifest = &statement.manifest;
-        let delay_s = statement.stored_at.since_s(manifest.time.sealed);
-        if delay_s <= 3 * manifest.heartbeat_s {
-            self.report_late(audit);
-            return;
-        }
-        let run = self.late.get_or_insert(LateRun {
-            first: slot.seq,
-            last: slot.seq,
-            most_s: 0,
-        });
-        run.last = slot.seq;
-        run.most_s = run.most_s.max(delay_s);
-    }
-
-    fn report_late(&mut self, audit: &mut Audit<S>) {
-        let Some(run) = self.late.take() else {
-            return;
-        };
-        let message = format!(
-            "manifests {} reached the store up to {} s after they were sealed",
-            breaks::seqs(run.first, run.last),
-            run.most_s
-        );
-        let note = Finding::new(Code::Late, Severity::Note, message);
-        let note = note.in_epoch(&self.agent, &self.stream, self.epoch);
-        audit.findings.push(Finding {
-            seq: Some(run.first),
-            ..note
-        });
     }
 }
 
