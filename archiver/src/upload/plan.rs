@@ -125,6 +125,8 @@ pub(super) struct Plan {
     has_body: bool,
     /// The manifest's place is taken by something worthless: ours goes on top of it.
     on_top: bool,
+    /// The place was said to be taken, yet nothing stood there.
+    was_empty: bool,
     /// The manifest was there before us, so that its lock may be an older, shorter one.
     was_there: bool,
     body: Option<Placed>,
@@ -139,6 +141,7 @@ impl Plan {
             step: Step::Look,
             has_body,
             on_top: false,
+            was_empty: false,
             was_there: false,
             body: None,
             manifest: None,
@@ -228,7 +231,10 @@ impl Plan {
                 self.was_there = true;
             }
             Found::Fork(line) => return Err(Stop::Fork(line)),
-            Found::Squatter | Found::Nothing => self.on_top = true,
+            Found::Squatter => self.on_top = true,
+            // Gone since, or a server that is not yet itself after a crash: the condition stays, or
+            // ours could be there twice. The second time the server's word for it is worth nothing.
+            Found::Nothing => self.on_top = std::mem::replace(&mut self.was_empty, true),
         }
         Ok(self.next_put())
     }

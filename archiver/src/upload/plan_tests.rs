@@ -136,7 +136,7 @@ fn what_stands_in_the_manifests_place_decides() {
     for (found, expected) in [
         (Found::Fork(fork.clone()), Err(Stop::Fork(fork))),
         (Found::Squatter, Ok(PUT_ON_TOP)),
-        (Found::Nothing, Ok(PUT_ON_TOP)),
+        (Found::Nothing, Ok(PUT_MANIFEST)),
     ] {
         let turns = vec![
             (PUT_MANIFEST, Answer::Exists),
@@ -145,6 +145,19 @@ fn what_stands_in_the_manifests_place_decides() {
         let plan = Plan::new(false, false);
         assert_eq!(walk(plan, turns), expected, "{found:?}");
     }
+}
+
+#[test]
+fn a_place_that_is_taken_and_empty_is_claimed_once_more_before_ours_goes_on_top() {
+    let taken_and_empty = || {
+        [
+            (PUT_MANIFEST, Answer::Exists),
+            (Step::Compare, Answer::Found(Found::Nothing)),
+        ]
+    };
+    let turns = taken_and_empty().into_iter().chain(taken_and_empty());
+    let plan = Plan::new(false, false);
+    assert_eq!(walk(plan, turns.collect()), Ok(PUT_ON_TOP));
 }
 
 #[test]
