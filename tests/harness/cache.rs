@@ -27,14 +27,21 @@ fn installed(path: PathBuf) -> PathBuf {
     path
 }
 
+/// A program, by its name and the pin of its version.
+fn program(name: &str, version: &str) -> PathBuf {
+    installed(root().join("bin").join(format!("{name}-{}", pin(version))))
+}
+
 /// The MinIO server.
 #[must_use]
 pub fn minio() -> PathBuf {
-    installed(
-        root()
-            .join("bin")
-            .join(format!("minio-{}", pin("MINIO_VERSION"))),
-    )
+    program("minio", "MINIO_VERSION")
+}
+
+/// MinIO's client, which makes its users.
+#[must_use]
+pub fn mc() -> PathBuf {
+    program("mc", "MC_VERSION")
 }
 
 /// A folder for PYTHONPATH in which `import duckdb` works.

@@ -16,6 +16,7 @@ pub mod programs;
 pub mod rights;
 pub mod samples;
 pub mod site;
+pub mod users;
 pub mod wait;
 pub mod world;
 pub mod writer;

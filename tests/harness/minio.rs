@@ -10,6 +10,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Region, RequestChecksumCalculation};
 use std::future::Future;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -93,6 +94,11 @@ impl Minio {
     #[must_use]
     pub fn endpoint(&self) -> String {
         endpoint(self.port)
+    }
+
+    /// The server's own folder, for what goes away with it.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// The SDK's client, as root.

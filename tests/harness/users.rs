@@ -1,0 +1,78 @@
+//! Accounts of a MinIO with no more rights than a policy gives them, made as an operator makes them:
+//! by `mc admin`. Nothing here knows what a policy should say.
+
+use crate::cache;
+use crate::minio::{Account, Minio, root};
+use std::fs;
+use std::process::Command;
+
+/// What `mc` calls the server; MC_HOST_<this> says where it is.
+const ALIAS: &str = "local";
+
+impl Minio {
+    /// A new user `name`, whose only policy is the document `policy` (JSON).
+    ///
+    /// # Panics
+    /// When `mc` is not installed ("run ./test"), or the server refuses the user or the document.
+    #[must_use]
+    pub fn user(&self, name: &str, policy: &str) -> Account {
+        let account = Account {
+            key: name.to_owned(),
+            secret: format!("{name}-secret"),
+        };
+        let document = self.home().join(format!("{name}.json"));
+        fs::write(&document, policy).expect("a policy can be written");
+        let document = document.display().to_string();
+        self.admin(&["policy", "create", ALIAS, name, &document]);
+        self.admin(&["user", "add", ALIAS, name, &account.secret]);
+        self.admin(&["policy", "attach", ALIAS, name, "--user", name]);
+        account
+    }
+
+    /// Runs `mc admin` as root, with nothing of the developer's environment or settings.
+    fn admin(&self, args: &[&str]) {
+        let address = self.endpoint().replace("http://", "");
+        let Account { key, secret } = root();
+        let output = Command::new(cache::mc())
+            .arg("admin")
+            .args(args)
+            .env_clear()
+            .env("MC_CONFIG_DIR", self.home().join("mc"))
+            .env(
+                format!("MC_HOST_{ALIAS}"),
+                format!("http://{key}:{secret}@{address}"),
+            )
+            .output()
+            .expect("mc starts");
+        assert!(
+            output.status.success(),
+            "mc admin {args:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::minio::client;
+
+    const READ_ONE: &str = r#"{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::users/open/*"]}]}"#;
+
+    #[test]
+    fn a_user_may_what_its_policy_says_and_nothing_else() {
+        let minio = Minio::shared();
+        let bucket = minio.locked_bucket("users");
+        bucket.put("open/a", b"bytes");
+        bucket.put("closed/a", b"bytes");
+        let reader = client(&minio.endpoint(), &minio.user("reader", READ_ONE));
+        let get = |key: &str| minio.run(reader.get_object().bucket("users").key(key).send());
+        assert!(get("open/a").is_ok());
+        let refused = get("closed/a").unwrap_err().into_service_error();
+        assert_eq!(refused.meta().code(), Some("AccessDenied"));
+        let put = reader.put_object().bucket("users").key("open/b");
+        assert!(minio.run(put.send()).is_err());
+    }
+}
