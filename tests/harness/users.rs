@@ -37,7 +37,7 @@ impl Minio {
             .arg("admin")
             .args(args)
             .env_clear()
-            .env("MC_CONFIG_DIR", self.home().join("mc"))
+            .env("HOME", self.home())
             .env(
                 format!("MC_HOST_{ALIAS}"),
                 format!("http://{key}:{secret}@{address}"),
