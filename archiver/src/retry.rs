@@ -79,10 +79,7 @@ mod tests {
     const HOLD: Duration = Duration::from_secs(30);
 
     fn answer() -> Answer {
-        Answer {
-            asked: "put k".into(),
-            said: "no".into(),
-        }
+        Answer::new("put k", "no")
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod credentials;
 mod directory;
 mod error;
+mod intruder;
 mod location;
 mod open;
 mod s3;
@@ -17,6 +18,7 @@ use std::future::Future;
 
 pub use directory::DirectoryStore;
 pub use error::{Answer, OpenError, SetupFault, StoreError};
+pub use intruder::Intruder;
 pub use location::Location;
 pub use open::{AnyStore, StoreOptions, open, open_with};
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The exact requests that go out, and answers that a good server never gives.
 
 use archiver::store::{
-    AnyStore, Limits, Location, Put, Store as _, StoreError, StoreOptions, open_with,
+    AnyStore, Intruder as _, Limits, Location, Lock, LockMode, Put, Store as _, StoreError,
+    StoreOptions, open_with,
 };
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -176,6 +177,53 @@ fn unconditional_put_has_no_condition_and_extending_no_crc() {
         });
         assert_eq!(odd, None, "{}", request.target);
     }
+}
+
+#[test]
+fn attacks_are_the_requests_that_would_do_the_harm() {
+    let minio = Minio::shared();
+    make(&minio);
+    let front = Front::before(&minio.endpoint(), |_| Answer::Pass);
+    let store = store(&front.endpoint());
+    let attacked = Put {
+        key: "probe/attacked",
+        ..put(b"bytes")
+    };
+    let other = Digest::of(b"other");
+    let weak = Lock {
+        mode: LockMode::Governance,
+        retain_until: attacked.retain_until,
+    };
+    run(async {
+        let wrong = store.put_unlike(attacked.clone(), other).await;
+        assert_eq!(name(&wrong), "bad digest", "{wrong:?}");
+        let id = store.put(attacked.clone()).await.expect("a put").version_id;
+        for bypass in [false, true] {
+            let deleted = store.delete(attacked.key, &id, bypass).await;
+            assert!(deleted.is_err());
+            let weakened = store.set_lock(attacked.key, &id, weak, bypass).await;
+            assert!(weakened.is_err());
+        }
+    });
+    let heard = front.heard();
+    let header = |at: usize, name| heard[at].header(name);
+    let signed = Digest::of(b"bytes").to_string();
+    assert_eq!(header(0, "x-amz-content-sha256"), Some(&*signed));
+    assert_eq!(
+        header(0, "x-amz-checksum-sha256"),
+        Some(&*other.to_base64())
+    );
+    for (at, bypass) in [(2, None), (3, None), (4, Some("true")), (5, Some("true"))] {
+        assert!(
+            heard[at].target.contains("versionId="),
+            "{}",
+            heard[at].target
+        );
+        let told = header(at, "x-amz-bypass-governance-retention");
+        assert_eq!(told, bypass, "{}", heard[at].target);
+    }
+    let body = String::from_utf8_lossy(&heard[3].body);
+    assert!(body.contains("<Mode>GOVERNANCE</Mode>"), "{body}");
 }
 
 /// Makes the bucket, unless another test has on the same server.

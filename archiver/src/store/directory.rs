@@ -4,6 +4,7 @@
 //! evidence, not protection. Only a key of Holdfast's own grammar becomes a path at all.
 
 mod fault;
+mod intrude;
 mod lock;
 mod tree;
 mod walk;

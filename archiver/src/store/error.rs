@@ -9,13 +9,27 @@ use std::fmt;
 pub struct Answer {
     /// Operation and object, such as `put s3://bucket/key at http://127.0.0.1:9000`.
     pub asked: String,
-    /// Status, code and message, or what went wrong on the way, with what to do where that is known.
+    /// Status, code and message, or what went wrong on the way.
     pub said: String,
+    /// What to do about it, where that is known: `; …`, else empty.
+    pub advice: &'static str,
+}
+
+impl Answer {
+    /// Without advice.
+    #[must_use]
+    pub fn new(asked: impl Into<String>, said: impl Into<String>) -> Self {
+        Self {
+            asked: asked.into(),
+            said: said.into(),
+            advice: "",
+        }
+    }
 }
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.asked, self.said)
+        write!(f, "{}: {}{}", self.asked, self.said, self.advice)
     }
 }
 
@@ -76,6 +90,24 @@ impl StoreError {
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Broken(_))
+    }
+
+    /// What was asked, and what came back.
+    #[must_use]
+    pub fn answer(&self) -> &Answer {
+        match self {
+            Self::Exists(answer)
+            | Self::Conflict(answer)
+            | Self::Denied(answer)
+            | Self::Missing(answer)
+            | Self::NoBucket(answer)
+            | Self::Refused(answer)
+            | Self::BadDigest(answer)
+            | Self::Skew { answer, .. }
+            | Self::Busy(answer)
+            | Self::TooLarge { answer, .. }
+            | Self::Broken(answer) => answer,
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 use super::credentials::FreshCredentials;
 use super::s3::{ANY_REGION, Limits, S3Store};
 use super::{
-    Capability, DirectoryStore, Fetched, Location, Lock, OpenError, Page, Put, SetupFault, Store,
-    StoreError, Stored, Token,
+    Capability, DirectoryStore, Fetched, Intruder, Location, Lock, OpenError, Page, Put,
+    SetupFault, Store, StoreError, Stored, Token,
 };
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::imds::region::ImdsRegionProvider;
@@ -14,7 +14,7 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
-use ledger::Moment;
+use ledger::{Digest, Moment};
 
 /// What a URL doesn't say.
 #[derive(Debug, Clone, Default)]
@@ -182,6 +182,38 @@ impl Store for AnyStore {
 
     fn prefix(&self) -> &str {
         either!(self, store => store.prefix())
+    }
+}
+
+impl Intruder for AnyStore {
+    async fn delete(&self, key: &str, version_id: &str, bypass: bool) -> Result<(), StoreError> {
+        either!(self, store => store.delete(key, version_id, bypass).await)
+    }
+
+    async fn set_lock(
+        &self,
+        key: &str,
+        version_id: &str,
+        lock: Lock,
+        bypass: bool,
+    ) -> Result<(), StoreError> {
+        either!(self, store => store.set_lock(key, version_id, lock, bypass).await)
+    }
+
+    async fn overwrite(&self, put: Put<'_>) -> Result<String, StoreError> {
+        either!(self, store => store.overwrite(put).await)
+    }
+
+    async fn put_weak(&self, put: Put<'_>) -> Result<String, StoreError> {
+        either!(self, store => store.put_weak(put).await)
+    }
+
+    async fn put_unlike(&self, put: Put<'_>, announced: Digest) -> Result<(), StoreError> {
+        either!(self, store => store.put_unlike(put, announced).await)
+    }
+
+    async fn set_versioning(&self, on: bool) -> Result<(), StoreError> {
+        either!(self, store => store.set_versioning(on).await)
     }
 }
 

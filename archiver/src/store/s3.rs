@@ -4,6 +4,7 @@
 //! and every request has a time limit. What is sent is pinned by a wire test (tests/e2e/wire.rs).
 
 mod answer;
+mod intrude;
 mod list;
 mod request;
 mod setup;
@@ -19,7 +20,8 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
-use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, EncodingType, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode,
@@ -27,7 +29,7 @@ use aws_sdk_s3::types::{
 use aws_smithy_types::DateTime;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use ledger::Moment;
+use ledger::{Digest, Moment};
 use list::NO_VERSION;
 pub use request::Limits;
 #[cfg(test)]
@@ -104,26 +106,38 @@ impl S3Store {
             clock,
         }
     }
+
+    /// The request of a put, signed with the digest that `put` has, locking in `mode` and announcing
+    /// `checksum`.
+    async fn put_request(
+        &self,
+        put: Put<'_>,
+        mode: ObjectLockMode,
+        checksum: Digest,
+    ) -> Result<PutObjectOutput, SdkError<PutObjectError>> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.full(put.key))
+            .content_length(i64::try_from(put.bytes.len()).unwrap_or(i64::MAX))
+            .checksum_sha256(checksum.to_base64())
+            .object_lock_mode(mode)
+            .object_lock_retain_until_date(date(put.retain_until))
+            .set_if_none_match(put.if_absent.then(|| "*".into()))
+            .body(ByteStream::from(put.bytes))
+            .customize()
+            .interceptor(SignedHash(put.sha256))
+            .send()
+            .await
+    }
 }
 
 impl Store for S3Store {
     async fn put(&self, put: Put<'_>) -> Result<Stored, StoreError> {
         let what = ("put", put.key);
         let size = put.bytes.len() as u64;
-        let request = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(self.full(put.key))
-            .content_length(i64::try_from(size).unwrap_or(i64::MAX))
-            .checksum_sha256(put.sha256.to_base64())
-            .object_lock_mode(ObjectLockMode::Compliance)
-            .object_lock_retain_until_date(date(put.retain_until))
-            .set_if_none_match(put.if_absent.then(|| "*".into()))
-            .body(ByteStream::from(put.bytes))
-            .customize()
-            .interceptor(SignedHash(put.sha256));
-        let reply = self.send(what, size, request.send()).await?;
+        let request = self.put_request(put.clone(), ObjectLockMode::Compliance, put.sha256);
+        let reply = self.send(what, size, request).await?;
         // A portal, a proxy or a server that knows no checksums may say 200 and keep nothing.
         let kept = reply.checksum_sha256().unwrap_or("none");
         if kept != put.sha256.to_base64() {
@@ -164,10 +178,10 @@ impl Store for S3Store {
             // MinIO also that there is no bucket.
             Err(refused @ StoreError::Refused(_)) => {
                 return match self.state().await? {
-                    None => Err(StoreError::NoBucket(Answer {
-                        asked: self.asked(what.0, key),
-                        said: "there is no such bucket".into(),
-                    })),
+                    None => Err(StoreError::NoBucket(Answer::new(
+                        self.asked(what.0, key),
+                        "there is no such bucket",
+                    ))),
                     Some(state) if state.lock == BucketLock::Off => Ok(None),
                     Some(_) => Err(refused),
                 };

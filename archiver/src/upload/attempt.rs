@@ -128,13 +128,13 @@ fn confirm(key: &str, stored: &Stored, sha256: Digest) -> Result<(), StoreError>
     if stored.sha256 == sha256 && !stored.version_id.is_empty() {
         return Ok(());
     }
-    Err(StoreError::Broken(store::Answer {
-        asked: format!("put {key}"),
-        said: format!(
+    Err(StoreError::Broken(store::Answer::new(
+        format!("put {key}"),
+        format!(
             "stored as version {:?} with SHA-256 {}, expected a version and {sha256}",
             stored.version_id, stored.sha256
         ),
-    }))
+    )))
 }
 
 /// Tells what stands in a manifest's place. Only the same key's signature over another line for the

@@ -98,10 +98,7 @@ mod tests {
             needed,
         };
         assert_eq!(state(lock(LockMode::Compliance, 99), 0), short);
-        let denied = Err(StoreError::Denied(Answer {
-            asked: "get".into(),
-            said: "403".into(),
-        }));
+        let denied = Err(StoreError::Denied(Answer::new("get", "403")));
         let unknown = LockState::Unknown("get: 403".into());
         assert_eq!(state(denied, 0), unknown);
 

@@ -47,8 +47,7 @@ impl Fault {
 
     /// What it means to the caller.
     pub(super) fn explain(&self, asked: String) -> StoreError {
-        let said = self.to_string();
-        let answer = Answer { asked, said };
+        let answer = Answer::new(asked, self.to_string());
         match self {
             Self::NoRoot => StoreError::NoBucket(answer),
             Self::ForeignKey | Self::NotAFile => StoreError::Refused(answer),

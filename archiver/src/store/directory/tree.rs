@@ -153,6 +153,18 @@ impl Place {
         Ok(File::from(file))
     }
 
+    /// Opens the regular file that stands here for writing, which its mode must allow.
+    pub(super) fn open_for_writing(&self) -> Result<File, Errno> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.folder, &self.name, flags, Mode::empty())?;
+        Ok(File::from(file))
+    }
+
+    /// Takes the name that stands here away.
+    pub(super) fn remove(&self) -> Result<(), Errno> {
+        rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty())
+    }
+
     /// Takes a temporary name away; what stays is swept later.
     pub(super) fn discard(&self) {
         sweep(&self.folder, &self.name);

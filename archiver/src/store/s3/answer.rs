@@ -109,8 +109,11 @@ where
     };
     let words = [status.to_string(), tidy(code), message];
     let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    let said = words.join(" ") + advice(kind, status, code);
-    let answer = Answer { asked, said };
+    let answer = Answer {
+        asked,
+        said: words.join(" "),
+        advice: advice(kind, status, code),
+    };
     match kind {
         Kind::Exists => StoreError::Exists(answer),
         Kind::Conflict => StoreError::Conflict(answer),
@@ -140,12 +143,12 @@ where
             "{said}; no usable credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
              AWS_PROFILE, or give this machine a role"
         );
-        return StoreError::Denied(Answer { asked, said });
+        return StoreError::Denied(Answer::new(asked, said));
     }
     match error {
         // The SDK would not even build the request: the same for ever.
-        SdkError::ConstructionFailure(_) => StoreError::Refused(Answer { asked, said }),
-        _ => StoreError::Busy(Answer { asked, said }),
+        SdkError::ConstructionFailure(_) => StoreError::Refused(Answer::new(asked, said)),
+        _ => StoreError::Busy(Answer::new(asked, said)),
     }
 }
 

@@ -71,10 +71,8 @@ impl S3Store {
     }
 
     fn too_slow(&self, (operation, key): (&str, &str), limit: Duration) -> Answer {
-        Answer {
-            asked: self.asked(operation, key),
-            said: format!("no whole answer within {limit:?}"),
-        }
+        let said = format!("no whole answer within {limit:?}");
+        Answer::new(self.asked(operation, key), said)
     }
 
     pub(super) fn broken(
@@ -82,10 +80,7 @@ impl S3Store {
         (operation, key): (&str, &str),
         said: impl Into<String>,
     ) -> StoreError {
-        StoreError::Broken(Answer {
-            asked: self.asked(operation, key),
-            said: said.into(),
-        })
+        StoreError::Broken(Answer::new(self.asked(operation, key), said))
     }
 
     /// Reads an object, and no further than `max_bytes`.
@@ -113,10 +108,7 @@ impl S3Store {
         announced: Option<u64>,
         max_bytes: u64,
     ) -> Result<Bytes, StoreError> {
-        let answer = |said: String| Answer {
-            asked: self.asked(operation, key),
-            said,
-        };
+        let answer = |said: String| Answer::new(self.asked(operation, key), said);
         let too_large = || StoreError::TooLarge {
             max_bytes,
             answer: answer(format!("longer than the {max_bytes} bytes it may have")),

@@ -131,15 +131,23 @@ impl S3Store {
 
     /// Turns versioning on.
     pub(crate) async fn enable_versioning(&self) -> Result<(), StoreError> {
-        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
+        self.put_versioning(true).await
+    }
+
+    pub(super) async fn put_versioning(&self, on: bool) -> Result<(), StoreError> {
+        let (operation, status) = if on {
+            ("enable versioning of", BucketVersioningStatus::Enabled)
+        } else {
+            ("suspend versioning of", BucketVersioningStatus::Suspended)
+        };
+        let versioning = VersioningConfiguration::builder().status(status);
         let request = self
             .client
             .put_bucket_versioning()
             .bucket(&self.bucket)
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
-            .versioning_configuration(enabled.build());
-        self.send(("enable versioning of", ""), 0, request.send())
-            .await?;
+            .versioning_configuration(versioning.build());
+        self.send((operation, ""), 0, request.send()).await?;
         Ok(())
     }
 
