@@ -7,6 +7,7 @@ const EXAMPLES: &str = "\
 Examples:
   holdfast demo
   holdfast bucket create --store s3://audit-logs/prod --retention 1d
+  holdfast probe --store s3://audit-logs/prod
   holdfast archive --config /etc/holdfast/archiver.toml
   holdfast archive --once
   holdfast verify --store s3://audit-logs/prod --signers web-01.signers
@@ -56,6 +57,8 @@ pub enum Command {
     Archive(crate::run::args::ArchiveArgs),
     /// Judge what a store holds, with read-only access and pinned keys.
     Verify(crate::verify::args::VerifyArgs),
+    /// Try to break a store: does it keep what it locks?
+    Probe(crate::probe::args::ProbeArgs),
     /// Prepare a place that can keep evidence.
     Bucket(crate::bucket::command::BucketArgs),
     /// See the whole story in a temporary folder: seal, archive, verify, tamper, verify.

@@ -2,6 +2,7 @@
 //! fail.
 
 pub(crate) mod faulty;
+pub(crate) mod liar;
 pub(crate) mod model;
 
 use crate::spool::{Place, RECEIPTS, SEALED};

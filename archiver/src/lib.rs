@@ -12,6 +12,7 @@ pub mod demo;
 #[cfg(test)]
 mod fixture;
 pub mod health;
+pub mod probe;
 pub mod receipt;
 pub mod report;
 pub mod retry;
@@ -60,6 +61,7 @@ fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Archive(args) => run::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Bucket(args) => bucket::command::run(&args),
         Command::Demo(args) => demo::run(&args),
     }

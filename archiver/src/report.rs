@@ -11,6 +11,7 @@ use serde::Serialize;
 
 pub use coverage::Coverage;
 pub use text::Style;
+pub(crate) use text::escape;
 
 /// What a run of `holdfast verify` found, over what, and what it comes to.
 #[derive(Debug, Clone, Serialize)]

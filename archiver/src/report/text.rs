@@ -24,7 +24,7 @@ impl Style {
         }
     }
 
-    fn paint(self, severity: Severity, text: &str) -> String {
+    pub(crate) fn paint(self, severity: Severity, text: &str) -> String {
         let colour = match (self, severity) {
             (Self::Plain, _) | (_, Severity::Note) => return text.to_string(),
             (_, Severity::Critical) => "31;1",
@@ -151,7 +151,7 @@ fn write_coverage(text: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// Text of a store, made harmless for a terminal: controls and what reorders text are spelled out.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let hostile = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
