@@ -1,6 +1,7 @@
 //! `holdfast archive`: the edge. Here alone clocks, signals and the terminal are asked; streams are
 //! uploaded side by side, each in its own order.
 
+mod admit;
 pub mod args;
 mod board;
 mod progress;
@@ -8,10 +9,11 @@ mod turn;
 
 use crate::config::Config;
 use crate::health::Health;
-use crate::retry::{Ruling, rule};
+use crate::probe::Refusal;
 use crate::spool::Spool;
 use crate::store::{SetupFault, Store, StoreOptions};
 use crate::upload::{Terms, Uploader};
+use admit::admit;
 use args::ArchiveArgs;
 use board::Board;
 use host::disk;
@@ -42,8 +44,10 @@ enum StartError {
     Open(#[from] crate::store::OpenError),
     #[error(transparent)]
     Setup(SetupFault),
+    #[error(transparent)]
+    GivesIn(Refusal),
     #[error("held: {0}")]
-    Held(SetupFault),
+    Held(String),
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
@@ -52,6 +56,7 @@ impl StartError {
     fn exit(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Spool(_) | Self::Open(_) | Self::Setup(_) => exit::USAGE,
+            Self::GivesIn(_) => exit::DAMAGED,
             Self::Lock(_) | Self::Held(_) | Self::System(_) => exit::UNFINISHED,
         }
     }
@@ -95,7 +100,7 @@ async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartE
     };
     let work = async {
         let store = crate::store::open(&config.store, &options).await?;
-        check(&store, terms).await?;
+        admit(&store, terms).await?;
         let health = Health::new(store.url(), host::clock::now());
         let archive = Arc::new(Archive {
             uploader: Uploader::new(store, spool.clone(), terms),
@@ -124,30 +129,6 @@ async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartE
 fn stopped(once: bool) -> u8 {
     tracing::info!("stopped by a signal");
     if once { exit::UNFINISHED } else { exit::CLEAN }
-}
-
-/// Sees that the store is set up to keep evidence, before anything is sent to it. An outage is
-/// waited for; a store that is not set up is refused.
-async fn check<S: Store>(store: &S, terms: Terms) -> Result<(), StartError> {
-    let mut failures = 0;
-    loop {
-        let fault = match store.check().await {
-            Ok(()) => return Ok(()),
-            Err(fault) => fault,
-        };
-        let SetupFault::Unknown { cause, .. } = &fault else {
-            return Err(StartError::Setup(fault));
-        };
-        let roll = getrandom::u64().unwrap_or_default();
-        let wait = match rule(cause, failures, roll, terms.retry_held) {
-            Ruling::Again(wait) | Ruling::Recheck(wait) => wait,
-            Ruling::Hold(..) if terms.once => return Err(StartError::Held(fault)),
-            Ruling::Hold(_, wait) => wait,
-        };
-        tracing::error!(?wait, "everything is held: {fault}");
-        failures += 1;
-        tokio::time::sleep(wait).await;
-    }
 }
 
 #[cfg(test)]
