@@ -5,6 +5,7 @@ mod badinput; // what must happen on bad input, a test a sentence
 mod crash; // programs and server killed amid their work
 mod demo; // README's first command
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
+mod probe; // stores that hold, give in, or can't be asked; what an archiver tries at its start
 mod shapes; // lines of every shape
 mod stores; // one conformance suite on every store: what the Store trait promises, by capability
 mod vectors; // format 1's fixed examples, and the by-hand check, with stock tools

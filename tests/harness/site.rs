@@ -59,8 +59,14 @@ impl Site {
     /// The same on a MinIO.
     #[must_use]
     pub fn on(minio: &Minio, store: &str, streams: &str) -> Self {
+        Self::at(&minio.endpoint(), store, streams)
+    }
+
+    /// The same on a server at `endpoint`.
+    #[must_use]
+    pub fn at(endpoint: &str, store: &str, streams: &str) -> Self {
         let mut site = Self::new(store, streams);
-        site.endpoint = Some(minio.endpoint());
+        site.endpoint = Some(endpoint.to_owned());
         site
     }
 
