@@ -3,45 +3,35 @@
 
 use crate::adopt::{Adoptions, After};
 use crate::check;
-use crate::config::{Config, DEFAULT_PATH};
+use crate::config::{self, Config, DEFAULT_PATH};
 use crate::init::init;
 use crate::key::KeyError;
 use crate::run::{Agent, RunError, Stop, Unfinished};
 use crate::spool::SpoolError;
 use crate::status::Status;
-use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
+use host::cli::LogWords;
+use host::settings::Environment;
 use host::{exit, logging};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt::Display;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// The Holdfast sidecar: follows log files and seals what they say into signed batches.
+/// How messages name the program.
+const PROGRAM: &str = "holdfast-agent";
+
+/// Follows log files and seals what they say into signed batches
 #[derive(Debug, Parser)]
-#[command(name = "holdfast-agent", version, after_help = EXAMPLES)]
+#[command(name = PROGRAM, version, after_long_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Settings file
-    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    /// Configuration file
+    #[arg(long, global = true, env = "HOLDFAST_CONFIG", value_name = "FILE", default_value = DEFAULT_PATH)]
     config: PathBuf,
     #[command(flatten)]
-    log: Log,
-}
-
-#[derive(Debug, Args)]
-struct Log {
-    /// Log more: -v says each step, -vv everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
-    /// Log less: -q warnings, -qq errors
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "verbose")]
-    quiet: u8,
-    /// Form of the log on stderr: text or json
-    #[arg(long, global = true, value_name = "FORM", default_value = "text", value_parser = log_format)]
-    log_format: logging::Format,
+    log: LogWords,
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,6 +44,8 @@ enum Command {
     },
     /// Say what `run` would do: streams, files, room, what sealing costs
     Check,
+    /// Print a configuration with every key, its default and what it is for
+    SampleConfig,
     /// Follow the files and seal batches until stopped by SIGTERM
     Run,
     /// One pass over what is there, unfinished last lines included; seal it and exit
@@ -78,40 +70,35 @@ const EXAMPLES: &str = "Examples:
   holdfast-agent run --config agent.toml
   holdfast-agent status --format json | jq .streams
 
-Exit codes: 0 done, 2 could not finish, 3 usage or configuration.";
-
-fn log_format(text: &str) -> Result<logging::Format, String> {
-    text.parse().map_err(str::to_owned)
-}
+Every key of the configuration: holdfast-agent sample-config.";
 
 /// Runs the program on the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
     exit::abort_on_panic();
-    let cli = match Cli::try_parse() {
+    let cli: Cli = match host::cli::parse(PROGRAM) {
         Ok(cli) => cli,
-        Err(error) => {
-            // A closed pipe is no reason to complain.
-            drop(error.print());
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(exit::CLEAN),
-                _ => ExitCode::from(exit::USAGE),
-            };
-        }
+        Err(code) => return ExitCode::from(code),
     };
-    let loud = i8::try_from(cli.log.verbose).unwrap_or(i8::MAX);
-    let quiet = i8::try_from(cli.log.quiet).unwrap_or(i8::MAX);
     let filter = std::env::var("HOLDFAST_LOG").ok();
-    logging::init(cli.log.log_format, loud - quiet, filter.as_deref());
+    logging::init(cli.log.log_format, cli.log.verbosity(), filter.as_deref());
     ExitCode::from(dispatch(&cli))
 }
 
 fn dispatch(cli: &Cli) -> u8 {
-    let config = match Config::read(&cli.config) {
+    if let Command::SampleConfig = cli.command {
+        return print(&config::sample());
+    }
+    let environment = Environment::of(std::env::vars_os());
+    for warning in environment.strangers(config::KEYS, config::ARCHIVERS) {
+        tracing::warn!("{warning}");
+    }
+    let config = match Config::read(&cli.config, &environment) {
         Ok(config) => config,
         Err(error) => return fail(&error, exit::USAGE),
     };
     match &cli.command {
+        Command::SampleConfig => exit::CLEAN,
         Command::Init { after } => set_up(&config, after),
         Command::Check => {
             let report = check::check(&config);
@@ -221,20 +208,13 @@ fn end(unfinished: &Unfinished) -> u8 {
     }
 }
 
-/// Errors go to stderr as they are: the log may be JSON or silenced, and people still need them.
+/// Says on stderr why a command ended; its exit code.
 fn fail(error: &dyn Display, code: u8) -> u8 {
-    // Where stderr is closed there is nobody to tell.
-    drop(writeln!(io::stderr(), "holdfast-agent: {error}"));
+    host::cli::complain(PROGRAM, error);
     code
 }
 
-/// A closed pipe ends quietly.
+/// Prints to stdout; the exit code of having done so.
 fn print(text: &str) -> u8 {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            fail(&format!("stdout: {error}"), exit::UNFINISHED)
-        }
-        _ => exit::CLEAN,
-    }
+    host::cli::print(PROGRAM, text)
 }

@@ -1,26 +1,20 @@
 //! The agent's config: read once, checked whole, all faults told at once.
 
+mod keys;
+
 use crate::find::{PatternError, Watch};
 use crate::limits::{STREAMS_MAX, cap_min};
-use host::settings::{Faults, Settings, SettingsError, Table, parse_retention};
+use host::settings::{Environment, Faults, Settings, SettingsError, Table};
 use ledger::Digest;
-use ledger::limits::HEARTBEAT_MAX_S;
 use ledger::name::Name;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
+
+pub use keys::{ARCHIVERS, KEYS, sample};
 
 /// Where the config is looked for.
 pub const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
-
-const SPOOL_CAP: u64 = 1 << 30;
-const SPOOL_KEEP: Duration = Duration::from_secs(24 * 3600);
-const HEARTBEAT: Duration = Duration::from_secs(300);
-const POLL: Duration = Duration::from_secs(1);
-const SEAL_AGE: Duration = Duration::from_secs(10);
-
-const NAME: &str = "a name of 1 to 63 of A-Z a-z 0-9 . _ - that starts with a letter or digit";
 
 /// One `[[stream]]`.
 #[derive(Debug, Clone)]
@@ -39,7 +33,7 @@ pub struct Stream {
 pub struct Config {
     /// The file it came from.
     pub path: PathBuf,
-    /// SHA-256 of that file.
+    /// SHA-256 of that file and of what overrides it.
     pub sha256: Digest,
     /// The agent's name.
     pub agent: Name,
@@ -63,29 +57,18 @@ pub struct Config {
     pub streams: Vec<Stream>,
 }
 
-/// A `retention` as written.
-struct Retention(u64);
-
-impl FromStr for Retention {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        parse_retention(text).map(Self).ok_or(())
-    }
-}
-
 impl Config {
-    /// Reads and checks a config file.
+    /// Reads and checks a config file, and what of `environment` overrides it.
     ///
     /// # Errors
     /// [`SettingsError`]: the file, or everything that is wrong in it.
-    pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        Self::check(path, &Settings::read(path)?)
+    pub fn read(path: &Path, environment: &Environment) -> Result<Self, SettingsError> {
+        Self::check(path, &Settings::read(path, KEYS, environment)?)
     }
 
     fn check(path: &Path, settings: &Settings) -> Result<Self, SettingsError> {
         let root = settings.root();
-        let agent = root.required::<Name>("agent", NAME);
+        let agent = root.parsed::<Name>("agent");
         let state = folder(root, "state");
         let key = root
             .text("key")
@@ -101,20 +84,20 @@ impl Config {
             );
         }
         let streams = streams(root);
-        let spool_cap = root.size("spool_cap", SPOOL_CAP);
+        let spool_cap = root.size("spool_cap");
         let least = cap_min(streams.len().max(1));
         if spool_cap < least {
             let message = format!("at least {least} bytes are needed for this many streams");
             root.fault("spool_cap", message);
         }
         let seal = root.table("seal");
-        let heartbeat = between(root, "heartbeat", HEARTBEAT, 1_000, HEARTBEAT_MAX_S * 1000);
+        let heartbeat = root.duration("heartbeat");
         if heartbeat.subsec_nanos() != 0 {
             root.fault("heartbeat", "whole seconds are expected");
         }
-        let spool_keep = root.duration("spool_keep", SPOOL_KEEP);
-        let poll = between(root, "poll", POLL, 10, 60_000);
-        let seal_age = between(&seal, "age", SEAL_AGE, 100, 3_600_000);
+        let spool_keep = root.duration("spool_keep");
+        let poll = root.duration("poll");
+        let seal_age = seal.duration("age");
         if seal_age > heartbeat {
             seal.fault("age", "at most the heartbeat interval is expected");
         }
@@ -126,7 +109,7 @@ impl Config {
         })?;
         Ok(Self {
             path: path.into(),
-            sha256: Digest::of(settings.bytes()),
+            sha256: settings.sha256(),
             agent,
             spool,
             state,
@@ -142,25 +125,11 @@ impl Config {
 }
 
 fn folder(root: &Table, key: &str) -> PathBuf {
-    let path = PathBuf::from(root.required_text(key));
+    let path = PathBuf::from(root.text(key).unwrap_or_default());
     if !path.as_os_str().is_empty() && !path.is_absolute() {
         root.fault(key, "an absolute path is expected");
     }
     path
-}
-
-fn between(table: &Table, key: &str, default: Duration, least_ms: u64, most_ms: u64) -> Duration {
-    let value = table.duration(key, default);
-    let bounds = Duration::from_millis(least_ms)..=Duration::from_millis(most_ms);
-    if !bounds.contains(&value) {
-        let message = format!(
-            "between {:?} and {:?} is expected",
-            bounds.start(),
-            bounds.end()
-        );
-        table.fault(key, message);
-    }
-    value
 }
 
 fn streams(root: &Table) -> Vec<Stream> {
@@ -185,9 +154,8 @@ fn streams(root: &Table) -> Vec<Stream> {
 }
 
 fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<Stream> {
-    let name = table.required::<Name>("name", NAME);
-    let expected = r#"whole days or years, at least a day, such as "90d" or "7y""#;
-    let retention = table.required::<Retention>("retention", expected);
+    let name = table.parsed::<Name>("name");
+    let retention = table.retention_s("retention");
     let exclude = table.texts("exclude");
     // Patterns are checked under a faulty name too, so that all faults are told at once.
     let checked = name.clone().or_else(|| "faulty".parse().ok())?;
@@ -204,7 +172,7 @@ fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<Stream> {
     Some(Stream {
         name,
         watch: watch.ok()?,
-        retention_s: retention?.0,
+        retention_s: retention?,
     })
 }
 
@@ -227,8 +195,54 @@ mod tests {
 
     fn check(text: &str) -> Result<Config, SettingsError> {
         let path = Path::new("/etc/agent.toml");
-        let settings = Settings::parse(path, text.as_bytes().to_vec())?;
-        Config::check(path, &settings)
+        let environment = Environment::default();
+        let settings = Settings::parse(path, text.as_bytes(), KEYS, &environment)?;
+        let checked = Config::check(path, &settings);
+        if checked.is_ok() {
+            assert!(settings.never_asked().is_empty());
+        }
+        checked
+    }
+
+    #[test]
+    fn the_sample_is_good_and_what_it_comments_out_are_the_defaults() {
+        let sample = sample();
+        let given = check(&sample).unwrap();
+        let bare = |line: &str| match line.strip_prefix('#') {
+            Some(set) if !set.starts_with(' ') => set.to_owned(),
+            _ => line.to_owned(),
+        };
+        let uncommented: Vec<_> = sample.lines().map(bare).collect();
+        let mut whole = check(&uncommented.join("\n")).unwrap();
+        // The only difference: the file itself.
+        whole.sha256 = given.sha256;
+        assert_eq!(format!("{whole:?}"), format!("{given:?}"));
+        let keys = KEYS.iter().filter(|key| !key.path.contains('.'));
+        let set = |key: &host::settings::Key| {
+            let lines = uncommented.iter();
+            lines
+                .filter(|line| line.starts_with(&format!("{} = ", key.path)))
+                .count()
+        };
+        assert_eq!(
+            keys.map(set).sum::<usize>(),
+            8,
+            "every key at the top stands there once"
+        );
+    }
+
+    #[test]
+    fn a_variable_overrides_the_file_and_changes_the_hash() {
+        let path = Path::new("/etc/agent.toml");
+        let variables = [("HOLDFAST_SEAL_AGE", "3s"), ("HOLDFAST_SPOOL", "/other")];
+        let environment =
+            Environment::of(variables.map(|(name, value)| (name.into(), value.into())));
+        let settings = Settings::parse(path, GOOD.as_bytes(), KEYS, &environment).unwrap();
+        let config = Config::check(path, &settings).unwrap();
+        assert_eq!(config.seal_age, Duration::from_secs(3));
+        assert_eq!(config.spool, Path::new("/other"));
+        let covered = format!("{GOOD}HOLDFAST_SEAL_AGE=3s\nHOLDFAST_SPOOL=/other\n");
+        assert_eq!(config.sha256, Digest::of(covered.as_bytes()));
     }
 
     const GOOD: &str = r#"agent = "web-01"
@@ -247,7 +261,10 @@ retention = "1d"
     fn a_good_config_has_defaults_for_the_rest() {
         let config = check(GOOD).unwrap();
         assert_eq!(config.key, Path::new("/var/lib/holdfast/agent/key"));
-        assert_eq!((config.spool_cap, config.poll), (SPOOL_CAP, POLL));
+        assert_eq!(
+            (config.spool_cap, config.poll),
+            (1 << 30, Duration::from_secs(1))
+        );
         assert_eq!(config.seal_age, Duration::from_secs(5));
         assert_eq!(config.streams[0].retention_s, 86_400);
         assert_eq!(config.sha256, Digest::of(GOOD.as_bytes()));
@@ -262,7 +279,7 @@ retention = "1d"
         for expected in [
             ":1: agent: ",
             ":2: spool: an absolute path is expected",
-            ":4: heartbeat: between 1s and 86400s",
+            ":4: heartbeat: \"2d\" where a duration",
             ":5: spool_cap: at least ",
             ":6: sppol_keep: unknown key, did you mean \"spool_keep\"?",
             "stream[0].retention: needed",

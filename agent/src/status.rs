@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::follow::SourceStatus;
 use crate::limits::NOTE_MAX;
 use host::disk;
-use host::lock::{Lock, LockError};
+use host::lock;
 use ledger::name::{Epoch, Name};
 use ledger::{Digest, Moment};
 use serde::{Deserialize, Serialize};
@@ -150,11 +150,10 @@ impl Status {
             path: path.clone(),
             source: error.into(),
         })?;
-        // Only a look: the lock is given back at once.
-        match Lock::take(&config.state.join("lock")) {
-            Ok(_free) => Ok((status, false)),
-            Err(LockError::Held(_)) => Ok((status, true)),
-            Err(LockError::Io { path, source }) => Err(StatusError::Io { path, source }),
+        let path = config.state.join("lock");
+        match lock::is_held(&path) {
+            Ok(running) => Ok((status, running)),
+            Err(source) => Err(StatusError::Io { path, source }),
         }
     }
 

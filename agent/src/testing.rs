@@ -45,7 +45,7 @@ pub(crate) fn config(dir: &Path, streams: &[(&str, &str)]) -> Config {
         );
     }
     std::fs::write(&path, text).unwrap();
-    Config::read(&path).unwrap()
+    Config::read(&path, &host::settings::Environment::default()).unwrap()
 }
 
 /// A spool in a temporary folder, and a sealer for it.

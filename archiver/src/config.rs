@@ -1,20 +1,75 @@
 //! `archiver.toml`, checked. The core sees only this type, never the file's words.
 
-use host::settings::{Settings, SettingsError};
+use host::settings::{self, Environment, Form, Key, Preset, Settings, SettingsError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where the configuration is looked for.
 pub const DEFAULT_PATH: &str = "/etc/holdfast/archiver.toml";
 
-/// `max_retention` by default: ten years of 366 days.
-const MAX_RETENTION_S: u64 = 10 * 366 * ledger::limits::DAY_S;
+/// The keys, in the order of the sample.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "spool",
+        form: Form::Text("an absolute path, in quotes"),
+        preset: Preset::Needed("/var/lib/holdfast/spool"),
+        doc: "the agent's spool",
+    },
+    Key {
+        path: "store",
+        form: Form::Text("s3://BUCKET[/PREFIX] or file:///ABSOLUTE/DIRECTORY, in quotes"),
+        preset: Preset::Needed("s3://audit-logs/prod"),
+        doc: "where batches go: `s3://BUCKET[/PREFIX]` or `file:///DIRECTORY`",
+    },
+    Key {
+        path: "max_retention",
+        form: Form::Retention,
+        preset: Preset::Value("10y"),
+        doc: "the longest retention that is uploaded: a lock can't be taken back",
+    },
+    Key {
+        path: "force_path_style",
+        form: Form::Flag,
+        preset: Preset::Depends("true where an endpoint is configured", "true"),
+        doc: "the bucket in the path, not in the host name",
+    },
+    Key {
+        path: "poll",
+        form: Form::Duration(Some(("10ms", "1h"))),
+        preset: Preset::Value("1s"),
+        doc: "how often the spool is looked at",
+    },
+    Key {
+        path: "retry_held",
+        form: Form::Duration(Some(("1s", "1h"))),
+        preset: Preset::Value("60s"),
+        doc: "how long something held rests before the next try",
+    },
+];
 
-const POLL: Duration = Duration::from_secs(1);
-const POLL_BOUNDS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3600));
+/// Variables of Holdfast's that nothing of `holdfast` reads, to be warned of.
+#[must_use]
+pub fn strangers(environment: &Environment) -> Vec<String> {
+    // Often set side by side with the archiver's.
+    let agents = agent::config::KEYS.iter();
+    let agents: Vec<_> = agents
+        .filter_map(|key| key.variable(agent::config::KEYS))
+        .collect();
+    let others = agents
+        .iter()
+        .map(String::as_str)
+        .chain(["HOLDFAST_SIGNERS"]);
+    environment.strangers(KEYS, &others.collect::<Vec<_>>())
+}
 
-const RETRY_HELD: Duration = Duration::from_secs(60);
-const RETRY_HELD_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+/// The sample file.
+#[must_use]
+pub fn sample() -> String {
+    settings::sample(
+        "archiver.toml: settings of `holdfast archive`, by default /etc/holdfast/archiver.toml.",
+        KEYS,
+    )
+}
 
 /// What `holdfast archive` works by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,23 +89,23 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads and checks the file at `path`.
+    /// Reads and checks the file at `path`, and what of `environment` overrides it.
     ///
     /// # Errors
     /// It can't be read, or all that is wrong in it.
-    pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        Self::check(&Settings::read(path)?)
+    pub fn read(path: &Path, environment: &Environment) -> Result<Self, SettingsError> {
+        Self::check(&Settings::read(path, KEYS, environment)?)
     }
 
     fn check(settings: &Settings) -> Result<Self, SettingsError> {
         let root = settings.root();
         let config = Self {
-            spool: root.required_text("spool").into(),
-            store: root.required_text("store"),
-            max_retention_s: root.retention_s("max_retention").unwrap_or(MAX_RETENTION_S),
+            spool: root.text("spool").unwrap_or_default().into(),
+            store: root.text("store").unwrap_or_default(),
+            max_retention_s: root.retention_s("max_retention").unwrap_or_default(),
             force_path_style: root.flag("force_path_style"),
-            poll: root.duration("poll", POLL),
-            retry_held: root.duration("retry_held", RETRY_HELD),
+            poll: root.duration("poll"),
+            retry_held: root.duration("retry_held"),
         };
         if !config.spool.as_os_str().is_empty() && !config.spool.is_absolute() {
             root.fault(
@@ -63,17 +118,6 @@ impl Config {
                 "store",
                 "expected s3://BUCKET[/PREFIX] or file:///ABSOLUTE/DIRECTORY",
             );
-        }
-        for (key, value, (least, most)) in [
-            ("poll", config.poll, POLL_BOUNDS),
-            ("retry_held", config.retry_held, RETRY_HELD_BOUNDS),
-        ] {
-            if !(least..=most).contains(&value) {
-                root.fault(
-                    key,
-                    format!("expected a duration from {least:?} to {most:?}"),
-                );
-            }
         }
         settings.finish()?;
         Ok(config)
@@ -94,7 +138,50 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<Config, SettingsError> {
-        Config::check(&Settings::parse(Path::new("archiver.toml"), text.into())?)
+        let path = Path::new("archiver.toml");
+        let settings = Settings::parse(path, text.as_bytes(), KEYS, &Environment::default())?;
+        let checked = Config::check(&settings);
+        assert!(settings.never_asked().is_empty());
+        checked
+    }
+
+    #[test]
+    fn the_sample_is_good_and_what_it_comments_out_are_the_defaults() {
+        let sample = sample();
+        let given = check(&sample).unwrap();
+        let bare = |line: &str| match line.strip_prefix('#') {
+            Some(set) if !set.starts_with(' ') => set.to_owned(),
+            _ => line.to_owned(),
+        };
+        let uncommented: Vec<_> = sample.lines().map(bare).collect();
+        let whole = check(&uncommented.join("\n")).unwrap();
+        // Without it, the store decides.
+        assert_eq!(whole.force_path_style, Some(true));
+        let force_path_style = None;
+        assert_eq!(
+            Config {
+                force_path_style,
+                ..whole
+            },
+            given
+        );
+        let two = check("spool = \"/var/lib/holdfast/spool\"\nstore = \"s3://audit-logs/prod\"\n");
+        assert_eq!(two.unwrap(), given);
+    }
+
+    #[test]
+    fn the_agent_knows_which_variables_are_the_archivers() {
+        let own = KEYS.iter().filter_map(|key| key.variable(KEYS));
+        let agents: Vec<_> = agent::config::KEYS
+            .iter()
+            .filter_map(|key| key.variable(agent::config::KEYS))
+            .collect();
+        let own = own.filter(|name| !agents.contains(name));
+        let mut own: Vec<_> = own.chain(["HOLDFAST_SIGNERS".into()]).collect();
+        let mut known = agent::config::ARCHIVERS.to_vec();
+        own.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(own, known);
     }
 
     #[test]

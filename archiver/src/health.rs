@@ -2,14 +2,23 @@
 //!
 //! It tells; nothing is decided by it.
 
+use host::disk;
 use ledger::Moment;
 use ledger::name::Name;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The file in the archiver's half of the spool, under a name that no stream can have.
 pub const STATUS_FILE: &str = ".status.json";
+
+/// Version of the file.
+pub const VERSION: u64 = 1;
+
+/// Longest file that is read.
+const FILE_MAX: u64 = 1024 * 1024;
 
 /// How archiving goes.
 #[derive(Debug)]
@@ -22,30 +31,40 @@ struct Pages {
 }
 
 /// The file's content.
-#[derive(Debug, Clone, Serialize)]
-struct Status {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// [`VERSION`]
+    pub v: u64,
     /// False while anything is held.
-    healthy: bool,
-    store: String,
-    started: Moment,
+    pub healthy: bool,
+    /// The store's URL.
+    pub store: String,
+    /// When the archiver started.
+    pub started: Moment,
     /// Why everything is held, if it is.
-    held: Option<String>,
-    uploaded: Totals,
-    streams: BTreeMap<Name, Line>,
+    pub held: Option<String>,
+    /// What was uploaded since the start.
+    pub uploaded: Totals,
+    /// The streams that were looked at.
+    pub streams: BTreeMap<Name, Line>,
 }
 
-#[derive(Debug, Clone, Default, Serialize)]
-struct Line {
+/// One stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
     /// Batches in the spool that are not in the store yet.
-    backlog: usize,
+    pub backlog: u64,
     /// Why this stream is held, if it is.
-    held: Option<String>,
-    /// When its last batch was seen locked.
-    last_success: Option<Moment>,
+    pub held: Option<String>,
+    /// When its last batch since the start was seen locked.
+    pub last_success: Option<Moment>,
 }
 
 /// What was uploaded since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Totals {
     /// Batches.
     pub batches: u64,
@@ -58,6 +77,7 @@ impl Health {
     #[must_use]
     pub fn new(store: &str, started: Moment) -> Self {
         let status = Status {
+            v: VERSION,
             healthy: true,
             store: store.to_owned(),
             started,
@@ -83,7 +103,7 @@ impl Health {
     pub fn looked(&self, stream: &Name, backlog: usize, held: Option<&str>) -> bool {
         let mut pages = self.pages();
         let line = pages.line(stream);
-        line.backlog = backlog;
+        line.backlog = backlog as u64;
         let is_new = line.held.as_deref() != held;
         line.held = held.map(str::to_owned);
         is_new
@@ -112,8 +132,35 @@ impl Health {
         Some(bytes)
     }
 
+    /// Writes the file in `receipts`, if it has something new to say.
+    pub fn save(&self, receipts: &Path, held: Option<String>) {
+        let Some(bytes) = self.to_write(held) else {
+            return;
+        };
+        if let Err(error) = disk::write_durable(receipts, STATUS_FILE, &bytes) {
+            tracing::warn!("{}/{STATUS_FILE}: {error}", receipts.display());
+        }
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Status {
+    /// Reads the file that an archiver left in `receipts`. It is as hostile as anything that others
+    /// may write to.
+    ///
+    /// # Errors
+    /// What the system says; `NotFound` if no archiver ever ran here, `InvalidData` if it is no status.
+    pub fn read(receipts: &Path) -> io::Result<Self> {
+        let bytes = disk::read_bounded(&receipts.join(STATUS_FILE), FILE_MAX)?;
+        let status: Self = serde_json::from_slice(&bytes)?;
+        if status.v == VERSION {
+            return Ok(status);
+        }
+        let message = format!("version {} where {VERSION} is expected", status.v);
+        Err(io::Error::new(io::ErrorKind::InvalidData, message))
     }
 }
 
@@ -126,6 +173,34 @@ impl Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_whole_status_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |bytes: &[u8]| std::fs::write(dir.path().join(STATUS_FILE), bytes).unwrap();
+        let kind = || Status::read(dir.path()).map_err(|error| error.kind());
+        assert_eq!(kind(), Err(io::ErrorKind::NotFound));
+        let health = Health::new("s3://b", Moment::from_micros(0));
+        health.looked(&"auth".parse().unwrap(), 3, Some("refused"));
+        let good = health.to_write(None).unwrap();
+        write(&good);
+        assert_eq!(kind().unwrap().streams.len(), 1);
+        let good = String::from_utf8(good).unwrap();
+        for (from, to) in [
+            (r#""v":1"#, r#""v":2"#),
+            (r#""backlog":3"#, r#""backlog":-3"#),
+            (r#""auth""#, r#""../auth""#),
+            (r#""held""#, r#""hold""#),
+            ("}\n", ""),
+        ] {
+            let bad = good.replace(from, to);
+            assert_ne!(bad, good);
+            write(bad.as_bytes());
+            assert_eq!(kind().unwrap_err(), io::ErrorKind::InvalidData, "{bad}");
+        }
+        write(&vec![b' '; usize::try_from(FILE_MAX).unwrap() + 1]);
+        assert_eq!(kind().unwrap_err(), io::ErrorKind::FileTooLarge);
+    }
 
     #[test]
     fn the_file_is_written_only_when_it_says_something_new() {

@@ -22,11 +22,13 @@ pub mod store;
 pub mod upload;
 pub mod verify;
 
-use clap::Parser as _;
 use cli::{Cli, Command};
 use host::exit;
-use std::io::Write as _;
+use host::settings::Environment;
 use std::process::ExitCode;
+
+/// How messages name the program.
+const PROGRAM: &str = "holdfast";
 
 /// The name of the variable that overrides the log's filter.
 const LOG_VARIABLE: &str = "HOLDFAST_LOG";
@@ -35,18 +37,7 @@ const LOG_VARIABLE: &str = "HOLDFAST_LOG";
 #[must_use]
 pub fn main() -> ExitCode {
     exit::abort_on_panic();
-    ExitCode::from(match Cli::try_parse() {
-        Ok(cli) => dispatch(cli),
-        Err(error) => {
-            // A closed pipe is no error of ours, and there is nobody left to tell.
-            drop(error.print());
-            if error.use_stderr() {
-                exit::USAGE
-            } else {
-                exit::CLEAN
-            }
-        }
-    })
+    ExitCode::from(host::cli::parse(PROGRAM).map_or_else(|code| code, dispatch))
 }
 
 fn dispatch(cli: Cli) -> u8 {
@@ -54,12 +45,12 @@ fn dispatch(cli: Cli) -> u8 {
     // The demo tells its own story; what the programs log meanwhile would drown it.
     let quieter = i8::from(matches!(cli.command, Command::Demo(_)));
     host::logging::init(
-        cli.common.log_format,
-        cli.common.verbosity().saturating_sub(quieter),
+        cli.log.log_format,
+        cli.log.verbosity().saturating_sub(quieter),
         filter.as_deref(),
     );
     match cli.command {
-        Command::Archive(args) => run::run(&args),
+        Command::Archive(args) => run::run(&args, &Environment::of(std::env::vars_os())),
         Command::Verify(args) => verify::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Bucket(args) => bucket::command::run(&args),
@@ -67,8 +58,13 @@ fn dispatch(cli: Cli) -> u8 {
     }
 }
 
-/// Tells the user why a command ended, on stderr.
+/// Prints to stdout; the exit code of having done so.
+#[must_use]
+pub(crate) fn print(text: &str) -> u8 {
+    host::cli::print(PROGRAM, text)
+}
+
+/// Says on stderr why a command ended.
 pub(crate) fn complain(error: &dyn std::fmt::Display) {
-    // A closed pipe is no error of ours, and there is nobody left to tell.
-    drop(writeln!(std::io::stderr(), "holdfast: {error}"));
+    host::cli::complain(PROGRAM, error);
 }

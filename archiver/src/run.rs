@@ -4,7 +4,9 @@
 mod admit;
 pub mod args;
 mod board;
+mod check;
 mod progress;
+mod status;
 mod turn;
 
 use crate::config::Config;
@@ -14,11 +16,12 @@ use crate::spool::Spool;
 use crate::store::{SetupFault, Store, StoreOptions};
 use crate::upload::{Terms, Uploader};
 use admit::admit;
-use args::ArchiveArgs;
+use args::{ArchiveArgs, ArchiveCommand};
 use board::Board;
 use host::disk;
 use host::exit;
 use host::lock::{Lock, LockError};
+use host::settings::Environment;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +51,8 @@ enum StartError {
     GivesIn(Refusal),
     #[error("held: {0}")]
     Held(String),
+    #[error("`status` only looks: it goes with neither --once nor --check")]
+    OnlyLooks,
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
@@ -55,17 +60,19 @@ enum StartError {
 impl StartError {
     fn exit(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Spool(_) | Self::Open(_) | Self::Setup(_) => exit::USAGE,
+            Self::Config(_) | Self::Spool(_) | Self::Open(_) | Self::Setup(_) | Self::OnlyLooks => {
+                exit::USAGE
+            }
             Self::GivesIn(_) => exit::DAMAGED,
             Self::Lock(_) | Self::Held(_) | Self::System(_) => exit::UNFINISHED,
         }
     }
 }
 
-/// Runs the command; its exit code.
+/// Runs the command; its exit code. `environment` overrides the file.
 #[must_use]
-pub fn run(args: &ArchiveArgs) -> u8 {
-    let done = start(args).unwrap_or_else(|error| {
+pub fn run(args: &ArchiveArgs, environment: &Environment) -> u8 {
+    let done = start(args, environment).unwrap_or_else(|error| {
         crate::complain(&error);
         error.exit()
     });
@@ -73,14 +80,32 @@ pub fn run(args: &ArchiveArgs) -> u8 {
     done
 }
 
-fn start(args: &ArchiveArgs) -> Result<u8, StartError> {
-    let config = Config::read(&args.config)?;
-    let spool = Spool::open(&config.spool).map_err(StartError::Spool)?;
-    let _lock = Lock::take(&spool.receipts().join(LOCK_FILE))?;
-    disk::sweep_temporaries(&spool.receipts())?;
+fn start(args: &ArchiveArgs, environment: &Environment) -> Result<u8, StartError> {
+    for warning in crate::config::strangers(environment) {
+        tracing::warn!("{warning}");
+    }
+    let config = Config::read(&args.config, environment)?;
+    match &args.command {
+        Some(_) if args.once || args.check => return Err(StartError::OnlyLooks),
+        Some(ArchiveCommand::Status { format }) => return Ok(status::run(&config, *format)),
+        None => {}
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    if args.check {
+        let checked = runtime.block_on(check::check(&config));
+        let code = if checked.faults.is_empty() {
+            exit::CLEAN
+        } else {
+            exit::UNFINISHED
+        };
+        let head = format!("config {}\n", args.config.display());
+        return Ok(crate::print(&(head + &checked.to_string())).max(code));
+    }
+    let spool = Spool::open(&config.spool).map_err(StartError::Spool)?;
+    let _lock = Lock::take(&spool.receipts().join(LOCK_FILE))?;
+    disk::sweep_temporaries(&spool.receipts())?;
     let done = runtime.block_on(archive(&config, spool, args.once));
     runtime.shutdown_timeout(REST);
     done
@@ -100,8 +125,8 @@ async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartE
     };
     let work = async {
         let store = crate::store::open(&config.store, &options).await?;
-        admit(&store, terms).await?;
         let health = Health::new(store.url(), host::clock::now());
+        admit(&store, terms, |held| health.save(&spool.receipts(), held)).await?;
         let archive = Arc::new(Archive {
             uploader: Uploader::new(store, spool.clone(), terms),
             spool,

@@ -64,6 +64,22 @@ impl fmt::Display for Place {
     }
 }
 
+/// What waits in one stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// What is to be done.
+    pub outlook: Outlook,
+    /// Stored bytes of the batches that wait, manifests included.
+    pub bytes: u64,
+}
+
+/// What becomes of marks whose batch is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Orphans {
+    Drop,
+    Keep,
+}
+
 /// What was found of one stream at the last look, and what was done since.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -149,6 +165,16 @@ impl Spool {
         looked.map_err(|error| name_error(&path.display(), error))
     }
 
+    /// What waits in `stream` for its upload. For people: it removes nothing and remembers nothing.
+    ///
+    /// # Errors
+    /// A folder can't be listed; the text names it.
+    pub fn survey(&self, stream: &Name) -> io::Result<Survey> {
+        let surveyed = self.survey_stream(stream);
+        let path = self.root.join(SEALED).join(stream.as_str());
+        surveyed.map_err(|error| name_error(&path.display(), error))
+    }
+
     /// Makes one batch durable, reads and checks it.
     ///
     /// # Errors
@@ -175,6 +201,27 @@ impl Spool {
         Folder::open(&self.root)?.enter(half)
     }
 
+    fn survey_stream(&self, stream: &Name) -> io::Result<Survey> {
+        let folder = self.half(SEALED)?.enter(stream.as_str())?;
+        let names = folder.names()?;
+        let epochs = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let views = self.views(stream, &epochs, &mut BTreeMap::new(), Orphans::Keep)?;
+        let mut bytes = 0;
+        for (epoch, seq) in order::waiting(&views) {
+            // One that is gone by now was void.
+            let epoch_folder = found(folder.enter(&epoch.to_string()))?;
+            let batch = match epoch_folder {
+                Some(epoch_folder) => found(epoch_folder.enter(&seq_name(seq)))?,
+                None => None,
+            };
+            if let Some(batch) = batch {
+                bytes += batch.size_of("manifest")? + batch.size_of("body")?;
+            }
+        }
+        let outlook = order::outlook(&views);
+        Ok(Survey { outlook, bytes })
+    }
+
     fn look_closely(&self, stream: &Name, memory: &mut Memory, now: Instant) -> io::Result<()> {
         let folder = self.half(SEALED)?.enter(stream.as_str())?;
         let names = folder.names()?;
@@ -186,7 +233,7 @@ impl Spool {
             return Ok(());
         }
         memory.links.retain(|epoch, _| epochs.contains(epoch));
-        let views = self.views(stream, &epochs, &mut memory.links)?;
+        let views = self.views(stream, &epochs, &mut memory.links, Orphans::Drop)?;
         memory.outlook = order::outlook(&views);
         memory.expected = memory.outlook.expected;
         memory.epochs = epochs;
@@ -197,13 +244,13 @@ impl Spool {
         Ok(())
     }
 
-    /// Everything that stands in the spool for `stream`. Marks of batches that are gone are removed
-    /// on the way.
+    /// Everything that stands in the spool for `stream`.
     fn views(
         &self,
         stream: &Name,
         epochs: &BTreeSet<Epoch>,
         links: &mut BTreeMap<Epoch, Vec<EpochHead>>,
+        orphans: Orphans,
     ) -> io::Result<BTreeMap<Epoch, EpochView>> {
         // Marks first: one that is listed here had its batch before, so a batch that is not listed
         // afterwards is gone, not new.
@@ -217,7 +264,9 @@ impl Spool {
             let names = epoch_folder.names()?;
             let sealed: BTreeSet<u64> = names.iter().filter_map(|name| parse_seq(name)).collect();
             let marks = marks.remove(epoch).unwrap_or_default();
-            self.drop_orphans(stream, *epoch, &marks, Some(&sealed))?;
+            if orphans == Orphans::Drop {
+                self.drop_orphans(stream, *epoch, &marks, Some(&sealed))?;
+            }
             // A stream's only epoch needs no links, and a bad genesis is not believed.
             let needs_links = epochs.len() > 1 && sealed.contains(&0);
             let links = if needs_links && marks.get(&0) != Some(&Mark::Bad) {
@@ -234,8 +283,10 @@ impl Spool {
                 },
             );
         }
-        for (epoch, marks) in marks {
-            self.drop_orphans(stream, epoch, &marks, None)?;
+        if orphans == Orphans::Drop {
+            for (epoch, marks) in marks {
+                self.drop_orphans(stream, epoch, &marks, None)?;
+            }
         }
         Ok(views)
     }

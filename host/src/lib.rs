@@ -1,9 +1,10 @@
-//! What both Holdfast programs ask of the machine: settings, durable files, locks, clocks, own log.
+//! What both Holdfast programs ask of the machine: words, settings, durable files, locks, clocks, own log.
 //!
 //! It knows nothing of logs, batches or stores. The only place that reads a clock.
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod clock;
 pub mod disk;
 pub mod exit;

@@ -4,6 +4,12 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often a taken lock is tried again before it counts as held: [`is_held`] takes it for a moment.
+const TRIES: u32 = 10;
+/// Between two tries.
+const TRY_EVERY: Duration = Duration::from_millis(5);
 
 /// A lock held until it is dropped or the process dies, kill -9 included.
 #[derive(Debug)]
@@ -29,7 +35,8 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock at `path`, making the (empty) file if it is missing. Does not wait.
+    /// Takes the lock at `path`, making the (empty) file if it is missing. Waits for no holder, only
+    /// (50 ms at most) for somebody who looks whether there is one.
     ///
     /// # Errors
     /// [`LockError`]
@@ -40,11 +47,34 @@ impl Lock {
         };
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = open(path, flags, Mode::from_raw_mode(0o640)).map_err(failed)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(LockError::Held(path.into())),
-            Err(error) => Err(failed(error)),
+        for _ in 0..TRIES {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self { file }),
+                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(TRY_EVERY),
+                Err(error) => return Err(failed(error)),
+            }
         }
+        Err(LockError::Held(path.into()))
+    }
+}
+
+/// Whether a process holds the lock at `path` now. Makes nothing and needs no right but to read the
+/// file; the look itself is over before it returns.
+///
+/// # Errors
+/// What the system says; a file that is not there is a lock that nobody holds.
+pub fn is_held(path: &Path) -> io::Result<bool> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match open(path, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(rustix::io::Errno::NOENT) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    // Shared, so that any number may look at once.
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -60,5 +90,32 @@ mod tests {
         assert!(matches!(Lock::take(&path), Err(LockError::Held(_))));
         drop(held);
         Lock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn looking_makes_nothing_and_keeps_nobody_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert!(!is_held(&path).unwrap() && !path.exists());
+        let held = Lock::take(&path).unwrap();
+        assert!(is_held(&path).unwrap());
+        drop(held);
+        assert!(!is_held(&path).unwrap());
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    is_held(&path).unwrap();
+                }
+            });
+            for _ in 0..200 {
+                let taken = Lock::take(&path);
+                if taken.is_err() {
+                    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                }
+                drop(taken.unwrap());
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 }

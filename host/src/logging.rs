@@ -4,25 +4,13 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 /// The form of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
-    /// One line of text an event, coloured on a terminal.
+    /// One line of text an event, coloured on a terminal
     #[default]
     Text,
-    /// One JSON object an event.
+    /// One JSON object an event
     Json,
-}
-
-impl std::str::FromStr for Format {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err("expected text or json"),
-        }
-    }
 }
 
 /// The level that `-v` and `-q` ask for: 0 is info, -1 warn, -2 and below error, 1 debug of our own

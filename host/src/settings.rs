@@ -1,58 +1,74 @@
-//! Settings files: TOML in, checked values out, and every fault named at once with its line.
+//! Settings: a file in TOML and variables that override it in, checked values out, and every fault
+//! named at once with its line.
 //!
-//! A program asks for the keys it knows; what it did not ask for is refused at the end with the
-//! nearest key that it did ask for. Asking never fails: a faulty value is noted and a stand-in
-//! returned, so that one run tells all faults; [`Settings::finish`] refuses them together.
+//! A program has one table of keys ([`Key`]); it asks for them by name, and what stands in the file
+//! but not in the table is refused with the nearest key that does. Asking never fails: a faulty value
+//! is noted and a stand-in returned, so that one run tells all faults; [`Settings::finish`] refuses
+//! them together.
 
+mod environment;
 mod fault;
+mod key;
 mod value;
 
+use ledger::Digest;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::str::FromStr;
 use std::time::Duration;
-use value::{Item, Value};
+use value::{Item, Items, Value};
 
-pub use fault::{Fault, Faults, SettingsError};
+pub use environment::Environment;
+use environment::Setting;
+pub use fault::{Fault, Faults, Origin, SettingsError};
+pub use key::{Form, Key, Preset, markdown, sample};
 pub use value::parse_retention;
 
 /// Longest settings file that is read.
 pub const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// What all tables of one file share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Notes {
+    keys: &'static [Key],
     faults: RefCell<Vec<Fault>>,
-    /// By table (`""`, `seal`, `stream[0]`): the keys that were asked for.
-    asked: RefCell<BTreeMap<String, BTreeSet<String>>>,
+    /// Keys that were asked for.
+    asked: RefCell<BTreeSet<&'static str>>,
 }
 
-/// A settings file, read.
+/// Settings, read.
 #[derive(Debug)]
 pub struct Settings {
     path: PathBuf,
-    bytes: Vec<u8>,
+    sha256: Digest,
     root: Table,
 }
 
-/// A table of a settings file: the root, `[seal]`, or one `[[stream]]`.
+/// A table of the settings: the root, `[seal]`, or one `[[stream]]`.
 #[derive(Debug, Clone)]
 pub struct Table {
-    /// `""`, `seal`, `stream[0]`
+    /// As a fault names it: `""`, `seal`, `stream[0]`
     name: String,
-    line: usize,
-    items: Rc<BTreeMap<String, Item>>,
+    /// As its keys' paths begin: `""`, `seal`, `stream`
+    kind: &'static str,
+    origin: Origin,
+    items: Rc<Items>,
     notes: Rc<Notes>,
 }
 
 impl Settings {
-    /// Reads the file. Only what is not TOML is refused here.
+    /// Reads the file and lets `environment` override it. Only what is not TOML is refused here.
     ///
     /// # Errors
     /// [`SettingsError`]
-    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+    pub fn read(
+        path: &Path,
+        keys: &'static [Key],
+        environment: &Environment,
+    ) -> Result<Self, SettingsError> {
         let unreadable = |source| SettingsError::Unreadable {
             path: path.into(),
             source,
@@ -60,31 +76,42 @@ impl Settings {
         // Not `read_bounded`: a Kubernetes ConfigMap mounts settings through symlinks.
         let resolved = path.canonicalize().map_err(unreadable)?;
         let bytes = crate::disk::read_bounded(&resolved, FILE_MAX_BYTES).map_err(unreadable)?;
-        Self::parse(path, bytes)
+        Self::parse(path, &bytes, keys, environment)
     }
 
     /// The same from bytes; `path` is for messages alone.
     ///
     /// # Errors
     /// [`SettingsError::Faulty`] if they are not TOML.
-    pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, SettingsError> {
+    pub fn parse(
+        path: &Path,
+        bytes: &[u8],
+        keys: &'static [Key],
+        environment: &Environment,
+    ) -> Result<Self, SettingsError> {
         let faulty = |fault| {
             SettingsError::Faulty(Faults {
                 path: path.into(),
                 faults: vec![fault],
             })
         };
-        let items = value::parse(&bytes).map_err(faulty)?;
-        let notes = Rc::new(Notes::default());
+        let mut items = value::parse(bytes).map_err(faulty)?;
+        let overrides = lay_over(&mut items, keys, environment);
+        let notes = Rc::new(Notes {
+            keys,
+            faults: RefCell::default(),
+            asked: RefCell::default(),
+        });
         let root = Table {
             name: String::new(),
-            line: 1,
+            kind: "",
+            origin: Origin::Line(1),
             items: Rc::new(items),
             notes,
         };
         Ok(Self {
             path: path.into(),
-            bytes,
+            sha256: Digest::of(&[bytes, overrides.as_bytes()].concat()),
             root,
         })
     }
@@ -95,13 +122,22 @@ impl Settings {
         &self.root
     }
 
-    /// The file's bytes, to be hashed.
+    /// What the settings are known by: SHA-256 of the file's bytes, and of a line `NAME=value` for
+    /// each variable that overrides one of its keys, in order of their names.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn sha256(&self) -> Digest {
+        self.sha256
     }
 
-    /// Ends the questions: refuses keys that were not asked for, and all faults noted on the way.
+    /// Keys of the table that were never asked for: whoever set one would be ignored.
+    #[must_use]
+    pub fn never_asked(&self) -> Vec<&'static str> {
+        let asked = self.root.notes.asked.borrow();
+        let paths = self.root.notes.keys.iter().map(|key| key.path);
+        paths.filter(|path| !asked.contains(path)).collect()
+    }
+
+    /// Ends the questions: refuses keys that are not in the table, and all faults noted on the way.
     ///
     /// # Errors
     /// [`SettingsError::Faulty`] with everything that is wrong.
@@ -120,86 +156,110 @@ impl Settings {
     }
 }
 
+/// Puts the variables over the file's values; a line `NAME=value` for each that is in force.
+fn lay_over(items: &mut Items, keys: &[Key], environment: &Environment) -> String {
+    let set = keys.iter().filter_map(|key| {
+        let name = key.variable(keys)?;
+        let setting = environment.get(&name)?;
+        Some((name, key, setting))
+    });
+    let mut set: Vec<_> = set.collect();
+    set.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut lines = String::new();
+    for (name, key, setting) in set {
+        let value = match setting {
+            Setting::NotUtf8 => Value::Other("something that is not UTF-8"),
+            Setting::Text(text) => match (key.form, text.parse()) {
+                (Form::Flag, Ok(flag)) => Value::Flag(flag),
+                _ => Value::Text(text.clone()),
+            },
+        };
+        if let Setting::Text(text) = setting {
+            // A String takes whatever is written into it.
+            let written = writeln!(lines, "{name}={text}");
+            debug_assert!(written.is_ok());
+        }
+        let (table, own) = key.split();
+        let origin = Origin::Variable(name);
+        if table.is_empty() {
+            items.insert(own.into(), Item { origin, value });
+            continue;
+        }
+        let inner = items.entry(table.into()).or_insert_with(|| Item {
+            origin: origin.clone(),
+            value: Value::Table(Rc::default()),
+        });
+        // What is no table at all is refused when it is asked for.
+        if let Value::Table(inner) = &mut inner.value
+            && let Some(inner) = Rc::get_mut(inner)
+        {
+            inner.insert(own.into(), Item { origin, value });
+        }
+    }
+    lines
+}
+
 impl Table {
-    /// Text, if the key is there.
+    /// Text; `None` if the key is missing, which is a fault if it is needed.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<String> {
-        self.read(key, "text in quotes", |value| match value {
-            Value::Text(text) => Some(text.clone()),
-            _ => None,
-        })
+        self.parsed(key)
     }
 
-    /// Text that must be there; empty after a fault.
+    /// Text of the key's form; `None` after a fault, or if it is missing.
     #[must_use]
-    pub fn required_text(&self, key: &str) -> String {
-        self.text(key).unwrap_or_else(|| {
-            self.require(key, "needed: text in quotes");
-            String::new()
-        })
-    }
-
-    /// Text of a form; `expected` says which, as in "a name of …".
-    #[must_use]
-    pub fn parsed<T: FromStr>(&self, key: &str, expected: &str) -> Option<T> {
-        self.read(key, expected, |value| match value {
+    pub fn parsed<T: FromStr>(&self, key: &str) -> Option<T> {
+        self.read(key, |value| match value {
             Value::Text(text) => text.parse().ok(),
             _ => None,
         })
     }
 
-    /// The same for a key that must be there; `None` after a fault.
+    /// A duration such as `"10s"` or `"5m"`, within the key's bounds.
     #[must_use]
-    pub fn required<T: FromStr>(&self, key: &str, expected: &str) -> Option<T> {
-        self.require(key, &format!("needed: {expected}"));
-        self.parsed(key, expected)
-    }
-
-    /// A duration such as `"10s"` or `"5m"`.
-    #[must_use]
-    pub fn duration(&self, key: &str, default: Duration) -> Duration {
-        let read = self.read(
-            key,
-            r#"a duration such as "10s", "5m" or "24h""#,
-            |value| match value {
-                Value::Text(text) => humantime::parse_duration(text).ok(),
-                _ => None,
-            },
-        );
-        read.unwrap_or(default)
+    pub fn duration(&self, key: &str) -> Duration {
+        let bounds = match self.key(key).form {
+            Form::Duration(Some((least, most))) => duration(least)..=duration(most),
+            _ => Duration::ZERO..=Duration::MAX,
+        };
+        let read = self.read(key, |value| match value {
+            Value::Text(text) => {
+                let read = humantime::parse_duration(text).ok();
+                read.filter(|value| bounds.contains(value))
+            }
+            _ => None,
+        });
+        read.unwrap_or_else(|| duration(self.preset(key)))
     }
 
     /// A size in bytes, such as `"8MiB"`.
     #[must_use]
-    pub fn size(&self, key: &str, default_bytes: u64) -> u64 {
-        let read = self.read(
-            key,
-            r#"a size such as "64KiB", "8MiB" or "1GiB""#,
-            |value| match value {
-                Value::Text(text) => parse_size::parse_size(text).ok(),
-                _ => None,
-            },
-        );
-        read.unwrap_or(default_bytes)
+    pub fn size(&self, key: &str) -> u64 {
+        let read = self.read(key, |value| match value {
+            Value::Text(text) => parse_size::parse_size(text).ok(),
+            _ => None,
+        });
+        read.unwrap_or_else(|| parse_size::parse_size(self.preset(key)).unwrap_or_default())
     }
 
-    /// A retention in seconds, from whole days or years: `"90d"`, `"7y"` (366 days each).
+    /// A retention in seconds, from whole days or years: `"90d"`, `"7y"` (366 days each); `None`
+    /// after a fault.
     #[must_use]
     pub fn retention_s(&self, key: &str) -> Option<u64> {
-        self.read(
-            key,
-            r#"whole days or years, at least a day, such as "90d" or "7y""#,
-            |value| match value {
-                Value::Text(text) => parse_retention(text),
-                _ => None,
-            },
-        )
+        let read = self.read(key, |value| match value {
+            Value::Text(text) => parse_retention(text),
+            _ => None,
+        });
+        match self.key(key).preset {
+            Preset::Value(value) => read.or_else(|| parse_retention(value)),
+            _ => read,
+        }
     }
 
     /// `true` or `false`, if the key is there.
     #[must_use]
     pub fn flag(&self, key: &str) -> Option<bool> {
-        self.read(key, "true or false", |value| match value {
+        self.read(key, |value| match value {
             Value::Flag(flag) => Some(*flag),
             _ => None,
         })
@@ -208,28 +268,24 @@ impl Table {
     /// A list of texts; empty if the key is missing.
     #[must_use]
     pub fn texts(&self, key: &str) -> Vec<String> {
-        let read = self.read(
-            key,
-            r#"a list of texts such as ["a", "b"]"#,
-            |value| match value {
-                Value::Texts(texts) => Some(texts.clone()),
-                _ => None,
-            },
-        );
+        let read = self.read(key, |value| match value {
+            Value::Texts(texts) => Some(texts.clone()),
+            _ => None,
+        });
         read.unwrap_or_default()
     }
 
     /// The table `[key]`; empty if it is missing.
     #[must_use]
     pub fn table(&self, key: &str) -> Self {
-        let read = self.read(key, &format!("a table: [{key}]"), |value| match value {
+        let read = self.read(key, |value| match value {
             Value::Table(items) => Some(Rc::clone(items)),
             _ => None,
         });
-        let line = self.line_of(key);
         Self {
             name: self.path_of(key),
-            line,
+            kind: self.key(key).path,
+            origin: self.origin_of(key),
             items: read.unwrap_or_default(),
             notes: Rc::clone(&self.notes),
         }
@@ -238,13 +294,14 @@ impl Table {
     /// The tables `[[key]]`, in order.
     #[must_use]
     pub fn tables(&self, key: &str) -> Vec<Self> {
-        let read = self.read(key, &format!("tables: [[{key}]]"), |value| match value {
+        let read = self.read(key, |value| match value {
             Value::Tables(tables) => Some(tables.clone()),
             _ => None,
         });
         let named = |(number, (line, items))| Self {
             name: format!("{}[{number}]", self.path_of(key)),
-            line,
+            kind: self.key(key).path,
+            origin: Origin::Line(line),
             items,
             notes: Rc::clone(&self.notes),
         };
@@ -258,39 +315,53 @@ impl Table {
     /// Notes a fault of the caller's own at `key`.
     pub fn fault(&self, key: &str, message: impl Into<String>) {
         let fault = Fault {
-            line: self.line_of(key),
+            origin: self.origin_of(key),
             key: self.path_of(key),
             message: message.into(),
         };
         self.notes.faults.borrow_mut().push(fault);
     }
 
-    fn read<T>(&self, key: &str, expected: &str, take: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        let mut asked = self.notes.asked.borrow_mut();
-        asked
-            .entry(self.name.clone())
-            .or_default()
-            .insert(key.into());
-        drop(asked);
-        let item = self.items.get(key)?;
+    /// The entry of the table of keys. Asking for a key that has none would leave it out of sample
+    /// and documentation, and refuse whoever sets it.
+    fn key(&self, key: &str) -> &'static Key {
+        let is_it = |known: &&Key| known.split() == (self.kind, key);
+        let known = self.notes.keys.iter().find(is_it);
+        assert!(known.is_some(), "{key:?} must be in the table of keys");
+        known.unwrap_or(&self.notes.keys[0])
+    }
+
+    fn preset(&self, key: &str) -> &'static str {
+        match self.key(key).preset {
+            Preset::Value(value) => value,
+            Preset::Needed(example) | Preset::Depends(_, example) => example,
+        }
+    }
+
+    fn read<T>(&self, key: &str, take: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        let Key {
+            path, form, preset, ..
+        } = self.key(key);
+        self.notes.asked.borrow_mut().insert(path);
+        let Some(item) = self.items.get(key) else {
+            // Of lists and tables whoever asks knows what an empty one means.
+            let listed = matches!(form, Form::Texts(_) | Form::Table | Form::Tables);
+            if matches!(preset, Preset::Needed(_)) && !listed {
+                self.fault(key, format!("needed: {form}"));
+            }
+            return None;
+        };
         let taken = take(&item.value);
         if taken.is_none() {
-            self.fault(
-                key,
-                format!("{} where {expected} is expected", item.value.describe()),
-            );
+            let got = item.value.describe();
+            self.fault(key, format!("{got} where {form} is expected"));
         }
         taken
     }
 
-    fn require(&self, key: &str, message: &str) {
-        if !self.items.contains_key(key) {
-            self.fault(key, message);
-        }
-    }
-
-    fn line_of(&self, key: &str) -> usize {
-        self.items.get(key).map_or(self.line, |item| item.line)
+    fn origin_of(&self, key: &str) -> Origin {
+        let item = self.items.get(key);
+        item.map_or(&self.origin, |item| &item.origin).clone()
     }
 
     fn path_of(&self, key: &str) -> String {
@@ -302,41 +373,53 @@ impl Table {
     }
 
     fn refuse_unknown(&self) {
-        let asked = self
+        let own = self
             .notes
-            .asked
-            .borrow()
-            .get(&self.name)
-            .cloned()
-            .unwrap_or_default();
+            .keys
+            .iter()
+            .map(Key::split)
+            .filter(|(table, _)| *table == self.kind);
+        let known: BTreeSet<String> = own.map(|(_, name)| name.into()).collect();
         for (key, item) in self.items.iter() {
-            if !asked.contains(key) {
-                self.fault(key, unknown(key, &asked));
+            if !known.contains(key) {
+                self.fault(key, unknown(key, &known));
                 continue;
             }
-            match &item.value {
-                Value::Table(_) => self.table(key).refuse_unknown(),
-                Value::Tables(_) => self.tables(key).iter().for_each(Self::refuse_unknown),
+            match (&item.value, self.key(key).form) {
+                (Value::Table(_), Form::Table) => self.table(key).refuse_unknown(),
+                (Value::Tables(_), Form::Tables) => {
+                    self.tables(key).iter().for_each(Self::refuse_unknown);
+                }
                 _ => {}
             }
         }
     }
 }
 
-/// Similarity (Jaro-Winkler) below which a known key is not offered for a mistyped one.
+/// A duration of the table of keys, which its tests read whole.
+fn duration(text: &str) -> Duration {
+    humantime::parse_duration(text).unwrap_or_default()
+}
+
+/// Similarity (Jaro-Winkler) below which a known name is not offered for a mistyped one.
 const NEAR: f64 = 0.75;
 
-fn unknown(key: &str, known: &BTreeSet<String>) -> String {
-    let near = |known: &String| (strsim::jaro_winkler(key, known), known.clone());
+/// The known name that `name` was meant to be, if one is near.
+#[must_use]
+pub fn nearest(name: &str, known: &BTreeSet<String>) -> Option<String> {
+    let near = |known: &String| (strsim::jaro_winkler(name, known), known.clone());
     let best = known
         .iter()
         .map(near)
         .max_by(|one, other| one.0.total_cmp(&other.0));
-    match best {
-        Some((likeness, known)) if likeness >= NEAR => {
-            format!("unknown key, did you mean {known:?}?")
-        }
-        _ => {
+    let (likeness, name) = best?;
+    (likeness >= NEAR).then_some(name)
+}
+
+fn unknown(key: &str, known: &BTreeSet<String>) -> String {
+    match nearest(key, known) {
+        Some(near) => format!("unknown key, did you mean {near:?}?"),
+        None => {
             let list: Vec<&str> = known.iter().map(String::as_str).collect();
             format!("unknown key; known here: {}", list.join(", "))
         }
@@ -344,65 +427,4 @@ fn unknown(key: &str, known: &BTreeSet<String>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(text: &str) -> Settings {
-        Settings::parse(Path::new("a.toml"), text.as_bytes().to_vec()).unwrap()
-    }
-
-    #[test]
-    fn values_come_out_checked() {
-        let file = settings(
-            "name = \"n\"\nlist = [\"a\", \"b\"]\non = true\nsize = \"8MiB\"\n[seal]\nage = \"10s\"\n\
-             [[stream]]\nkeep = \"7y\"\n[[stream]]\nkeep = \"90d\"\n",
-        );
-        let root = file.root();
-        assert_eq!(root.required_text("name"), "n");
-        assert_eq!(root.texts("list"), ["a", "b"]);
-        assert_eq!(root.flag("on"), Some(true));
-        assert_eq!(root.size("size", 0), 8 << 20);
-        assert_eq!(
-            root.table("seal").duration("age", Duration::ZERO),
-            Duration::from_secs(10)
-        );
-        let keeps: Vec<_> = root
-            .tables("stream")
-            .iter()
-            .map(|table| table.retention_s("keep"))
-            .collect();
-        assert_eq!(keeps, [Some(7 * 366 * 86_400), Some(90 * 86_400)]);
-        file.finish().unwrap();
-    }
-
-    #[test]
-    fn every_fault_is_named_with_its_line() {
-        let file = settings("spol = \"x\"\nage = 5\n[seal]\nagee = \"1s\"\n[odd]\nx = 1\n");
-        let root = file.root();
-        assert_eq!(root.required_text("spool"), "");
-        assert_eq!(root.duration("age", Duration::ZERO), Duration::ZERO);
-        assert_eq!(
-            root.table("seal").duration("age", Duration::ZERO),
-            Duration::ZERO
-        );
-        let said = file.finish().unwrap_err().to_string();
-        assert_eq!(
-            said.lines().collect::<Vec<_>>(),
-            [
-                "a.toml:1: spol: unknown key, did you mean \"spool\"?",
-                "a.toml:1: spool: needed: text in quotes",
-                "a.toml:2: age: the number 5 where a duration such as \"10s\", \"5m\" or \"24h\" is expected",
-                "a.toml:4: seal.agee: unknown key, did you mean \"age\"?",
-                "a.toml:5: odd: unknown key; known here: age, seal, spool",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_is_not_toml_names_its_line() {
-        let error = Settings::parse(Path::new("a.toml"), b"a = 1\nb = = 2\n".to_vec()).unwrap_err();
-        assert!(error.to_string().starts_with("a.toml:2: "), "{error}");
-        let error = Settings::parse(Path::new("a.toml"), b"a = \"\xff\"\n".to_vec()).unwrap_err();
-        assert!(error.to_string().starts_with("a.toml:1: "), "{error}");
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ mod adopt; // hosts set up anew, and what they continue
 mod badinput; // what must happen on bad input, a test a sentence
 mod crash; // programs and server killed amid their work
 mod demo; // README's first command
+mod exits; // every command and exit code, a test each; what --check and status say
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
 mod probe; // stores that hold, give in, or can't be asked; what an archiver tries at its start
 mod shapes; // lines of every shape

@@ -56,6 +56,14 @@ impl Site {
         site
     }
 
+    /// The same archiving elsewhere, such as to a folder of its own.
+    #[must_use]
+    pub fn with_store(mut self, store: &str) -> Self {
+        store.clone_into(&mut self.store);
+        self.write_archiver_config("");
+        self
+    }
+
     /// The same on a MinIO.
     #[must_use]
     pub fn on(minio: &Minio, store: &str, streams: &str) -> Self {

@@ -4,7 +4,7 @@ use crate::report::Report;
 use crate::run::args::ArchiveArgs;
 use crate::store::{OpenError, Store as _, StoreError, StoreOptions};
 use crate::verify::{Options, Progress, verify};
-use host::settings::SettingsError;
+use host::settings::{Environment, SettingsError};
 use ledger::signature::signers::{AllowedSigners, SignersError};
 use std::fmt::Write as _;
 use std::io;
@@ -78,7 +78,8 @@ impl Scene {
             quoted("agent"),
             quoted("logs/app.log*"),
         );
-        let config = agent::Config::read(&write("agent.toml", &agent_toml)?)?;
+        let config =
+            agent::Config::read(&write("agent.toml", &agent_toml)?, &Environment::default())?;
         let archive = format!("file://{}", folder.join("archive").display());
         let archiver_toml = format!(
             "spool = {}\nstore = {}\n",
@@ -144,7 +145,13 @@ impl Scene {
     /// Runs the archiver until the spool is drained.
     pub(super) fn archive(&self) -> Result<(), SceneError> {
         let config = self.folder.join("archiver.toml");
-        match crate::run::run(&ArchiveArgs { config, once: true }) {
+        let args = ArchiveArgs {
+            config,
+            once: true,
+            check: false,
+            command: None,
+        };
+        match crate::run::run(&args, &Environment::default()) {
             host::exit::CLEAN => Ok(()),
             code => Err(SceneError::Archive(code)),
         }

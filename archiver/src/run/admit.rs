@@ -11,12 +11,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Sees that the store is set up to keep evidence, and keeps it, before anything is sent to it. An
-/// outage or a missing right is waited for; a store that is not set up, or gives in, is refused.
+/// outage or a missing right is waited for; a store that is not set up, or gives in, is refused. `save`
+/// is told what holds everything meanwhile.
 pub(super) async fn admit<S: Intruder + Clone + 'static>(
     store: &S,
     terms: Terms,
+    save: impl Fn(Option<String>),
 ) -> Result<(), StartError> {
     let mut failures = 0;
+    // What an earlier run left must not be taken for this one's.
+    save(None);
     loop {
         let Some((why, cause)) = try_out(store).await? else {
             return Ok(());
@@ -27,6 +31,7 @@ pub(super) async fn admit<S: Intruder + Clone + 'static>(
             Ruling::Hold(..) if terms.once => return Err(StartError::Held(why)),
             Ruling::Hold(_, wait) => wait,
         };
+        save(Some(why.clone()));
         tracing::error!(?wait, "everything is held: {why}");
         failures += 1;
         tokio::time::sleep(wait).await;

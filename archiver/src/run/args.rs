@@ -1,31 +1,66 @@
 //! Words of `holdfast archive`, as typed.
 
-use clap::Args;
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  holdfast archive                                  run until SIGTERM, with /etc/holdfast/archiver.toml
+  holdfast archive                                  run until SIGTERM
   holdfast archive --config ./archiver.toml --once  upload what is in the spool, then exit
+  holdfast archive --check                          what would go wrong; changes nothing
+  holdfast archive status                           how the running one stands, as a health check
 
-The smallest configuration:
+The smallest configuration (all keys: holdfast sample-config):
   spool = \"/var/lib/holdfast/spool\"
   store = \"s3://audit-logs/prod\"
 
 Credentials, region and endpoint come by the AWS conventions: AWS_PROFILE, AWS_ACCESS_KEY_ID,
 AWS_REGION, AWS_ENDPOINT_URL_S3, instance metadata, web identity.
 
-Exit codes with --once: 0 everything is in the store, locked; 1 a fork or rot; 2 something is held;
-3 the configuration, or a store that cannot keep evidence.";
+A fork or rot ends --once with 1, anything held with 2, a store that cannot keep evidence with 3.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  holdfast archive status
+  holdfast archive status --format json | jq .streams
+
+It ends with 0 if an archiver runs and holds nothing back, else with 2.";
 
 /// Words of `holdfast archive`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct ArchiveArgs {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
+    /// Configuration file
+    #[arg(long, global = true, env = "HOLDFAST_CONFIG", value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
     pub config: PathBuf,
-    /// Exit once everything that stands in the spool is in the store.
-    #[arg(long)]
+    /// Exit once everything that stands in the spool is in the store
+    #[arg(long, conflicts_with = "check")]
     pub once: bool,
+    /// Say what would be done and what would go wrong, and do nothing
+    #[arg(long)]
+    pub check: bool,
+    /// What else.
+    #[command(subcommand)]
+    pub command: Option<ArchiveCommand>,
+}
+
+/// What else an archiver can be asked.
+#[derive(Debug, Subcommand)]
+pub enum ArchiveCommand {
+    /// Say how the running archiver stands
+    #[command(after_long_help = STATUS_EXAMPLES)]
+    Status {
+        /// Form of the answer
+        #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+        format: Form,
+    },
+}
+
+/// The forms of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }

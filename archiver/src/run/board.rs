@@ -1,9 +1,7 @@
 //! Which stream has a turn: side by side, each in its own order, the held ones at rest.
 
 use super::turn::{Archive, End, Stream};
-use crate::health::STATUS_FILE;
 use crate::store::Store;
-use host::disk;
 use host::exit;
 use ledger::name::Name;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -154,18 +152,9 @@ impl<S: Store + 'static> Board<S> {
         if self.status_written.is_some_and(|at| at.elapsed() < every) {
             return;
         }
-        let Some(bytes) = self
-            .archive
-            .health
-            .to_write(self.archive.uploader.gate.why())
-        else {
-            return;
-        };
+        let archive = &self.archive;
+        let why = archive.uploader.gate.why();
+        block_in_place(|| archive.health.save(&archive.spool.receipts(), why));
         self.status_written = Some(Instant::now());
-        let receipts = self.archive.spool.receipts();
-        let written = block_in_place(|| disk::write_durable(&receipts, STATUS_FILE, &bytes));
-        if let Err(error) = written {
-            tracing::warn!("{}/{STATUS_FILE}: {error}", receipts.display());
-        }
     }
 }

@@ -53,6 +53,15 @@ impl Folder {
         }
     }
 
+    /// Bytes of what stands under `name`; 0 if nothing does.
+    pub(super) fn size_of(&self, name: &str) -> io::Result<u64> {
+        match rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(stat.st_size.unsigned_abs()),
+            Err(rustix::io::Errno::NOENT) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Makes the names in it durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(&self.0)?)

@@ -95,7 +95,7 @@ pub fn outlook(epochs: &BTreeMap<Epoch, EpochView>) -> Outlook {
     let mut waiting = Vec::new();
     for (epoch, view) in epochs {
         let last = valid(epoch);
-        outlook.backlog += view.backlog(last);
+        outlook.backlog += view.waiting(last).count();
         match places.get(epoch) {
             Some(Place::At(seq)) if view.links.iter().all(|head| is_done(&head.epoch)) => {
                 let (epoch, seq) = (*epoch, *seq);
@@ -113,6 +113,14 @@ pub fn outlook(epochs: &BTreeMap<Epoch, EpochView>) -> Outlook {
         outlook.expected = expected(epochs);
     }
     outlook
+}
+
+/// All batches that still have to be uploaded.
+pub fn waiting(epochs: &BTreeMap<Epoch, EpochView>) -> impl Iterator<Item = (Epoch, u64)> {
+    epochs.iter().flat_map(|(epoch, view)| {
+        let waiting = view.waiting(last_valid(epochs, *epoch));
+        waiting.map(|seq| (*epoch, seq))
+    })
 }
 
 /// The batch after the newest of the only epoch that no other continues.
@@ -137,9 +145,9 @@ fn last_valid(epochs: &BTreeMap<Epoch, EpochView>, epoch: Epoch) -> u64 {
 
 impl EpochView {
     /// Batches up to `last` without a receipt.
-    fn backlog(&self, last: u64) -> usize {
-        let open = |seq: &&u64| self.marks.get(*seq) != Some(&Mark::Receipt);
-        self.sealed.range(..=last).filter(open).count()
+    fn waiting(&self, last: u64) -> impl Iterator<Item = u64> {
+        let open = |seq: &u64| self.marks.get(seq) != Some(&Mark::Receipt);
+        self.sealed.range(..=last).copied().filter(open)
     }
 
     fn place(&self, last: u64) -> Place {

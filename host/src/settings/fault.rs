@@ -4,11 +4,20 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// One thing wrong in a settings file.
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A line of the file, from 1.
+    Line(usize),
+    /// A variable of the environment, which overrides the file.
+    Variable(String),
+}
+
+/// One thing wrong in the settings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
-    /// Line in the file, from 1.
-    pub line: usize,
+    /// Where it stands.
+    pub origin: Origin,
     /// The key with its tables, such as `seal.age`; empty if the file is not TOML.
     pub key: String,
     /// What is wrong and what was expected.
@@ -31,7 +40,8 @@ pub enum SettingsError {
     Faulty(Faults),
 }
 
-/// All faults of one file, in the order of their lines. Displays one a line, `file:line: key: what`.
+/// All faults, those of the file in the order of its lines. Displays one a line, `file:line: key:
+/// what`, or `variable NAME: what`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Faults {
     /// The file.
@@ -44,13 +54,19 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, fault) in self.faults.iter().enumerate() {
             let newline = if number == 0 { "" } else { "\n" };
-            let colon = if fault.key.is_empty() { "" } else { ": " };
-            let Fault { line, key, message } = fault;
-            write!(
-                f,
-                "{newline}{}:{line}: {key}{colon}{message}",
-                self.path.display()
-            )?;
+            let Fault {
+                origin,
+                key,
+                message,
+            } = fault;
+            match origin {
+                Origin::Line(line) => {
+                    let colon = if key.is_empty() { "" } else { ": " };
+                    let path = self.path.display();
+                    write!(f, "{newline}{path}:{line}: {key}{colon}{message}")?;
+                }
+                Origin::Variable(name) => write!(f, "{newline}variable {name}: {message}")?,
+            }
         }
         Ok(())
     }

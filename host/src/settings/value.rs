@@ -1,6 +1,6 @@
 //! TOML as the settings reader wants it: values with their lines, and the forms people write.
 
-use super::Fault;
+use super::{Fault, Origin};
 use ledger::limits::DAY_S;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -9,14 +9,15 @@ use toml::de::{DeTable, DeValue};
 /// Days of a year in a retention: never short of a calendar year.
 const YEAR_DAYS: u64 = 366;
 
-/// A value and the line its key stands on.
+/// A value and where it comes from.
 #[derive(Debug)]
 pub(super) struct Item {
-    pub(super) line: usize,
+    pub(super) origin: Origin,
     pub(super) value: Value,
 }
 
-type Items = Rc<BTreeMap<String, Item>>;
+/// The values of one table.
+pub(super) type Items = BTreeMap<String, Item>;
 
 /// The values that settings use.
 #[derive(Debug)]
@@ -25,8 +26,8 @@ pub(super) enum Value {
     Flag(bool),
     Number(String),
     Texts(Vec<String>),
-    Table(Items),
-    Tables(Vec<(usize, Items)>),
+    Table(Rc<Items>),
+    Tables(Vec<(usize, Rc<Items>)>),
     Other(&'static str),
 }
 
@@ -58,9 +59,9 @@ pub fn parse_retention(text: &str) -> Option<u64> {
 }
 
 /// Parses a file.
-pub(super) fn parse(bytes: &[u8]) -> Result<BTreeMap<String, Item>, Fault> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Items, Fault> {
     let fault = |at: usize, message: &str| Fault {
-        line: line_at(bytes, at),
+        origin: Origin::Line(line_at(bytes, at)),
         key: String::new(),
         message: format!("not TOML: {}", message.replace('\n', "; ")),
     };
@@ -75,9 +76,9 @@ fn line_at(bytes: &[u8], at: usize) -> usize {
     1 + bytes.iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
-fn items(bytes: &[u8], table: &DeTable<'_>) -> BTreeMap<String, Item> {
+fn items(bytes: &[u8], table: &DeTable<'_>) -> Items {
     let item = |value: &DeValue<'_>, at: usize| Item {
-        line: line_at(bytes, at),
+        origin: Origin::Line(line_at(bytes, at)),
         value: read(bytes, value),
     };
     let pairs = table.iter();

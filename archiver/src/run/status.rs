@@ -1,0 +1,104 @@
+//! `holdfast archive status`: what the archiver last wrote of itself, and whether it runs.
+
+use super::LOCK_FILE;
+use super::args::Form;
+use crate::config::Config;
+use crate::health::Status;
+use crate::report::escape;
+use crate::spool::RECEIPTS;
+use host::{exit, lock};
+use serde::Serialize;
+use std::fmt::{self, Write as _};
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum StatusError {
+    #[error("{}: no archiver has run on this spool yet", .0.display())]
+    Never(PathBuf),
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("cannot write the answer as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Standing {
+    /// Whether an archiver holds the spool's lock.
+    running: bool,
+    #[serde(flatten)]
+    status: Status,
+}
+
+/// Runs the command; its exit code.
+pub(super) fn run(config: &Config, form: Form) -> u8 {
+    let told = read(config).and_then(|standing| {
+        let text = match form {
+            Form::Text => standing.to_string(),
+            Form::Json => serde_json::to_string(&standing)? + "\n",
+        };
+        Ok((text, standing.running && standing.status.healthy))
+    });
+    match told {
+        Ok((text, true)) => crate::print(&text),
+        Ok((text, false)) => crate::print(&text).max(exit::UNFINISHED),
+        Err(error) => {
+            crate::complain(&error);
+            exit::UNFINISHED
+        }
+    }
+}
+
+fn read(config: &Config) -> Result<Standing, StatusError> {
+    let receipts = config.spool.join(RECEIPTS);
+    let status = Status::read(&receipts).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => StatusError::Never(receipts.clone()),
+        _ => {
+            let path = receipts.join(crate::health::STATUS_FILE);
+            StatusError::Io { path, source }
+        }
+    })?;
+    let path = receipts.join(LOCK_FILE);
+    match lock::is_held(&path) {
+        Ok(running) => Ok(Standing { running, status }),
+        Err(source) => Err(StatusError::Io { path, source }),
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Status {
+            store,
+            started,
+            held,
+            uploaded,
+            streams,
+            ..
+        } = &self.status;
+        if !self.running {
+            writeln!(f, "no archiver runs now; the last one said:")?;
+        }
+        writeln!(f, "store {}, started {started}", escape(store))?;
+        writeln!(
+            f,
+            "uploaded since then: {} batches, {} bytes",
+            uploaded.batches, uploaded.bytes
+        )?;
+        if let Some(held) = held {
+            writeln!(f, "EVERYTHING IS HELD: {}", escape(held))?;
+        }
+        for (name, stream) in streams {
+            let mut line = format!("stream {name}: {} batches waiting", stream.backlog);
+            if let Some(at) = stream.last_success {
+                write!(line, ", last one locked at {at}")?;
+            }
+            if let Some(held) = &stream.held {
+                write!(line, ", HELD: {}", escape(held))?;
+            }
+            writeln!(f, "{line}")?;
+        }
+        Ok(())
+    }
+}

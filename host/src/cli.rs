@@ -1,0 +1,110 @@
+//! What the command lines of both programs share: the words for the log, the exit codes as help
+//! tells them, and the one way in which text leaves a command.
+
+use crate::{exit, logging};
+use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches};
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+/// The exit codes, as every `--help` tells them; README has the same table.
+pub const EXIT_CODES: &str = "\
+Exit codes of every command:
+  0  done and clean
+  1  evidence damaged: tampering, a fork, rot, or a store that gives in
+  2  could not finish: permission, network, held back, nothing found
+  3  usage or configuration
+  4  data intact, but someone interfered";
+
+/// Words of every command, about its log.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log, on stderr")]
+pub struct LogWords {
+    /// Log more: -v the steps, -vv everything
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Log less: -q warnings and errors, -qq errors alone
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub quiet: u8,
+    /// Form of the log: text for people, json for machines
+    #[arg(
+        long,
+        global = true,
+        env = "HOLDFAST_LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        value_name = "FORM"
+    )]
+    pub log_format: logging::Format,
+}
+
+impl LogWords {
+    /// -1 for each `-q`, +1 for each `-v`.
+    #[must_use]
+    pub fn verbosity(&self) -> i8 {
+        let bounded = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
+        bounded(self.verbose).saturating_sub(bounded(self.quiet))
+    }
+}
+
+/// The words as they are to be shown: every command's help ends with the exit codes.
+#[must_use]
+pub fn command<C: CommandFactory>() -> Command {
+    let command = C::command();
+    // Whatever the file is called: help and man pages name the program.
+    let name = command.get_name().to_owned();
+    dress(command.bin_name(name))
+}
+
+fn dress(command: Command) -> Command {
+    let help = match command.get_after_long_help() {
+        Some(own) => format!("{own}\n\n{EXIT_CODES}"),
+        None => EXIT_CODES.into(),
+    };
+    // Short help is for a glance: the options and no more.
+    command.after_long_help(help).mut_subcommands(dress)
+}
+
+/// Reads the words that the process was started with.
+///
+/// # Errors
+/// The exit code, where the words were wrong or help was all that was asked for; it has been printed.
+pub fn parse<C: CommandFactory + FromArgMatches>(program: &str) -> Result<C, u8> {
+    let mut words = command::<C>();
+    let matched = words.try_get_matches_from_mut(std::env::args_os());
+    let parsed = matched.and_then(|matches| C::from_arg_matches(&matches));
+    parsed.map_err(|error| {
+        let error = error.format(&mut words);
+        let printed = error.print();
+        if error.use_stderr() {
+            // Where stderr is closed there is nobody to tell.
+            return exit::USAGE;
+        }
+        ended(program, printed)
+    })
+}
+
+/// Prints to stdout; the exit code of having done so. A reader that has gone has seen what it wanted.
+#[must_use]
+pub fn print(program: &str, text: &str) -> u8 {
+    let mut out = io::stdout().lock();
+    ended(
+        program,
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()),
+    )
+}
+
+fn ended(program: &str, printed: io::Result<()>) -> u8 {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(program, &format_args!("cannot write to stdout: {error}"));
+            exit::UNFINISHED
+        }
+        _ => exit::CLEAN,
+    }
+}
+
+/// Says on stderr why a command ended. Not by the log, which may be JSON or silenced.
+pub fn complain(program: &str, error: &dyn Display) {
+    // Where stderr is closed there is nobody to tell.
+    drop(writeln!(io::stderr(), "{program}: {error}"));
+}

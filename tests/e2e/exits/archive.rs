@@ -1,0 +1,178 @@
+//! `holdfast archive`, `--check` and `status`.
+
+use super::{site, site_with_store};
+use harness::rights::{bind_by_modes, copy_program};
+use harness::site::files_below;
+use harness::wait_for;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Every file below a folder, with its bytes and the time it was changed.
+fn picture(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
+    let of = |path: PathBuf| {
+        let changed = path.metadata().unwrap().modified().unwrap();
+        (path.clone(), (fs::read(path).unwrap(), changed))
+    };
+    files_below(folder).into_iter().map(of).collect()
+}
+
+#[test]
+fn check_ends_with_0_and_changes_nothing() {
+    let site = site_with_store();
+    // A mark without its batch: archiving would remove it, a check must not.
+    let sealed = site.sealed().remove(0);
+    let place = sealed
+        .parent()
+        .unwrap()
+        .strip_prefix(site.path("spool/sealed"))
+        .unwrap();
+    let orphan = site
+        .path("spool/receipts")
+        .join(place)
+        .with_file_name(format!("{:020}.bad", 9));
+    fs::create_dir_all(orphan.parent().unwrap()).unwrap();
+    fs::write(&orphan, "{}").unwrap();
+    let before = picture(&site.path("."));
+    let told = site.archive(&["--check"]).expect(0);
+    let stored = format!("{} bytes", stored_bytes(&site.path("spool/sealed")));
+    drop(told.says(&[
+        "archiver.toml",
+        "1 streams",
+        "stream all: ",
+        &stored,
+        "store file://",
+        "clock",
+    ]));
+    let outside = |path: &PathBuf| !path.starts_with(site.path("out"));
+    let mut after = picture(&site.path("."));
+    after.retain(|path, _| outside(path));
+    let mut before = before;
+    before.retain(|path, _| outside(path));
+    assert_eq!(before, after);
+}
+
+/// Bytes of all manifests and bodies.
+fn stored_bytes(sealed: &Path) -> u64 {
+    let mut files = files_below(sealed);
+    files.retain(|path| path.ends_with("manifest") || path.ends_with("body"));
+    files
+        .iter()
+        .map(|path| path.metadata().unwrap().len())
+        .sum()
+}
+
+#[test]
+fn check_ends_with_2_and_names_what_stands_in_the_way() {
+    let site = site();
+    let told = site.archive(&["--check"]).expect(2);
+    drop(told.says(&[
+        "FAULT",
+        "store does not exist",
+        "holdfast bucket create --store file://",
+    ]));
+    // Somebody outside of the spool's group.
+    let mut command = copy_program(&site.archive_command(&["--check"]), &site.path("holdfast"));
+    bind_by_modes(&mut command);
+    if harness::rights::is_root() {
+        let told = site.start(command, "check").finish(SOON).expect(2);
+        drop(told.says(&["FAULT", "spool", "which this user may read"]));
+    }
+    fs::remove_dir_all(site.path("spool")).unwrap();
+    let told = site.archive(&["--check"]).expect(2);
+    drop(told.says(&["spool/sealed", "holdfast-agent init", "does not exist"]));
+}
+
+#[test]
+fn check_ends_with_3_on_faulty_settings() {
+    let site = site();
+    fs::write(site.path("archiver.toml"), "spol = \"/s\"\n").unwrap();
+    let told = site.archive(&["--check"]).expect(3);
+    drop(told.says(&[
+        "archiver.toml:1: spol",
+        "did you mean \"spool\"",
+        "store: needed",
+    ]));
+    drop(site.archive(&["--check", "--once"]).expect(3));
+    drop(site.archive(&["--check", "status"]).expect(3));
+}
+
+#[test]
+fn status_ends_with_0_while_a_healthy_archiver_runs_and_2_after_it() {
+    let site = site_with_store();
+    drop(
+        site.archive(&["status"])
+            .expect(2)
+            .says(&["no archiver has run"]),
+    );
+    let mut archiver = site.start(site.archive_command(&[]), "archive");
+    wait_for("the archiver to drain", SOON, || {
+        site.unreceipted().is_empty().then_some(())
+    });
+    let healthy = wait_for("the status to tell of it", SOON, || {
+        let told = site.archive(&["status", "--format", "json"]).expect(0);
+        let status: Value = serde_json::from_str(&told.stdout).unwrap();
+        (status["streams"]["all"]["backlog"] == 0).then_some(status)
+    });
+    assert_eq!(healthy["running"], true);
+    assert_eq!(healthy["healthy"], true);
+    drop(
+        site.archive(&["status"])
+            .expect(0)
+            .says(&["stream all: 0 batches waiting"]),
+    );
+    // A look at the lock must never keep an archiver from starting.
+    assert!(archiver.is_alive());
+    archiver.signal(Signal::TERM);
+    drop(archiver.finish(SOON).expect(0));
+    drop(
+        site.archive(&["status"])
+            .expect(2)
+            .says(&["no archiver runs now"]),
+    );
+}
+
+#[test]
+fn status_ends_with_2_while_an_archiver_holds_everything() {
+    let site = site();
+    let outage = "store = \"s3://nowhere/prod\"";
+    let spool = format!("spool = \"{}\"\n", site.path("spool").display());
+    fs::write(site.path("archiver.toml"), spool + outage).unwrap();
+    let mut command = site.archive_command(&[]);
+    // Nobody listens there; so the store is waited for before a single batch is read.
+    command
+        .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "b");
+    let mut archiver = site.start(command, "archive");
+    archiver.wait_for_log("everything is held", SOON);
+    let told = site.archive(&["status"]).expect(2);
+    drop(told.says(&["EVERYTHING IS HELD", "127.0.0.1:9"]));
+    assert!(archiver.is_alive());
+}
+
+#[test]
+fn status_ends_with_2_on_a_file_that_is_none() {
+    let site = site_with_store();
+    drop(site.archive(&["--once"]).expect(0));
+    let file = site.path("spool/receipts/.status.json");
+    fs::write(&file, b"{\"v\":1,\"healthy\":true}").unwrap();
+    drop(site.archive(&["status"]).expect(2).says(&[".status.json"]));
+    fs::write(&file, vec![b'['; 2 << 20]).unwrap();
+    drop(site.archive(&["status"]).expect(2).says(&["longer than"]));
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+    drop(site.archive(&["status"]).expect(2));
+}
+
+#[test]
+fn status_ends_with_3_on_faulty_settings() {
+    let site = site();
+    fs::write(site.path("archiver.toml"), "").unwrap();
+    drop(site.archive(&["status"]).expect(3).says(&["spool: needed"]));
+}
