@@ -2,9 +2,11 @@
 //! tells them, and the one way in which text leaves a command.
 
 use crate::{exit, logging};
-use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches};
+use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches, Subcommand};
+use clap_complete::Shell;
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 /// The exit codes, as every `--help` tells them; README has the same table.
 pub const EXIT_CODES: &str = "\
@@ -44,6 +46,90 @@ impl LogWords {
         let bounded = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
         bounded(self.verbose).saturating_sub(bounded(self.quiet))
     }
+}
+
+const SAMPLE_EXAMPLES: &str = "\
+Examples:
+  holdfast-agent sample-config > /etc/holdfast/agent.toml
+  holdfast sample-config > /etc/holdfast/archiver.toml";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  holdfast completions bash > /usr/share/bash-completion/completions/holdfast
+  holdfast completions zsh > /usr/share/zsh/site-functions/_holdfast
+  holdfast completions fish > /usr/share/fish/vendor_completions.d/holdfast.fish
+  source <(holdfast-agent completions bash)";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  holdfast man | man -l -
+  holdfast man /usr/local/share/man/man1";
+
+/// What a program writes about itself.
+#[derive(Debug, Subcommand)]
+pub enum About {
+    /// Print a configuration file with every key, what it is for and its default
+    #[command(after_long_help = SAMPLE_EXAMPLES)]
+    SampleConfig,
+    /// Print the completions for a shell
+    #[command(after_long_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command into a folder
+    #[command(after_long_help = MAN_EXAMPLES)]
+    Man {
+        /// The folder, which must be there
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+}
+
+impl About {
+    /// Runs the command for the program whose words are `C` and whose sample file is `sample`; its
+    /// exit code.
+    #[must_use]
+    pub fn run<C: CommandFactory>(&self, program: &str, sample: impl Fn() -> String) -> u8 {
+        let written = match self {
+            Self::SampleConfig => return print(program, &sample()),
+            Self::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(*shell, &mut command::<C>(), program, &mut script);
+                return print(program, &String::from_utf8_lossy(&script));
+            }
+            Self::Man { folder: None } => manual::<C>(),
+            Self::Man {
+                folder: Some(folder),
+            } => manuals::<C>(folder),
+        };
+        match written {
+            Ok(text) => print(program, &text),
+            Err(error) => {
+                complain(program, &error);
+                exit::UNFINISHED
+            }
+        }
+    }
+}
+
+fn manual<C: CommandFactory>() -> io::Result<String> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command::<C>()).render(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+fn manuals<C: CommandFactory>(folder: &Path) -> io::Result<String> {
+    let written = clap_mangen::generate_to(command::<C>(), folder);
+    written.map_err(|error| {
+        let message = format!(
+            "cannot write manual pages into {}: {error}",
+            folder.display()
+        );
+        io::Error::new(error.kind(), message)
+    })?;
+    Ok(String::new())
 }
 
 /// The words as they are to be shown: every command's help ends with the exit codes.
@@ -106,5 +192,5 @@ fn ended(program: &str, printed: io::Result<()>) -> u8 {
 /// Says on stderr why a command ended. Not by the log, which may be JSON or silenced.
 pub fn complain(program: &str, error: &dyn Display) {
     // Where stderr is closed there is nobody to tell.
-    drop(writeln!(io::stderr(), "{program}: {error}"));
+    drop(writeln!(crate::progress::Stderr, "{program}: {error}"));
 }

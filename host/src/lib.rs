@@ -10,4 +10,5 @@ pub mod disk;
 pub mod exit;
 pub mod lock;
 pub mod logging;
+pub mod progress;
 pub mod settings;

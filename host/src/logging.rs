@@ -1,5 +1,6 @@
 //! The programs' own log, on stderr: text for people or JSON lines for machines. Never log content.
 
+use crate::progress::Stderr;
 use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
@@ -35,7 +36,7 @@ pub fn init(format: Format, verbosity: i8, filter: Option<&str>) {
     let filter = EnvFilter::new(filter.unwrap_or(&default));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(|| Stderr);
     let started = match format {
         Format::Text => builder
             .with_ansi(std::io::stderr().is_terminal())

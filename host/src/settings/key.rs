@@ -132,7 +132,7 @@ pub fn sample(title: &str, keys: &[Key]) -> String {
             _ => continue,
         };
         text.push('\n');
-        comment(&mut text, table.doc);
+        comment(&mut text, &sentence(table.doc));
         line(&mut text, &header);
         for key in keys.iter().filter(|key| key.split().0 == table.path) {
             sample_key(&mut text, key, keys);
@@ -143,7 +143,7 @@ pub fn sample(title: &str, keys: &[Key]) -> String {
 
 fn sample_key(text: &mut String, key: &Key, keys: &[Key]) {
     text.push('\n');
-    comment(text, key.doc);
+    comment(text, &sentence(key.doc));
     comment(text, &format!("Expected: {}.", key.form));
     let mut about = match key.preset {
         Preset::Needed(_) => "Needed.".into(),
@@ -156,6 +156,13 @@ fn sample_key(text: &mut String, key: &Key, keys: &[Key]) {
     comment(text, &about);
     let (set, needed) = key.line();
     line(text, &if needed { set } else { format!("#{set}") });
+}
+
+fn sentence(doc: &str) -> String {
+    let mut letters = doc.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    let rest = letters.chain(['.']);
+    first.into_iter().chain(rest).collect()
 }
 
 fn comment(text: &mut String, words: &str) {
