@@ -1,6 +1,7 @@
 //! `check`: what `run` would do and what would go wrong. It changes nothing and takes no lock.
 
 use crate::config::{Config, Stream};
+use crate::cost::{Cost, PRICES, grouped};
 use crate::follow::{Now, Sources};
 use crate::key;
 use crate::limits::FREE_MIN;
@@ -10,9 +11,6 @@ use std::fmt;
 
 /// Files named of each stream.
 const FILES_SHOWN: usize = 100;
-
-/// Seconds in a year of 366 days: costs are never told too low.
-const YEAR_S: u64 = 366 * 86_400;
 
 /// What `check` found.
 #[derive(Debug, Clone)]
@@ -44,7 +42,7 @@ pub fn check(config: &Config) -> Checked {
     for stream in &config.streams {
         files(stream, &mut checked);
     }
-    checked.notes.push(costs(config));
+    costs(config, &mut checked);
     checked
 }
 
@@ -113,16 +111,41 @@ fn files(stream: &Stream, checked: &mut Checked) {
     }
 }
 
-fn costs(config: &Config) -> String {
-    let age_s = config.seal_age.as_secs().max(1);
-    let batches = YEAR_S / age_s;
-    let beats = YEAR_S / config.heartbeat.as_secs().max(1);
-    format!(
-        "seal.age {:?}: a line can be lost to root on this host until it is sealed, at most that long; \
-         a stream that is never quiet makes up to {batches} batches a year, each 2 PUTs and 2 objects; \
-         a silent one {beats} heartbeats, each 1",
-        config.seal_age
-    )
+/// What the settings cost at the store, for each stream: most while it never rests, least while it
+/// is silent.
+fn costs(config: &Config, checked: &mut Checked) {
+    let age = written(config.seal_age);
+    checked.notes.push(format!(
+        "costs, at seal.age {age} and heartbeat {}: until it is sealed, at most {age}, a line can be lost \
+         to root on this host; requests for each stream and year at {PRICES}:",
+        written(config.heartbeat),
+    ));
+    let quiet = Cost::quiet(config.heartbeat);
+    for (number, stream) in config.streams.iter().enumerate() {
+        let mut busy = Cost::busy(config.seal_age);
+        if number == 0 {
+            busy = busy.and(quiet);
+        }
+        checked.notes.push(format!(
+            "  stream {}: {} PUTs, {} while silent, up to {} PUTs, {} while never at rest; \
+             a PUT is an object that stays {} days",
+            stream.name,
+            grouped(quiet.puts),
+            quiet.dollars(),
+            grouped(busy.puts),
+            busy.dollars(),
+            stream.retention_s / 86_400,
+        ));
+    }
+}
+
+/// `10s`, `5m`: as settings have it.
+fn written(duration: std::time::Duration) -> String {
+    match (duration.as_secs(), duration.subsec_millis()) {
+        (seconds, 0) if seconds > 0 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        (seconds, 0) => format!("{seconds}s"),
+        _ => format!("{}ms", duration.as_millis()),
+    }
 }
 
 impl fmt::Display for Checked {

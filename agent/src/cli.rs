@@ -10,7 +10,8 @@ use crate::run::{Agent, RunError, Stop, Unfinished};
 use crate::spool::SpoolError;
 use crate::status::Status;
 use clap::{Parser, Subcommand, ValueEnum};
-use host::cli::LogWords;
+use host::cli::{About, LogWords};
+use host::progress::Progress;
 use host::settings::Environment;
 use host::{exit, logging};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -37,40 +38,59 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make the spool, the state folder and the key; print the line for allowed_signers
+    #[command(after_long_help = INIT_EXAMPLES)]
     Init {
         /// Continue what was sealed elsewhere, as `holdfast verify` prints it; from the next start on
         #[arg(long, value_name = "STREAM:EPOCH:SEQ:SHA256:RETENTION_MAX_S")]
         after: Vec<After>,
     },
-    /// Say what `run` would do: streams, files, room, what sealing costs
+    /// Say what `run` would do and what would go wrong: files, room, what it costs; do nothing
     Check,
-    /// Print a configuration with every key, its default and what it is for
-    SampleConfig,
-    /// Follow the files and seal batches until stopped by SIGTERM
+    /// Follow the files and seal batches until SIGTERM
     Run,
-    /// One pass over what is there, unfinished last lines included; seal it and exit
+    /// Seal all that is there, unfinished last lines included, and exit
     Drain,
     /// Say how the running agent stands
+    #[command(after_long_help = STATUS_EXAMPLES)]
     Status {
         /// Form of the answer
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
         format: Form,
     },
+    #[command(flatten)]
+    About(About),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Form {
+    /// For people
     Text,
+    /// For programs
     Json,
 }
 
-const EXAMPLES: &str = "Examples:
-  holdfast-agent init --config agent.toml >> allowed_signers
-  holdfast-agent check --config agent.toml
-  holdfast-agent run --config agent.toml
+const EXAMPLES: &str = "\
+Examples, in the order of a first day:
+  holdfast-agent sample-config > /etc/holdfast/agent.toml
+  holdfast-agent init > web-01.signers
+  holdfast-agent check
+  holdfast-agent run
+  holdfast-agent status";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  holdfast-agent init --config agent.toml > web-01.signers
+  holdfast-agent init --config agent.toml --after auth:0192…:41:9f86…:86400
+
+The line on stdout is the public key: give it to the auditor by a road that the bucket's owner does
+not control. Run again, it makes what is missing, changes nothing and prints the same line.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  holdfast-agent status
   holdfast-agent status --format json | jq .streams
 
-Every key of the configuration: holdfast-agent sample-config.";
+It ends with 0 if an agent runs and nothing stands in its way, else with 2.";
 
 /// Runs the program on the process's arguments and environment.
 #[must_use]
@@ -86,8 +106,8 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: &Cli) -> u8 {
-    if let Command::SampleConfig = cli.command {
-        return print(&config::sample());
+    if let Command::About(about) = &cli.command {
+        return about.run::<Cli>(PROGRAM, config::sample);
     }
     let environment = Environment::of(std::env::vars_os());
     for warning in environment.strangers(config::KEYS, config::ARCHIVERS) {
@@ -98,7 +118,7 @@ fn dispatch(cli: &Cli) -> u8 {
         Err(error) => return fail(&error, exit::USAGE),
     };
     match &cli.command {
-        Command::SampleConfig => exit::CLEAN,
+        Command::About(_) => exit::CLEAN,
         Command::Init { after } => set_up(&config, after),
         Command::Check => {
             let report = check::check(&config);
@@ -110,10 +130,7 @@ fn dispatch(cli: &Cli) -> u8 {
             print(&report.to_string()).max(code)
         }
         Command::Run => run(&config),
-        Command::Drain => match Agent::open(&config).and_then(|mut agent| agent.drain()) {
-            Ok(unfinished) => end(&unfinished),
-            Err(error) => fail(&error, code_of(&error)),
-        },
+        Command::Drain => drain(&config),
         Command::Status { format } => status(&config, *format),
     }
 }
@@ -158,6 +175,17 @@ fn run(config: &Config) -> u8 {
         }
     }
     match Agent::open(config).and_then(|mut agent| agent.run(&stop)) {
+        Ok(unfinished) => end(&unfinished),
+        Err(error) => fail(&error, code_of(&error)),
+    }
+}
+
+fn drain(config: &Config) -> u8 {
+    let drained = Agent::open(config).and_then(|mut agent| {
+        agent.show(Progress::of_bytes());
+        agent.drain()
+    });
+    match drained {
         Ok(unfinished) => end(&unfinished),
         Err(error) => fail(&error, code_of(&error)),
     }

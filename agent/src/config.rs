@@ -232,6 +232,16 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_the_table_of_keys() {
+        let documented = include_str!("../../docs/operations.md");
+        let table = host::settings::markdown(KEYS);
+        assert!(
+            documented.contains(&table),
+            "docs/operations.md must have:\n{table}"
+        );
+    }
+
+    #[test]
     fn a_variable_overrides_the_file_and_changes_the_hash() {
         let path = Path::new("/etc/agent.toml");
         let variables = [("HOLDFAST_SEAL_AGE", "3s"), ("HOLDFAST_SPOOL", "/other")];

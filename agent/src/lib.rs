@@ -11,6 +11,7 @@ pub mod check;
 pub mod cli;
 pub mod compress;
 pub mod config;
+pub mod cost;
 pub mod cursor;
 pub mod find;
 pub mod follow;

@@ -22,6 +22,7 @@ use crate::status::Status;
 use crate::wake::Waker;
 use host::clock;
 use host::lock::Lock;
+use host::progress::Progress;
 use look::Look;
 pub use open::RunError;
 use std::collections::BTreeMap;
@@ -75,6 +76,7 @@ pub struct Agent {
     upkeep: Upkeep,
     troubles: BTreeMap<String, Trouble>,
     started: Now,
+    progress: Progress,
     #[expect(dead_code, reason = "held as long as the agent lives")]
     lock: Lock,
 }
@@ -148,12 +150,15 @@ impl Agent {
     /// As [`Agent::run`].
     pub fn drain(&mut self) -> Result<Unfinished, RunError> {
         self.sources.wait_no_longer();
+        let mut begun = None;
         // A second look, for a rotation that the first look fell into.
         for _ in 0..2 {
             self.scan(now());
+            self.tell_progress(&mut begun);
             loop {
                 while self.turn(Mode::Drain)? {
                     self.keep_up(now())?;
+                    self.tell_progress(&mut begun);
                 }
                 // A full spool may hold what has long been in the store.
                 let full = self.streams.iter().any(|stream| stream.full);
@@ -162,9 +167,28 @@ impl Agent {
                 }
             }
         }
+        self.progress = Progress::default();
         let mut unfinished = self.undone();
         unfinished.0.extend(self.finish()?.0);
         Ok(unfinished)
+    }
+
+    /// Has `drain` tell how far it is.
+    pub fn show(&mut self, progress: Progress) {
+        self.progress = progress;
+    }
+
+    /// Tells how many of the bytes that were to be read are. `begun`: what had been read before.
+    fn tell_progress(&self, begun: &mut Option<u64>) {
+        if !self.progress.is_shown() {
+            return;
+        }
+        let sources = self.sources.health();
+        let read = sources.iter().map(|source| source.read).sum();
+        let size: u64 = sources.iter().map(|source| source.size).sum();
+        let begun = *begun.get_or_insert(read);
+        self.progress.expect(size.saturating_sub(begun));
+        self.progress.reach(read.saturating_sub(begun));
     }
 
     /// Seals what is read and says `stop`, in a bounded time.

@@ -63,7 +63,7 @@ pub const KEYS: &[Key] = &[
         path: "seal",
         form: Form::Table,
         preset: Preset::Value(""),
-        doc: "When a batch is sealed.",
+        doc: "when a batch is sealed",
     },
     Key {
         path: "seal.age",
@@ -88,13 +88,13 @@ pub const KEYS: &[Key] = &[
         path: "stream.include",
         form: Form::Texts(r#"absolute patterns such as ["/var/log/*.log"]"#),
         preset: Preset::Needed(r#"["/var/log/auth.log*"]"#),
-        doc: "which files: `*` and `?` within a name, `**` over folders",
+        doc: "which files to follow: `*` and `?` within a name, `**` over folders",
     },
     Key {
         path: "stream.exclude",
         form: Form::Texts(r#"patterns such as ["*.tmp"]"#),
         preset: Preset::Value("[]"),
-        doc: "which of them not",
+        doc: "which of them to leave out",
     },
     Key {
         path: "stream.retention",

@@ -113,6 +113,7 @@ impl Agent {
             upkeep: Upkeep::new(saved),
             troubles: BTreeMap::new(),
             started,
+            progress: host::progress::Progress::default(),
             lock,
         };
         agent.begin()?;
