@@ -1,7 +1,7 @@
 //! The command line, as typed. Each command's words live beside the command; here they are joined.
 
 use clap::{Parser, Subcommand};
-use host::cli::LogWords;
+use host::cli::{About, LogWords};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,12 +32,17 @@ pub enum Command {
     Archive(crate::run::args::ArchiveArgs),
     /// Judge what a store holds, with read-only access and pinned keys
     Verify(crate::verify::args::VerifyArgs),
+    /// Say what a finding means, what may have caused it and what to do
+    Explain(crate::explain::ExplainArgs),
     /// Try to break a store: does it keep what it locks?
     Probe(crate::probe::args::ProbeArgs),
     /// Prepare a place that can keep evidence
     Bucket(crate::bucket::command::BucketArgs),
     /// See the whole story in a temporary folder: seal, archive, verify, tamper, verify
     Demo(crate::demo::DemoArgs),
+    /// What the program writes about itself.
+    #[command(flatten)]
+    About(About),
 }
 
 #[cfg(test)]

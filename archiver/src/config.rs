@@ -170,6 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_the_table_of_keys() {
+        let documented = include_str!("../../docs/operations.md");
+        let table = settings::markdown(KEYS);
+        assert!(
+            documented.contains(&table),
+            "docs/operations.md must have:\n{table}"
+        );
+    }
+
+    #[test]
     fn the_agent_knows_which_variables_are_the_archivers() {
         let own = KEYS.iter().filter_map(|key| key.variable(KEYS));
         let agents: Vec<_> = agent::config::KEYS

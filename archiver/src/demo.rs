@@ -19,11 +19,12 @@ Examples:
   holdfast demo
   TMPDIR=/var/tmp holdfast demo
 
-Exit codes: 0 everything was found as it should; 2 a step could not be done, or found something else.";
+It needs no server and no credentials, takes a second and touches nothing outside its folder, which
+stays for you to look at. 0: everything was found as it should be.";
 
 /// Words of `holdfast demo`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct DemoArgs {}
 
 /// Lines of the log before and after its rotation.

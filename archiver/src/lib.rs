@@ -9,6 +9,7 @@ pub mod bucket;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod explain;
 #[cfg(test)]
 mod fixture;
 pub mod health;
@@ -55,6 +56,8 @@ fn dispatch(cli: Cli) -> u8 {
         Command::Probe(args) => probe::run(&args),
         Command::Bucket(args) => bucket::command::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::About(about) => about.run::<Cli>(PROGRAM, config::sample),
+        Command::Explain(args) => explain::run(&args),
     }
 }
 

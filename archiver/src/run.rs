@@ -136,7 +136,7 @@ async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartE
         Ok(if once {
             let progress = progress::show(Arc::clone(&archive));
             let done = Board::new(archive).drain().await;
-            progress.finish();
+            progress.finish().await;
             done
         } else {
             Board::new(archive).serve(config.poll).await

@@ -20,7 +20,6 @@ mod heads;
 mod links;
 mod list;
 mod lock;
-mod progress;
 mod reader;
 mod refusals;
 mod reverse;
@@ -39,7 +38,7 @@ use ledger::signature::signers::AllowedSigners;
 use reader::Reader;
 use std::sync::Arc;
 
-pub use progress::Progress;
+pub use host::progress::Progress;
 pub use run::run;
 
 use audit::{Audit, Judge};

@@ -6,15 +6,17 @@ use clap::{Args, Subcommand};
 use host::exit;
 use host::settings::parse_retention;
 use ledger::limits::DAY_S;
-use std::io::Write as _;
 
 const EXAMPLES: &str = "\
 Examples:
   holdfast bucket create --store s3://audit-logs/prod --retention 1d
-  AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 holdfast bucket create --store s3://audit-logs --retention 90d
+  AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 \\
+    holdfast bucket create --store s3://audit-logs --retention 90d
   holdfast bucket create --store file:///srv/archive --retention 1d
 
-What it locks stays locked: nobody, the cloud provider included, can shorten it. Try with 1d first.";
+What it locks stays locked: nobody, the cloud provider included, can shorten it. Try with 1d first.
+
+What is there is completed, never weakened: asked for less than what is there, it ends with 3.";
 
 /// Words of `holdfast bucket`.
 #[derive(Debug, Args)]
@@ -25,21 +27,21 @@ pub struct BucketArgs {
 
 #[derive(Debug, Subcommand)]
 enum BucketCommand {
-    /// Make a bucket that can keep evidence, or complete one; never weaken one.
+    /// Make a bucket that can keep evidence, or complete one; never weaken one
     Create(CreateArgs),
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 struct CreateArgs {
-    /// Where: s3://BUCKET[/PREFIX] or file:///ABSOLUTE/DIRECTORY.
-    #[arg(long, value_name = "URL")]
+    /// Where: s3://BUCKET[/PREFIX] or file:///ABSOLUTE/DIRECTORY
+    #[arg(long, env = "HOLDFAST_STORE", value_name = "URL")]
     store: String,
-    /// Lock everything by default, in COMPLIANCE mode, for whole days or years, such as 90d or 7y.
+    /// Lock everything by default, in COMPLIANCE mode, for so many days or years, such as 90d or 7y
     #[arg(long, value_name = "TIME", value_parser = days)]
     retention: u64,
-    /// Name the bucket in the path, not in the host name; by default so where an endpoint is configured.
-    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    /// Name the bucket in the path, not in the host name [default: true where an endpoint is configured]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     force_path_style: Option<bool>,
 }
 
@@ -77,11 +79,7 @@ impl CommandError {
 pub fn run(args: &BucketArgs) -> u8 {
     let BucketCommand::Create(args) = &args.command;
     match make(args) {
-        Ok(report) => {
-            // A closed pipe is no error of ours.
-            drop(std::io::stdout().write_all(report.as_bytes()));
-            exit::CLEAN
-        }
+        Ok(report) => crate::print(&report),
         Err(error) => {
             crate::complain(&error);
             error.exit()

@@ -77,6 +77,13 @@ fn write_all(text: &mut String, report: &Report, style: Style) -> std::fmt::Resu
         }
         write_finding(text, finding)?;
     }
+    if let Some(finding) = report.findings.first() {
+        writeln!(
+            text,
+            "\nwhat each of them means and what to do: holdfast explain {}",
+            finding.code
+        )?;
+    }
     write_coverage(text, report)
 }
 
@@ -198,7 +205,9 @@ mod tests {
         assert!(text.starts_with("TAMPERED"));
         assert_eq!(text.matches(Code::SeqGap.meaning()).count(), 1);
         assert_eq!(text.matches("- manifest 3 is missing").count(), 2);
-        assert!(report(vec![]).text(Style::Plain).starts_with("CLEAN"));
+        assert!(text.contains("holdfast explain SEQ_GAP"));
+        let clean = report(vec![]).text(Style::Plain);
+        assert!(clean.starts_with("CLEAN") && !clean.contains("explain"));
     }
 
     #[test]

@@ -10,58 +10,69 @@ use std::time::Duration;
 const EXAMPLES: &str = "\
 Examples:
   holdfast verify --store s3://audit-logs/prod --signers web-01.signers
-  holdfast verify --store s3://audit-logs/prod --signers fleet.signers --agent web-01 --format json --output report.json
-  aws s3 sync s3://audit-logs/prod/manifests /copy/manifests && aws s3 sync s3://audit-logs/prod/entries /copy/entries
+  holdfast verify --store s3://audit-logs/prod --signers fleet.signers --agent web-01 \\
+    --format json --output report.json
+
+A copy (sync manifests/ first, so that what they name is there):
+  aws s3 sync s3://audit-logs/prod/manifests /copy/manifests
+  aws s3 sync s3://audit-logs/prod/entries /copy/entries
   holdfast verify --store file:///copy --copy --signers web-01.signers
 
 It needs to list versions, read objects by version and read their retention; nothing else.
+Credentials, region and endpoint come by the AWS conventions: AWS_PROFILE, AWS_ACCESS_KEY_ID,
+AWS_REGION, AWS_ENDPOINT_URL_S3, instance metadata, web identity.
 
-Exit codes: 0 clean; 1 tampered or incomplete; 2 not all could be judged, or nothing was found;
-3 usage; 4 the data is intact, but someone interfered.";
+What a finding means: holdfast explain CODE. Nothing found is never 0.";
 
 /// Words of `holdfast verify`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// Where the archive is: s3://BUCKET[/PREFIX] or file:///DIRECTORY.
-    #[arg(long, value_name = "URL")]
+    /// Where the archive is: s3://BUCKET[/PREFIX] or file:///ABSOLUTE/DIRECTORY
+    #[arg(long, env = "HOLDFAST_STORE", value_name = "URL")]
     pub store: String,
-    /// The pinned keys, as `holdfast-agent init` prints them: an allowed_signers file.
-    #[arg(long, value_name = "FILE")]
+    /// Pinned keys, the lines that `holdfast-agent init` prints: an allowed_signers file
+    #[arg(long, env = "HOLDFAST_SIGNERS", value_name = "FILE")]
     pub signers: PathBuf,
-    /// Judge a copy on disk: content alone, neither locks nor lateness nor silence.
+    /// Judge a copy on disk: its content alone, not locks, lateness or silence
     #[arg(long)]
     pub copy: bool,
-    /// Only this agent.
-    #[arg(long, value_name = "NAME")]
+    /// Judge this agent alone
+    #[arg(long, value_name = "NAME", help_heading = "What to judge")]
     pub agent: Option<Name>,
-    /// Only this stream.
-    #[arg(long, value_name = "NAME")]
+    /// Judge this stream alone
+    #[arg(long, value_name = "NAME", help_heading = "What to judge")]
     pub stream: Option<Name>,
-    /// The report's form.
-    #[arg(long, value_enum, default_value_t, value_name = "text|json")]
+    /// How long an object without its counterpart counts as still under way
+    #[arg(long, value_name = "TIME", default_value_t = Grace::default(), help_heading = "What to judge")]
+    pub grace: Grace,
+    /// Form of the report
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "FORM",
+        help_heading = "The report"
+    )]
     pub format: ReportFormat,
-    /// Write the report to this file instead of stdout.
-    #[arg(long, value_name = "FILE")]
+    /// Write the report to this file, not to stdout
+    #[arg(long, value_name = "FILE", help_heading = "The report")]
     pub output: Option<PathBuf>,
-    /// Bodies read and checked side by side; by default one a core.
+    /// Bodies read and checked side by side [default: one for each core]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// How long an object without its counterpart counts as still under way.
-    #[arg(long, value_name = "TIME", default_value_t = Grace::default())]
-    pub grace: Grace,
-    /// Name the bucket in the path, not in the host name; by default so where an endpoint is configured.
-    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    /// Name the bucket in the path, not in the host name [default: true where an endpoint is configured]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub force_path_style: Option<bool>,
 }
 
 /// The forms of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ReportFormat {
-    /// For people.
+    /// For people
     #[default]
     Text,
-    /// For programs.
+    /// For programs
     Json,
 }
 

@@ -6,11 +6,10 @@ use super::findings::Findings;
 use super::heads::Heads;
 use super::list::ListError;
 use super::lock::LockState;
-use super::progress::Progress;
 use super::reader::Reader;
 use super::scope::Scope;
 use super::survey::Succession;
-use super::{Options, body_queue};
+use super::{Options, Progress, body_queue};
 use crate::report::Coverage;
 use crate::store::{Store, Version, VersionKind};
 use ledger::Digest;
@@ -135,7 +134,7 @@ impl<S: Store> Audit<S> {
 
     pub(super) fn count_manifest(&mut self) {
         self.coverage.manifests += 1;
-        self.progress.manifest();
+        self.progress.one_more();
     }
 
     /// Counts a body whose every byte was checked.
@@ -145,7 +144,7 @@ impl<S: Store> Audit<S> {
         coverage.entries += manifest.entries.count;
         let stored = manifest.stored.as_ref().map_or(0, |stored| stored.size);
         coverage.stored_bytes += stored;
-        self.progress.bytes(stored);
+        self.progress.more_bytes(stored);
         let ranges: u64 = manifest.sources.iter().map(|one| one.to - one.from).sum();
         let gaps = manifest
             .events

@@ -90,23 +90,8 @@ fn judge(args: &VerifyArgs) -> Result<Report, VerifyError> {
         };
         let store = crate::store::open(&args.store, &settings).await?;
         let now = store.now().await.map_err(VerifyError::Store)?;
-        let progress = Arc::new(Progress::default());
-        let judged = verify(
-            Arc::new(store),
-            signers,
-            options,
-            now,
-            Arc::clone(&progress),
-        );
-        if !io::stderr().is_terminal() {
-            return Ok(judged.await);
-        }
-        let report = tokio::select! {
-            report = judged => report,
-            never = progress.show() => match never {},
-        };
-        Progress::clear();
-        Ok(report)
+        let progress = Arc::new(Progress::of("manifests"));
+        Ok(verify(Arc::new(store), signers, options, now, progress).await)
     })
 }
 

@@ -1,0 +1,129 @@
+//! One page for each finding code. The match is exhaustive, so a new code cannot be left out.
+
+use super::{bodies, chain, epochs, locks, objects, ranges, signatures, silence};
+use ledger::finding::{Code, Severity};
+
+/// What there is to say of one code beside its one-line meaning.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page {
+    /// How grave, and when so; gravest first.
+    pub(super) grave: &'static [(Severity, &'static str)],
+    /// What may have brought it about without anybody meaning harm.
+    pub(super) innocent: &'static [&'static str],
+    /// What else may have.
+    pub(super) hostile: &'static [&'static str],
+    /// What to do, in order.
+    pub(super) act: &'static [&'static str],
+    /// Commands of stock tools that show it. BUCKET, KEY, ID, MANIFEST, BODY stand for what the
+    /// finding names.
+    pub(super) by_hand: &'static [&'static str],
+}
+
+/// All versions and delete markers of a key.
+pub(super) const LIST: &str = "aws s3api list-object-versions --bucket BUCKET --prefix KEY";
+/// Brings one version.
+pub(super) const FETCH: &str =
+    "aws s3api get-object --bucket BUCKET --key KEY --version-id ID object";
+/// One version's lock.
+pub(super) const LOCK: &str =
+    "aws s3api get-object-retention --bucket BUCKET --key KEY --version-id ID";
+/// Splits a manifest into what is signed and its signature.
+pub(super) const SPLIT: &str = "head -n 1 MANIFEST > line; tail -n +2 MANIFEST > signature";
+/// Checks that signature.
+pub(super) const SIGNATURE: &str =
+    "ssh-keygen -Y verify -f SIGNERS -I AGENT -n holdfast-manifest -s signature < line";
+/// What a manifest says of its body, and what the body is.
+pub(super) const HASH: &str = "sha256sum BODY; head -n 1 MANIFEST | jq -r .stored.sha256";
+/// What a manifest says of its sources and events.
+pub(super) const RANGES: &str = "head -n 1 MANIFEST | jq '.sources, .events'";
+
+/// The page of `code`.
+#[must_use]
+pub(super) fn page(code: Code) -> &'static Page {
+    match code {
+        Code::NothingFound => &objects::NOTHING_FOUND,
+        Code::LooksLikeCopy => &objects::LOOKS_LIKE_COPY,
+        Code::Coverage => &objects::COVERAGE,
+        Code::ForeignObject => &objects::FOREIGN_OBJECT,
+        Code::ShadowVersion => &objects::SHADOW_VERSION,
+        Code::DeleteMarker => &objects::DELETE_MARKER,
+        Code::MissingVersion => &objects::MISSING_VERSION,
+        Code::UnknownSigner => &signatures::UNKNOWN_SIGNER,
+        Code::UnknownFormat => &signatures::UNKNOWN_FORMAT,
+        Code::SigInvalid => &signatures::SIG_INVALID,
+        Code::SigScope => &signatures::SIG_SCOPE,
+        Code::ManifestFormat => &signatures::MANIFEST_FORMAT,
+        Code::Equivocation => &signatures::EQUIVOCATION,
+        Code::SeqGap => &chain::SEQ_GAP,
+        Code::PrevMismatch => &chain::PREV_MISMATCH,
+        Code::EntryGap => &chain::ENTRY_GAP,
+        Code::EntryOverlap => &chain::ENTRY_OVERLAP,
+        Code::RetentionMismatch => &chain::RETENTION_MISMATCH,
+        Code::DateMismatch => &chain::DATE_MISMATCH,
+        Code::EventMisplaced => &chain::EVENT_MISPLACED,
+        Code::TimeRegression => &chain::TIME_REGRESSION,
+        Code::EpochMissing => &epochs::EPOCH_MISSING,
+        Code::LooseEpoch => &epochs::LOOSE_EPOCH,
+        Code::EpochFork => &epochs::EPOCH_FORK,
+        Code::Void => &epochs::VOID,
+        Code::HeadMissing => &epochs::HEAD_MISSING,
+        Code::HeadMismatch => &epochs::HEAD_MISMATCH,
+        Code::SizeLimit => &bodies::SIZE_LIMIT,
+        Code::StoredHash => &bodies::STORED_HASH,
+        Code::BlockHash => &bodies::BLOCK_HASH,
+        Code::GzipBad => &bodies::GZIP_BAD,
+        Code::GzipTrailing => &bodies::GZIP_TRAILING,
+        Code::CountMismatch => &bodies::COUNT_MISMATCH,
+        Code::RootMismatch => &bodies::ROOT_MISMATCH,
+        Code::EntryFormat => &bodies::ENTRY_FORMAT,
+        Code::EntrySequence => &bodies::ENTRY_SEQUENCE,
+        Code::EntryTime => &bodies::ENTRY_TIME,
+        Code::EntrySource => &bodies::ENTRY_SOURCE,
+        Code::EntryCont => &bodies::ENTRY_CONT,
+        Code::LockAbsent => &locks::LOCK_ABSENT,
+        Code::LockMode => &locks::LOCK_MODE,
+        Code::LockShort => &locks::LOCK_SHORT,
+        Code::LockUnknown => &locks::LOCK_UNKNOWN,
+        Code::ByteGap => &ranges::BYTE_GAP,
+        Code::ByteOverlap => &ranges::BYTE_OVERLAP,
+        Code::SourceMismatch => &ranges::SOURCE_MISMATCH,
+        Code::Gap => &ranges::GAP,
+        Code::Restated => &ranges::RESTATED,
+        Code::Silent => &silence::SILENT,
+        Code::Outage => &silence::OUTAGE,
+        Code::Stopped => &silence::STOPPED,
+        Code::Late => &silence::LATE,
+        Code::Pending => &silence::PENDING,
+        Code::Orphan => &objects::ORPHAN,
+        Code::Expired => &silence::EXPIRED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_says_all_there_is_to_say() {
+        for code in Code::ALL {
+            let page = page(*code);
+            let severities: Vec<_> = page.grave.iter().map(|(severity, _)| *severity).collect();
+            let mut sorted = severities.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(severities, sorted, "{code}: gravest first, each once");
+            for (what, texts) in [
+                ("causes", [page.innocent, page.hostile].concat()),
+                ("to do", page.act.to_vec()),
+                ("by hand", page.by_hand.to_vec()),
+                ("grave", page.grave.iter().map(|(_, when)| *when).collect()),
+            ] {
+                assert!(!texts.is_empty(), "{code}: {what}");
+                for text in texts {
+                    let whole = !text.is_empty() && text.trim() == text && !text.contains('\n');
+                    assert!(whole && !text.ends_with('.'), "{code}: {text:?}");
+                }
+            }
+        }
+    }
+}
