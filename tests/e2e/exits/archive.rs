@@ -1,6 +1,6 @@
 //! `holdfast archive`, `--check` and `status`.
 
-use super::{site, site_with_store};
+use super::{SOON, site, site_with_store};
 use harness::rights::{bind_by_modes, copy_program};
 use harness::site::files_below;
 use harness::wait_for;
@@ -9,9 +9,68 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-const SOON: Duration = Duration::from_secs(20);
+#[test]
+fn once_ends_with_0_when_all_is_in_the_store() {
+    let site = site_with_store();
+    drop(site.archive(&["--once"]).expect(0));
+    assert!(site.unreceipted().is_empty());
+    // With a store that it already is in, there is nothing to do.
+    drop(site.archive(&["--once"]).expect(0));
+}
+
+#[test]
+fn once_ends_with_1_on_rot() {
+    let site = site_with_store();
+    let mut bodies = files_below(&site.path("spool/sealed"));
+    bodies.retain(|path| path.ends_with("body"));
+    let mut bytes = fs::read(&bodies[0]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&bodies[0], bytes).unwrap();
+    drop(site.archive(&["--once"]).expect(1).says(&["bad"]));
+    // From now on it says so before a start, too.
+    drop(
+        site.archive(&["--check"])
+            .expect(2)
+            .says(&["FAULT stream all: held at"]),
+    );
+}
+
+#[test]
+fn ends_with_3_where_the_store_cannot_keep_evidence() {
+    drop(
+        site()
+            .archive(&[])
+            .expect(3)
+            .says(&["holdfast bucket create --store file://"]),
+    );
+}
+
+#[test]
+fn variables_override_the_file_and_unknown_ones_are_warned_of() {
+    let site = site_with_store();
+    let elsewhere = format!("file://{}", site.path("elsewhere").display());
+    let with = |variables: &[(&str, &str)]| {
+        let mut command = site.holdfast_command();
+        command.args(["archive", "--check"]);
+        command.env("HOLDFAST_CONFIG", site.path("archiver.toml"));
+        command.envs(variables.iter().copied());
+        site.start(command, "check").finish(SOON)
+    };
+    drop(with(&[]).expect(0));
+    let told = with(&[("HOLDFAST_STORE", &elsewhere)]).expect(2);
+    drop(told.says(&["elsewhere does not exist"]));
+    let told = with(&[("HOLDFAST_RETRY_HELD", "soon")]).expect(3);
+    drop(told.says(&["variable HOLDFAST_RETRY_HELD: \"soon\" where a duration"]));
+    let told = with(&[
+        ("HOLDFAST_STOER", "x"),
+        ("HOLDFAST_SERVICE_HOST", "10.0.0.1"),
+    ])
+    .expect(0);
+    drop(told.says(&["HOLDFAST_STOER means nothing here, did you mean HOLDFAST_STORE?"]));
+}
 
 /// Every file below a folder, with its bytes and the time it was changed.
 fn picture(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {

@@ -1,0 +1,167 @@
+//! The commands of `holdfast-agent`.
+
+use super::{SOON, STREAMS, site};
+use harness::{Site, wait_for};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::fs;
+
+#[test]
+fn init_ends_with_0_and_prints_the_same_line_again() {
+    let site = Site::new("file:///unused", STREAMS);
+    let first = site.agent(&["init"]).expect(0).stdout;
+    assert!(first.starts_with("web-01 "), "{first}");
+    assert_eq!(site.agent(&["init"]).expect(0).stdout, first);
+}
+
+#[test]
+fn init_ends_with_2_where_nothing_can_be_made() {
+    let site = Site::new("file:///unused", STREAMS);
+    fs::write(site.path("spool"), "a file in the way").unwrap();
+    drop(site.agent(&["init"]).expect(2).says(&["spool"]));
+}
+
+#[test]
+fn init_ends_with_3_on_a_stream_that_is_not_there() {
+    let site = Site::new("file:///unused", STREAMS);
+    let digest = "0".repeat(64);
+    let head = format!("other:01a202b2-c500-7101-8101-010101010101:1:{digest}:86400");
+    drop(
+        site.agent(&["init", "--after", &head])
+            .expect(3)
+            .says(&["no stream named other"]),
+    );
+    drop(site.agent(&["init", "--after", "nonsense"]).expect(3));
+}
+
+#[test]
+fn check_ends_with_0_and_says_what_it_costs() {
+    let site = site();
+    let told = site.agent(&["check"]).expect(0);
+    let told = told.says(&[
+        "stream all: 1 files",
+        "costs, at seal.age 100ms and heartbeat 5m",
+    ]);
+    drop(told.says(&[
+        "stream all: 105,408 PUTs, $0.57 while silent",
+        "stays 1 days",
+    ]));
+}
+
+#[test]
+fn check_ends_with_2_before_init() {
+    let site = Site::new("file:///unused", STREAMS);
+    drop(
+        site.agent(&["check"])
+            .expect(2)
+            .says(&["FAULT", "holdfast-agent init"]),
+    );
+    assert!(!site.path("spool").exists() && !site.path("state").exists());
+}
+
+#[test]
+fn run_ends_with_0_after_a_signal_and_status_tells_before_and_after() {
+    let site = Site::new("file:///unused", STREAMS);
+    site.init();
+    drop(
+        site.agent(&["status"])
+            .expect(2)
+            .says(&["no agent has run"]),
+    );
+    let mut agent = site.start(site.agent_command(&["run"]), "run");
+    wait_for("the agent to say how it stands", SOON, || {
+        (site.agent(&["status"]).code == Some(0)).then_some(())
+    });
+    agent.signal(Signal::TERM);
+    drop(agent.finish(SOON).expect(0));
+    drop(
+        site.agent(&["status"])
+            .expect(2)
+            .says(&["no agent runs now"]),
+    );
+}
+
+#[test]
+fn drain_ends_with_0_when_all_is_sealed() {
+    assert!(!site().sealed().is_empty());
+}
+
+#[test]
+fn drain_ends_with_2_while_the_spool_is_full() {
+    let site = Site::new("file:///unused", STREAMS);
+    site.write_agent_config("spool_cap = \"5MiB\"", STREAMS);
+    site.init();
+    // Random bytes do not get smaller.
+    let mut noise = fs::File::open("/dev/urandom").unwrap();
+    let mut log = fs::File::create(site.log("noise.log")).unwrap();
+    std::io::copy(&mut std::io::Read::take(&mut noise, 12 << 20), &mut log).unwrap();
+    drop(
+        site.agent(&["drain"])
+            .expect(2)
+            .says(&["not finished", "the spool is full"]),
+    );
+}
+
+#[test]
+fn status_ends_with_0_in_either_form_while_it_runs() {
+    let site = site();
+    let mut agent = site.start(site.agent_command(&["run"]), "run");
+    let told = wait_for("the agent to run", SOON, || {
+        let told = site.agent(&["status", "--format", "json"]);
+        (told.code == Some(0)).then_some(told)
+    });
+    let status: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(status["running"], true);
+    drop(site.agent(&["status"]).expect(0).says(&["stream all: "]));
+    assert!(agent.is_alive());
+}
+
+#[test]
+fn status_ends_with_2_when_none_runs() {
+    drop(
+        site()
+            .agent(&["status"])
+            .expect(2)
+            .says(&["no agent runs now"]),
+    );
+}
+
+#[test]
+fn status_ends_with_3_on_faulty_settings() {
+    let site = site();
+    fs::write(site.path("agent.toml"), "agent = 1\n").unwrap();
+    drop(
+        site.agent(&["status"])
+            .expect(3)
+            .says(&["agent.toml:1: agent: the number 1"]),
+    );
+}
+
+#[test]
+fn variables_are_in_force_and_in_the_hash_of_the_settings() {
+    let site = site();
+    let hash = |variable: &[(&str, &str)]| {
+        fs::write(site.log("a.log"), "another line\n").unwrap();
+        let mut command = site.agent_command(&["drain"]);
+        command.envs(variable.iter().copied());
+        drop(site.start(command, "drain").finish(SOON).expect(0));
+        let mut manifests = site.sealed();
+        manifests.sort();
+        let newest = fs::read(manifests.last().unwrap()).unwrap();
+        let line = newest.split(|byte| *byte == b'\n').next().unwrap();
+        let manifest: Value = serde_json::from_slice(line).unwrap();
+        let beat = manifest["heartbeat_s"].as_u64().unwrap();
+        (manifest["config_sha256"].as_str().unwrap().to_owned(), beat)
+    };
+    let file = fs::read(site.path("agent.toml")).unwrap();
+    let of = |more: &str| ledger::Digest::of(&[&file[..], more.as_bytes()].concat()).to_string();
+    assert_eq!(hash(&[]), (of(""), 300));
+    assert_eq!(
+        hash(&[("HOLDFAST_HEARTBEAT", "7s")]),
+        (of("HOLDFAST_HEARTBEAT=7s\n"), 7)
+    );
+    let mut command = site.agent_command(&["check"]);
+    command.env("HOLDFAST_SEAL_AGE", "10 parsecs");
+    let told = site.start(command, "check").finish(SOON).expect(3);
+    drop(told.says(&["variable HOLDFAST_SEAL_AGE: \"10 parsecs\" where a duration"]));
+}
