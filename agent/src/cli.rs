@@ -100,20 +100,20 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return ExitCode::from(code),
     };
-    let filter = std::env::var("HOLDFAST_LOG").ok();
-    logging::init(cli.log.log_format, cli.log.verbosity(), filter.as_deref());
-    ExitCode::from(dispatch(&cli))
+    let environment = Environment::of(std::env::vars_os());
+    let filter = environment.log_filter();
+    logging::init(cli.log.log_format, cli.log.verbosity(), filter);
+    ExitCode::from(dispatch(&cli, &environment))
 }
 
-fn dispatch(cli: &Cli) -> u8 {
+fn dispatch(cli: &Cli, environment: &Environment) -> u8 {
     if let Command::About(about) = &cli.command {
         return about.run::<Cli>(PROGRAM, config::sample);
     }
-    let environment = Environment::of(std::env::vars_os());
     for warning in environment.strangers(config::KEYS, config::ARCHIVERS) {
         tracing::warn!("{warning}");
     }
-    let config = match Config::read(&cli.config, &environment) {
+    let config = match Config::read(&cli.config, environment) {
         Ok(config) => config,
         Err(error) => return fail(&error, exit::USAGE),
     };

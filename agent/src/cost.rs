@@ -50,8 +50,8 @@ impl Cost {
         Self::of(2 * times(age))
     }
 
-    /// A stream that has nothing to say: its heartbeats, a manifest each. An agent's first stream has
-    /// them while it is busy too.
+    /// A stream that has nothing to say: its heartbeats, a manifest each. The first of several streams
+    /// has them while it is busy too.
     #[must_use]
     pub fn quiet(heartbeat: Duration) -> Self {
         Self::of(times(heartbeat))

@@ -31,9 +31,6 @@ use std::process::ExitCode;
 /// How messages name the program.
 const PROGRAM: &str = "holdfast";
 
-/// The name of the variable that overrides the log's filter.
-const LOG_VARIABLE: &str = "HOLDFAST_LOG";
-
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -42,16 +39,16 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> u8 {
-    let filter = std::env::var(LOG_VARIABLE).ok();
+    let environment = Environment::of(std::env::vars_os());
     // The demo tells its own story; what the programs log meanwhile would drown it.
     let quieter = i8::from(matches!(cli.command, Command::Demo(_)));
     host::logging::init(
         cli.log.log_format,
         cli.log.verbosity().saturating_sub(quieter),
-        filter.as_deref(),
+        environment.log_filter(),
     );
     match cli.command {
-        Command::Archive(args) => run::run(&args, &Environment::of(std::env::vars_os())),
+        Command::Archive(args) => run::run(&args, &environment),
         Command::Verify(args) => verify::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Bucket(args) => bucket::command::run(&args),

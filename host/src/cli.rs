@@ -2,7 +2,7 @@
 //! tells them, and the one way in which text leaves a command.
 
 use crate::{exit, logging};
-use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches, Subcommand};
+use clap::{Arg, ArgAction, Args, Command, CommandFactory, FromArgMatches, Subcommand};
 use clap_complete::Shell;
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -147,7 +147,17 @@ fn dress(command: Command) -> Command {
         None => EXIT_CODES.into(),
     };
     // Short help is for a glance: the options and no more.
-    command.after_long_help(help).mut_subcommands(dress)
+    let command = command.after_long_help(help);
+    command.mut_args(forget_empty).mut_subcommands(dress)
+}
+
+/// An empty variable counts as not set, as everywhere.
+fn forget_empty(word: Arg) -> Arg {
+    let value = word.get_env().and_then(std::env::var_os);
+    if value.is_some_and(|value| value.is_empty()) {
+        return word.env(None);
+    }
+    word
 }
 
 /// Reads the words that the process was started with.
@@ -191,6 +201,9 @@ fn ended(program: &str, printed: io::Result<()>) -> u8 {
 
 /// Says on stderr why a command ended. Not by the log, which may be JSON or silenced.
 pub fn complain(program: &str, error: &dyn Display) {
+    let error = error.to_string();
+    // Several faults stand below one another, each as an editor can jump to it.
+    let gap = if error.contains('\n') { "\n" } else { " " };
     // Where stderr is closed there is nobody to tell.
-    drop(writeln!(crate::progress::Stderr, "{program}: {error}"));
+    drop(writeln!(crate::progress::Stderr, "{program}:{gap}{error}"));
 }

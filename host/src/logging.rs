@@ -28,11 +28,15 @@ pub fn level(verbosity: i8) -> &'static str {
 }
 
 /// Starts the log. `filter` (the value of `HOLDFAST_LOG`, if set) overrides `verbosity`. Libraries
-/// stay at warn unless the filter names them. A second call changes nothing.
+/// stay at warn unless the filter names them, and at error where what they warn of is part of an error
+/// of ours. A second call changes nothing.
 pub fn init(format: Format, verbosity: i8, filter: Option<&str>) {
     let level = level(verbosity);
     let others = if verbosity < -1 { "error" } else { "warn" };
-    let default = format!("{others},agent={level},archiver={level},host={level}");
+    // Each of several places that has no credentials is dumped whole; the error names the last one.
+    let credentials = if verbosity > 0 { "warn" } else { "error" };
+    let default =
+        format!("{others},aws_config={credentials},agent={level},archiver={level},host={level}");
     let filter = EnvFilter::new(filter.unwrap_or(&default));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

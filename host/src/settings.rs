@@ -15,6 +15,7 @@ use ledger::Digest;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::str::FromStr;
@@ -69,9 +70,12 @@ impl Settings {
         keys: &'static [Key],
         environment: &Environment,
     ) -> Result<Self, SettingsError> {
-        let unreadable = |source| SettingsError::Unreadable {
-            path: path.into(),
-            source,
+        let unreadable = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => SettingsError::Missing(path.into()),
+            _ => SettingsError::Unreadable {
+                path: path.into(),
+                source,
+            },
         };
         // Not `read_bounded`: a Kubernetes ConfigMap mounts settings through symlinks.
         let resolved = path.canonicalize().map_err(unreadable)?;

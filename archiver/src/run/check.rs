@@ -140,6 +140,9 @@ async fn check_store(config: &Config, checked: &mut Checked) {
             "store {url}: is there; a plain directory records locks, whoever owns the disk can lift them"
         ),
     });
+    checked.fact(
+        "the rights to put and to lock: seen with the first batch, for a check stores nothing",
+    );
     match store.now().await {
         Ok(theirs) => {
             let ours = clock::now();

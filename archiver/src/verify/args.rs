@@ -59,11 +59,15 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE", help_heading = "The report")]
     pub output: Option<PathBuf>,
     /// Bodies read and checked side by side [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<NonZeroUsize>,
     /// Name the bucket in the path, not in the host name [default: true where an endpoint is configured]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub force_path_style: Option<bool>,
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "expected a number from 1 on")
 }
 
 /// The forms of a report.
@@ -93,9 +97,10 @@ impl std::fmt::Display for Grace {
 }
 
 impl std::str::FromStr for Grace {
-    type Err = humantime::DurationError;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_duration(text).map(Self)
+        let parsed = humantime::parse_duration(text).map(Self);
+        parsed.map_err(|_| "expected a duration such as 15m or 1h")
     }
 }

@@ -78,6 +78,8 @@ pub(super) struct Audit<S> {
     pub(super) coverage: Coverage,
     pub(super) heads: Heads,
     pub(super) progress: Arc<Progress>,
+    /// Lists that could not be read, as they were told.
+    unlisted: HashSet<String>,
     /// Days of epochs whose bodies were listed: 16 bytes each.
     walked: HashSet<[u8; 16]>,
     /// The newest seq of each epoch that was followed.
@@ -105,6 +107,7 @@ impl<S: Store> Audit<S> {
             coverage: Coverage::default(),
             heads: Heads::default(),
             progress,
+            unlisted: HashSet::new(),
             walked: HashSet::new(),
             reached: HashMap::new(),
         }
@@ -160,6 +163,10 @@ impl<S: Store> Audit<S> {
     /// A list that could not be read to its end.
     pub(super) fn cannot_list(&mut self, error: &ListError) {
         let message = format!("not all could be listed: {error}");
+        // Several steps read the same list, and one answer is enough.
+        if !self.unlisted.insert(message.clone()) {
+            return;
+        }
         let finding = Finding::new(Code::Coverage, Severity::Inconclusive, message);
         self.findings.push(finding);
     }

@@ -35,6 +35,15 @@ impl Environment {
         Self(ours.collect())
     }
 
+    /// What the log is filtered by instead of `-v` and `-q`: `HOLDFAST_LOG`.
+    #[must_use]
+    pub fn log_filter(&self) -> Option<&str> {
+        match self.get("HOLDFAST_LOG") {
+            Some(Setting::Text(filter)) => Some(filter),
+            _ => None,
+        }
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Setting> {
         self.0.get(name)
     }

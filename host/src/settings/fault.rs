@@ -27,6 +27,13 @@ pub struct Fault {
 /// Why settings cannot be used: the file, or all faults in it.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
+    /// There is no such file.
+    #[error(
+        "{}: no such settings file; name another with --config, or begin one from what the command \
+         `sample-config` prints",
+        .0.display()
+    )]
+    Missing(PathBuf),
     /// The file cannot be read.
     #[error("{}: {source}", path.display())]
     Unreadable {

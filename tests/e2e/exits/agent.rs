@@ -82,6 +82,18 @@ fn run_ends_with_0_after_a_signal_and_status_tells_before_and_after() {
 }
 
 #[test]
+fn settings_that_are_not_there_are_told_with_what_to_do() {
+    let site = Site::new("file:///unused", STREAMS);
+    fs::remove_file(site.path("agent.toml")).unwrap();
+    let told = site.agent(&["check"]).expect(3);
+    drop(told.says(&[
+        "agent.toml: no such settings file",
+        "--config",
+        "sample-config",
+    ]));
+}
+
+#[test]
 fn drain_ends_with_0_when_all_is_sealed() {
     assert!(!site().sealed().is_empty());
 }
@@ -159,6 +171,11 @@ fn variables_are_in_force_and_in_the_hash_of_the_settings() {
     assert_eq!(
         hash(&[("HOLDFAST_HEARTBEAT", "7s")]),
         (of("HOLDFAST_HEARTBEAT=7s\n"), 7)
+    );
+    // As `NAME=${OTHER:-}` leaves them.
+    assert_eq!(
+        hash(&[("HOLDFAST_HEARTBEAT", ""), ("HOLDFAST_LOG", "")]),
+        (of(""), 300)
     );
     let mut command = site.agent_command(&["check"]);
     command.env("HOLDFAST_SEAL_AGE", "10 parsecs");

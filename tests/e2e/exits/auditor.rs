@@ -72,6 +72,13 @@ fn verify_ends_with_3_without_signers_or_with_a_url_that_is_none() {
             .expect(3)
             .says(&["signers", "holdfast-agent init"]),
     );
+    for (word, what) in [
+        ("--jobs=0", "from 1 on"),
+        ("--grace=x", "such as 15m"),
+        ("--agent=a b", "a name is"),
+    ] {
+        drop(archived().verify(&[word]).expect(3).says(&[what]));
+    }
     let told = run(Program::Holdfast, &["verify"]).expect(3);
     drop(told.says(&["--store <URL>", "--signers <FILE>"]));
 }

@@ -1,6 +1,7 @@
 //! What an S3 server's answer, or its absence, means: one pure table, and the texts around it.
 
 use super::super::{Answer, StoreError};
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_types::date_time::Format;
 use ledger::Moment;
@@ -136,15 +137,17 @@ fn explain_silence<E>(asked: String, error: &SdkError<E>) -> StoreError
 where
     E: Error + 'static,
 {
-    // The SDK's outermost text only says that there is an inner one.
-    let said = tidy(&causes(error.source().unwrap_or(error)));
-    if has_cause::<aws_credential_types::provider::error::CredentialsError>(error) {
+    let of_credentials = chain(error).find(|cause| cause.is::<CredentialsError>());
+    if let Some(cause) = of_credentials {
         let said = format!(
-            "{said}; no usable credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
-             AWS_PROFILE, or give this machine a role"
+            "no usable credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or \
+             give this machine a role ({})",
+            tidy(&causes(cause))
         );
         return StoreError::Denied(Answer::new(asked, said));
     }
+    // The SDK's outermost text only says that there is an inner one.
+    let said = tidy(&causes(error.source().unwrap_or(error)));
     match error {
         // The SDK would not even build the request: the same for ever.
         SdkError::ConstructionFailure(_) => StoreError::Refused(Answer::new(asked, said)),
@@ -160,10 +163,6 @@ fn cause_of<'a>(error: &Cause<'a>) -> Option<Cause<'a>> {
 
 fn chain<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
     std::iter::successors(Some(error), cause_of).take(CAUSES_MAX)
-}
-
-fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    chain(error).any(|cause| cause.is::<T>())
 }
 
 /// All causes in one line, each once.
