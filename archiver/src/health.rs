@@ -155,12 +155,16 @@ impl Status {
     /// What the system says; `NotFound` if no archiver ever ran here, `InvalidData` if it is no status.
     pub fn read(receipts: &Path) -> io::Result<Self> {
         let bytes = disk::read_bounded(&receipts.join(STATUS_FILE), FILE_MAX)?;
-        let status: Self = serde_json::from_slice(&bytes)?;
+        let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
+        let status: Self =
+            serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
         if status.v == VERSION {
             return Ok(status);
         }
-        let message = format!("version {} where {VERSION} is expected", status.v);
-        Err(io::Error::new(io::ErrorKind::InvalidData, message))
+        Err(invalid(format!(
+            "version {} where {VERSION} is expected",
+            status.v
+        )))
     }
 }
 

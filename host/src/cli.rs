@@ -22,7 +22,7 @@ Exit codes of every command:
 #[command(next_help_heading = "Log, on stderr")]
 pub struct LogWords {
     /// Log more: -v the steps, -vv everything
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Log less: -q warnings and errors, -qq errors alone
     #[arg(short, long, global = true, action = ArgAction::Count)]

@@ -44,7 +44,15 @@ pub fn hand_over(path: &Path) {
 /// When the disk refuses.
 #[must_use]
 pub fn copy_program(command: &Command, to: &Path) -> Command {
-    fs::copy(command.get_program(), to).expect("a program can be copied");
+    // Not `fs::copy`: a child that another test forks meanwhile would hold the file open for
+    // writing, and what is being written cannot be run.
+    let mut copy = Command::new("cp");
+    let copied = copy.arg(command.get_program()).arg(to).status();
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "a program can be copied to {}",
+        to.display()
+    );
     let mut copied = Command::new(to);
     copied.args(command.get_args()).env_clear();
     for (name, value) in command.get_envs() {

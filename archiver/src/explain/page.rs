@@ -112,18 +112,18 @@ mod tests {
             sorted.sort_unstable();
             sorted.dedup();
             assert_eq!(severities, sorted, "{code}: gravest first, each once");
-            for (what, texts) in [
-                ("causes", [page.innocent, page.hostile].concat()),
-                ("to do", page.act.to_vec()),
-                ("by hand", page.by_hand.to_vec()),
-                ("grave", page.grave.iter().map(|(_, when)| *when).collect()),
-            ] {
-                assert!(!texts.is_empty(), "{code}: {what}");
+            let whole =
+                |text: &str| !text.is_empty() && text.trim() == text && !text.contains('\n');
+            let when = page.grave.iter().map(|(_, when)| *when).collect();
+            let causes = [page.innocent, page.hostile].concat();
+            for texts in [when, causes, page.act.to_vec()] {
+                assert!(!texts.is_empty(), "{code}");
                 for text in texts {
-                    let whole = !text.is_empty() && text.trim() == text && !text.contains('\n');
-                    assert!(whole && !text.ends_with('.'), "{code}: {text:?}");
+                    assert!(whole(text) && !text.ends_with('.'), "{code}: {text:?}");
                 }
             }
+            assert!(!page.by_hand.is_empty(), "{code}");
+            assert!(page.by_hand.iter().all(|command| whole(command)), "{code}");
         }
     }
 }
