@@ -7,6 +7,7 @@
 pub mod batch;
 mod folder;
 pub mod order;
+mod survey;
 
 use batch::{Batch, BatchError};
 use folder::Folder;
@@ -18,6 +19,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+pub use survey::Survey;
 
 /// The agent's half.
 pub const SEALED: &str = "sealed";
@@ -62,15 +65,6 @@ impl fmt::Display for Place {
         let Self { stream, epoch, seq } = self;
         write!(f, "{stream}/{epoch}/{seq:020}")
     }
-}
-
-/// What waits in one stream.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Survey {
-    /// What is to be done.
-    pub outlook: Outlook,
-    /// Stored bytes of the batches that wait, manifests included.
-    pub bytes: u64,
 }
 
 /// What becomes of marks whose batch is gone.
@@ -165,16 +159,6 @@ impl Spool {
         looked.map_err(|error| name_error(&path.display(), error))
     }
 
-    /// What waits in `stream` for its upload. For people: it removes nothing and remembers nothing.
-    ///
-    /// # Errors
-    /// A folder can't be listed; the text names it.
-    pub fn survey(&self, stream: &Name) -> io::Result<Survey> {
-        let surveyed = self.survey_stream(stream);
-        let path = self.root.join(SEALED).join(stream.as_str());
-        surveyed.map_err(|error| name_error(&path.display(), error))
-    }
-
     /// Makes one batch durable, reads and checks it.
     ///
     /// # Errors
@@ -199,27 +183,6 @@ impl Spool {
 
     fn half(&self, half: &str) -> io::Result<Folder> {
         Folder::open(&self.root)?.enter(half)
-    }
-
-    fn survey_stream(&self, stream: &Name) -> io::Result<Survey> {
-        let folder = self.half(SEALED)?.enter(stream.as_str())?;
-        let names = folder.names()?;
-        let epochs = names.iter().filter_map(|name| name.parse().ok()).collect();
-        let views = self.views(stream, &epochs, &mut BTreeMap::new(), Orphans::Keep)?;
-        let mut bytes = 0;
-        for (epoch, seq) in order::waiting(&views) {
-            // One that is gone by now was void.
-            let epoch_folder = found(folder.enter(&epoch.to_string()))?;
-            let batch = match epoch_folder {
-                Some(epoch_folder) => found(epoch_folder.enter(&seq_name(seq)))?,
-                None => None,
-            };
-            if let Some(batch) = batch {
-                bytes += batch.size_of("manifest")? + batch.size_of("body")?;
-            }
-        }
-        let outlook = order::outlook(&views);
-        Ok(Survey { outlook, bytes })
     }
 
     fn look_closely(&self, stream: &Name, memory: &mut Memory, now: Instant) -> io::Result<()> {

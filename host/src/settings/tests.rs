@@ -1,6 +1,7 @@
 //! Files and variables in, values and faults out.
 
 use super::*;
+use std::time::Duration;
 
 const KEYS: &[Key] = &[
     key("name", Form::Text("text in quotes"), Preset::Needed("n")),
