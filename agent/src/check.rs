@@ -6,7 +6,9 @@ use crate::follow::{Now, Sources};
 use crate::key;
 use crate::limits::FREE_MIN;
 use crate::spool::Layout;
+use host::cli::counted;
 use host::clock;
+use ledger::limits::DAY_S;
 use std::fmt;
 
 /// Files named of each stream.
@@ -83,11 +85,11 @@ fn files(stream: &Stream, checked: &mut Checked) {
         wall: clock::now(),
         boot_ms: clock::boot_ms(),
     });
-    let days = stream.retention_s / 86_400;
     let name = &stream.name;
     checked.notes.push(format!(
-        "stream {name}: {} files, locked for {days} days",
-        report.files
+        "stream {name}: {}, locked for {}",
+        counted(report.files as u64, "file", "files"),
+        counted(stream.retention_s / DAY_S, "day", "days"),
     ));
     for source in sources.health().iter().take(FILES_SHOWN) {
         let path = source.path.display();
@@ -116,9 +118,11 @@ fn files(stream: &Stream, checked: &mut Checked) {
 fn costs(config: &Config, checked: &mut Checked) {
     let age = written(config.seal_age);
     checked.notes.push(format!(
-        "costs, at seal.age {age} and heartbeat {}: until it is sealed, at most {age}, a line can be lost \
-         to root on this host; requests for each stream and year at {PRICES}:",
-        written(config.heartbeat),
+        "costs of seal.age {age}: for at most {age}, until it is sealed, a line can be lost to root on \
+         this host;"
+    ));
+    checked.notes.push(format!(
+        "  requests in a year, {PRICES}, silent to never at rest:"
     ));
     let quiet = Cost::quiet(config.heartbeat);
     for (number, stream) in config.streams.iter().enumerate() {
@@ -127,15 +131,13 @@ fn costs(config: &Config, checked: &mut Checked) {
         if number == 0 && config.streams.len() > 1 {
             busy = busy.and(quiet);
         }
+        let (least, most) = (grouped(quiet.puts), grouped(busy.puts));
         checked.notes.push(format!(
-            "  stream {}: {} PUTs, {} while silent, up to {} PUTs, {} while never at rest; \
-             a PUT is an object that stays {} days",
+            "  stream {}: {least} to {most} PUTs, {} to {}, each an object for {}",
             stream.name,
-            grouped(quiet.puts),
             quiet.dollars(),
-            grouped(busy.puts),
             busy.dollars(),
-            stream.retention_s / 86_400,
+            counted(stream.retention_s / DAY_S, "day", "days"),
         ));
     }
 }

@@ -199,6 +199,13 @@ fn ended(program: &str, printed: io::Result<()>) -> u8 {
     }
 }
 
+/// `1 file`, `2 files`.
+#[must_use]
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    let what = if count == 1 { one } else { many };
+    format!("{count} {what}")
+}
+
 /// Says on stderr why a command ended. Not by the log, which may be JSON or silenced.
 pub fn complain(program: &str, error: &dyn Display) {
     let error = error.to_string();

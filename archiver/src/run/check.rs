@@ -8,6 +8,7 @@ use crate::report::escape;
 use crate::spool::order::Blocked;
 use crate::spool::{RECEIPTS, Spool};
 use crate::store::{AnyStore, Protection, Store, StoreOptions};
+use host::cli::counted;
 use host::{clock, lock};
 use ledger::limits::DAY_S;
 use ledger::name::Name;
@@ -41,8 +42,8 @@ impl Checked {
 /// Looks at everything that archiving would use.
 pub(super) async fn check(config: &Config) -> Checked {
     let mut checked = Checked::default();
-    let days = config.max_retention_s / DAY_S;
-    checked.fact(format!("longest retention that is uploaded: {days} days"));
+    let days = counted(config.max_retention_s / DAY_S, "day", "days");
+    checked.fact(format!("longest retention that is uploaded: {days}"));
     check_spool(config, &mut checked);
     check_store(config, &mut checked).await;
     checked
@@ -85,7 +86,8 @@ fn check_spool(config: &Config, checked: &mut Checked) {
             return;
         }
     };
-    checked.fact(format!("spool {root}: {} streams", streams.len()));
+    let count = counted(streams.len() as u64, "stream", "streams");
+    checked.fact(format!("spool {root}: {count}"));
     for stream in &streams {
         check_stream(&spool, stream, checked);
     }
@@ -100,8 +102,9 @@ fn check_stream(spool: &Spool, stream: &Name, checked: &mut Checked) {
         }
     };
     checked.fact(format!(
-        "stream {stream}: {} batches wait, {} bytes",
-        survey.outlook.backlog, survey.bytes
+        "stream {stream}: {} waiting, {} bytes",
+        counted(survey.outlook.backlog as u64, "batch", "batches"),
+        survey.bytes
     ));
     for (epoch, seq, why) in survey.outlook.blocked {
         let why = match why {

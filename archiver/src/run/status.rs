@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::health::Status;
 use crate::report::escape;
 use crate::spool::RECEIPTS;
+use host::cli::counted;
 use host::{exit, lock};
 use serde::Serialize;
 use std::fmt::{self, Write as _};
@@ -83,14 +84,16 @@ impl fmt::Display for Standing {
         writeln!(f, "store {}, started {started}", escape(store))?;
         writeln!(
             f,
-            "uploaded since then: {} batches, {} bytes",
-            uploaded.batches, uploaded.bytes
+            "uploaded since then: {}, {} bytes",
+            counted(uploaded.batches, "batch", "batches"),
+            uploaded.bytes
         )?;
         if let Some(held) = held {
             writeln!(f, "EVERYTHING IS HELD: {}", escape(held))?;
         }
         for (name, stream) in streams {
-            let mut line = format!("stream {name}: {} batches waiting", stream.backlog);
+            let waiting = counted(stream.backlog, "batch", "batches");
+            let mut line = format!("stream {name}: {waiting} waiting");
             if let Some(at) = stream.last_success {
                 write!(line, ", last one locked at {at}")?;
             }

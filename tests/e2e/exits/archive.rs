@@ -102,7 +102,7 @@ fn check_ends_with_0_and_changes_nothing() {
     let stored = format!("{} bytes", stored_bytes(&site.path("spool/sealed")));
     drop(told.says(&[
         "archiver.toml",
-        "1 streams",
+        ": 1 stream\n",
         "stream all: ",
         &stored,
         "store file://",

@@ -8,7 +8,7 @@ use std::io;
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
-    #[error("the directory does not exist; make it with: holdfast bucket create --store file://…")]
+    #[error("there is no such directory; `holdfast bucket create` makes one")]
     NoRoot,
     #[error("this key is none of Holdfast's, so it never becomes a path")]
     ForeignKey,
