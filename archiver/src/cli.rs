@@ -8,8 +8,8 @@ Examples:
   holdfast demo
   holdfast bucket create --store s3://audit-logs/prod --retention 1d
   holdfast probe --store s3://audit-logs/prod
+  holdfast probe --store s3://audit-logs/prod
   holdfast archive --config /etc/holdfast/archiver.toml
-  holdfast archive --once
   holdfast verify --store s3://audit-logs/prod --signers web-01.signers
   holdfast explain SEQ_GAP";
 
@@ -34,7 +34,7 @@ pub enum Command {
     Verify(crate::verify::args::VerifyArgs),
     /// Say what a finding means, what may have caused it and what to do
     Explain(crate::explain::ExplainArgs),
-    /// Try to break a store: does it keep what it locks?
+    /// Try to break a store: does it keep what it locks
     Probe(crate::probe::args::ProbeArgs),
     /// Prepare a place that can keep evidence
     Bucket(crate::bucket::command::BucketArgs),

@@ -1,14 +1,14 @@
 //! Every exit code that a command may end with, on the real programs. The table says which test shows
-//! which (a bare name: in this room); what a command has no way to is left out. `holdfast probe`
-//! joins it with its own rows.
+//! which (a bare name: in this room); what a command has no way to is left out.
 //!
 //! | command | 0 | 1 | 2 | 3 | 4 |
 //! | --- | --- | --- | --- | --- | --- |
-//! | `holdfast archive` | `archive::status_ends_with_0…` | – | `badinput::settings` a_second_archiver… | `archive::ends_with_3…` | – |
+//! | `holdfast archive` | `archive::status_ends_with_0…` | `probe` the_archiver_refuses… | `badinput::settings` a_second_archiver… | `archive::ends_with_3…` | – |
 //! | `holdfast archive --once` | `archive::once_ends_with_0…` | `archive::once_ends_with_1…` | `badinput::store` wrong_credentials… | `badinput::store` a_missing_bucket… | – |
 //! | `holdfast archive --check` | `archive::check_ends_with_0…` | – | `archive::check_ends_with_2…` | `archive::check_ends_with_3…` | – |
 //! | `holdfast archive status` | `archive::status_ends_with_0…` | – | `archive::status_ends_with_2…` | `archive::status_ends_with_3…` | – |
 //! | `holdfast verify` | `auditor::verify_ends_with_0…` | `…_1…` | `…_2…` | `…_3…` | `…_4…` |
+//! | `holdfast probe` | `probe` a_bucket_with_object_lock… | `probe` a_directory_gives_in… | `probe` a_credential_that_may_not… | `auditor::probe_ends_with_3…` | – |
 //! | `holdfast explain` | `auditor::explain_ends_with_0…` | – | – | `auditor::explain_ends_with_3…` | – |
 //! | `holdfast bucket create` | `auditor::bucket_create_ends_with_0…` | `…_1…` | `…_2…` | `…_3…` | – |
 //! | `holdfast demo` | `demo` the_demo_shows… | – | `auditor::demo_ends_with_2…` | `auditor::demo_ends_with_3…` | – |
@@ -43,12 +43,13 @@ retention = "1d"
 const SOON: Duration = Duration::from_secs(20);
 
 /// Every command, as its words begin.
-const COMMANDS: [(Program, &[&str]); 20] = [
+const COMMANDS: [(Program, &[&str]); 21] = [
     (Program::Holdfast, &[]),
     (Program::Holdfast, &["archive"]),
     (Program::Holdfast, &["archive", "status"]),
     (Program::Holdfast, &["verify"]),
     (Program::Holdfast, &["explain"]),
+    (Program::Holdfast, &["probe"]),
     (Program::Holdfast, &["bucket"]),
     (Program::Holdfast, &["bucket", "create"]),
     (Program::Holdfast, &["demo"]),

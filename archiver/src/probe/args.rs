@@ -16,38 +16,38 @@ clears them away once their locks have ended. Nothing else in the store is touch
 the credentials need all rights on probe/ (s3:BypassGovernanceRetention included), and to list the
 bucket's versions: an administrator's, not the archiver's.
 
-Exit codes: 0 every row holds; 1 the store gave in, or has no versioning or no Object Lock; 2 some row
-is not proven, for want of a permission or of an answer; 3 usage.";
+It ends with 0 if every row holds, with 1 if the store gave in or cannot lock, with 2 if some row is
+not proven, for want of a permission or of an answer.";
 
 /// Words of `holdfast probe`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct ProbeArgs {
-    /// What to try: s3://BUCKET[/PREFIX] or file:///ABSOLUTE/DIRECTORY.
-    #[arg(long, value_name = "URL")]
+    /// What to try: s3://BUCKET[/PREFIX] or file:///ABSOLUTE/DIRECTORY
+    #[arg(long, env = "HOLDFAST_STORE", value_name = "URL")]
     pub store: String,
-    /// How long the canaries are locked, from 5s to 60s; the probe takes about as long.
+    /// How long the canaries are locked, from 5s to 60s; the probe takes about as long
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = lock_s)]
     pub lock: u64,
     /// A bucket with Object Lock in which nothing matters, on the same server: try to suspend its
-    /// versioning.
+    /// versioning
     #[arg(long, value_name = "BUCKET")]
     pub scratch_bucket: Option<String>,
-    /// The report's form.
-    #[arg(long, value_enum, default_value_t, value_name = "text|json")]
+    /// Form of the report
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     pub format: ProbeFormat,
-    /// Name the bucket in the path, not in the host name; by default so where an endpoint is configured.
-    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    /// Name the bucket in the path, not in the host name [default: true where an endpoint is configured]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub force_path_style: Option<bool>,
 }
 
 /// The forms of a probe's report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ProbeFormat {
-    /// For people.
+    /// For people
     #[default]
     Text,
-    /// For programs.
+    /// For programs
     Json,
 }
 

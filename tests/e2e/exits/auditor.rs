@@ -133,6 +133,22 @@ fn explain_ends_with_3_and_the_nearest_code() {
 }
 
 #[test]
+fn probe_ends_with_3_where_nothing_is_or_the_words_are_wrong() {
+    let words = ["probe", "--store", "file:///nonexistent/archive"];
+    drop(
+        run(Program::Holdfast, &words)
+            .expect(3)
+            .says(&["does not exist"]),
+    );
+    let words = ["probe", "--store", "file:///", "--lock", "1h"];
+    drop(
+        run(Program::Holdfast, &words)
+            .expect(3)
+            .says(&["from 5s to 60s"]),
+    );
+}
+
+#[test]
 fn bucket_create_ends_with_0_where_all_is_made_or_there() {
     let site = site();
     drop(
