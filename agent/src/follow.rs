@@ -225,7 +225,8 @@ impl Sources {
     }
 
     /// From now on nothing waits for time to pass: the next scans judge copies in the making as they
-    /// are. For an agent that will not be there later (`drain`); two scans decide all.
+    /// are. For an agent that will not be there later (`drain`), and that scans until nothing is
+    /// [undecided](ScanReport::undecided).
     pub fn wait_no_longer(&mut self) {
         self.hurried = true;
     }

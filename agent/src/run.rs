@@ -33,6 +33,9 @@ use std::time::Duration;
 use stream::Stream;
 use upkeep::Upkeep;
 
+/// Looks of a drain at all files, whatever is left undecided then.
+const DRAIN_LOOKS_MAX: usize = 8;
+
 /// Asks a running agent to stop: it seals what it has read and says `stop`.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
@@ -151,9 +154,8 @@ impl Agent {
     pub fn drain(&mut self) -> Result<Unfinished, RunError> {
         self.sources.wait_no_longer();
         let mut begun = None;
-        // A second look, for a rotation that the first look fell into.
-        for _ in 0..2 {
-            self.scan(now());
+        for look in 1..=DRAIN_LOOKS_MAX {
+            let undecided = self.scan(now());
             self.tell_progress(&mut begun);
             loop {
                 while self.turn(Mode::Drain)? {
@@ -165,6 +167,10 @@ impl Agent {
                 if !full || !self.delete_old(now()) {
                     break;
                 }
+            }
+            // A second look in any case, for a rotation that the first look fell into.
+            if look >= 2 && undecided == 0 {
+                break;
             }
         }
         self.progress = Progress::default();
@@ -211,7 +217,8 @@ impl Agent {
         Ok(unfinished)
     }
 
-    fn scan(&mut self, now: Now) {
+    /// Looks at all files; how many of them a further look will judge.
+    fn scan(&mut self, now: Now) -> usize {
         let report = self.sources.scan(now);
         let mut troubles = BTreeMap::new();
         for pattern in report.unmatched {
@@ -237,6 +244,7 @@ impl Agent {
         }
         self.upkeep.changed |= self.troubles != troubles;
         self.troubles = troubles;
+        report.undecided
     }
 
     /// What a drain leaves undone, and why.

@@ -15,7 +15,8 @@ use tempfile::TempDir;
 /// How long one command of the programs may take.
 pub const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 
-/// A host in a temporary directory. When its test fails it shows the programs' logs.
+/// A host in a temporary directory. When its test fails it shows the programs' logs, and with
+/// `HOLDFAST_KEEP` set leaves the directory.
 #[derive(Debug)]
 pub struct Site {
     home: TempDir,
@@ -259,6 +260,9 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            if std::env::var_os("HOLDFAST_KEEP").is_some() {
+                self.home.disable_cleanup(true);
+            }
             let mut logs = files_below(&self.path("out"));
             logs.sort();
             // The newest calls tell most; a kill test makes hundreds.

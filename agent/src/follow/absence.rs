@@ -9,6 +9,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// Scans that must miss a file, or the copy of one that was cut, before it counts as gone: between a
+/// scan's list of names and its look at them, a rotation may pass a file from one name to another.
+const MISSED_SCANS: u64 = 3;
+
 impl Sources {
     /// Sources without a file: whether they are over. Returns how many the next scan may judge.
     pub(super) fn judge_lost(&mut self, round: &mut Round) -> usize {
@@ -23,7 +27,7 @@ impl Sources {
             match source.reach {
                 Reach::Over { .. } => {}
                 Reach::Here => self.judge_resting(key, round),
-                Reach::Robbed { scan } if scan < self.scan && !claimed => {
+                Reach::Robbed { scan } if self.scan - scan >= MISSED_SCANS && !claimed => {
                     self.end(key, Some(Reason::Truncated));
                 }
                 Reach::Robbed { .. } => awaited += 1,
@@ -35,7 +39,7 @@ impl Sources {
                 }
                 Reach::Absent {
                     since_ms: Some(since_ms),
-                } => self.judge_absent(key, since_ms, round),
+                } => awaited += usize::from(self.judge_absent(key, since_ms, round)),
             }
         }
         awaited
@@ -68,17 +72,21 @@ impl Sources {
         }
     }
 
-    fn judge_absent(&mut self, key: SourceKey, since_ms: u64, round: &mut Round) {
+    /// True if the next scans may judge what this one could not.
+    fn judge_absent(&mut self, key: SourceKey, since_ms: u64, round: &mut Round) -> bool {
         let Some(source) = self.sources.get(&key) else {
-            return;
+            return false;
         };
+        if self.scan - source.held.scan < MISSED_SCANS {
+            return round.has_listed(source.held.folder);
+        }
         // Bytes in the batch at hand may have to be read again if it is thrown away; and a path that
         // no pattern wants any more was never looked for.
         let unsealed = source.read.offset() != source.sealed.offset();
         let path = Path::new(OsStr::from_bytes(&source.path.0));
         let unwanted = !self.finder.watches().iter().any(|watch| watch.wants(path));
         if unsealed || unwanted || self.is_claimed(key) {
-            return;
+            return false;
         }
         let absence = Absence {
             proven: round.has_listed(source.held.folder),
@@ -90,5 +98,6 @@ impl Sources {
         if let Absent::Over { gap } = verdict::absent(absence) {
             self.end(key, gap);
         }
+        false
     }
 }

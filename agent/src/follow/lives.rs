@@ -6,7 +6,7 @@ use super::source::{Reach, Source};
 use super::verdict::{self, Known, KnownFile};
 use super::{SourceKey, Sources};
 use crate::find::Spot;
-use crate::sys::Stat;
+use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
 use ledger::manifest::Reason;
 use ledger::name::Epoch;
@@ -70,6 +70,9 @@ impl Sources {
             scan: self.scan,
             ..Held::new(source.held.id.clone(), source.held.folder)
         };
+        // It may have been cut only after that look, and be shorter by now.
+        let fresh = held.file.as_ref().map(|file| sys::stat_file(file));
+        let stat = fresh.and_then(Result::ok).unwrap_or(stat);
         let path = held.spot.as_ref().map_or(source.path.clone(), Spot::bytes);
         let stream = source.stream;
         self.orphan(key);

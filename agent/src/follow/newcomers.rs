@@ -22,6 +22,9 @@ const WAITING_MAX: usize = 64;
 /// Sources that one newcomer is compared with window by window in a scan.
 const COMPARED_MAX: usize = 16;
 
+/// Scans in a row that a newcomer waits because what it may be a copy of changed meanwhile.
+const OVERTAKEN_MAX: u32 = 3;
+
 /// A file that no source is known to be in.
 #[derive(Debug)]
 pub(super) struct Newcomer {
@@ -33,6 +36,8 @@ pub(super) struct Newcomer {
     witness: Option<(SourceKey, u64)>,
     /// Sources whose content it holds up to their read position.
     matches: Vec<SourceKey>,
+    /// Scans in a row in which a source that it may be a copy of changed after it was looked at.
+    overtaken: u32,
 }
 
 /// What becomes of a newcomer in this scan.
@@ -66,6 +71,7 @@ impl Newcomer {
             held,
             witness: None,
             matches: Vec::new(),
+            overtaken: 0,
         }
     }
 
@@ -218,6 +224,11 @@ impl Sources {
         if size == 0 {
             return if linked { Fate::Waits } else { Fate::Gone };
         }
+        if self.is_overtaken(new, heads) && new.overtaken < OVERTAKEN_MAX {
+            new.overtaken += 1;
+            return Fate::Waits;
+        }
+        new.overtaken = 0;
         let like = match self.likeness(new, heads) {
             Ok(like) => like,
             Err(error) => {
@@ -300,6 +311,26 @@ impl Sources {
                 }
             }
         }
+    }
+
+    /// Whether a source that the newcomer may be a copy of has changed since this scan looked at it:
+    /// a log may grow, be copied and be cut between that look and the one at its copy, and would
+    /// seem to stand, whole and shorter, beside it.
+    fn is_overtaken(&mut self, new: &Newcomer, heads: &Heads) -> bool {
+        let boot_id = self.boot_id;
+        let near = heads.beginning_with(&new.held.head).take(COMPARED_MAX);
+        let keys: Vec<_> = new.matches.iter().copied().chain(near).collect();
+        keys.into_iter().any(|key| {
+            let source = self.sources.get_mut(&key);
+            let Some(source) = source.filter(|source| source.reach == Reach::Here) else {
+                return false;
+            };
+            match source.held.open(boot_id).map(|file| sys::stat_file(&file)) {
+                Ok(Ok(stat)) => source.held.is_changed(&stat),
+                Err(OpenFault::Moved) => true,
+                Ok(Err(_)) | Err(OpenFault::Io(_)) => false,
+            }
+        })
     }
 
     /// The live source whose file the newcomer so far equals the beginning of. A file at a source's

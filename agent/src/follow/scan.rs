@@ -36,6 +36,14 @@ pub(super) struct Round {
     pub(super) faults: BTreeSet<(PathBytes, String)>,
 }
 
+/// The names that a scan found, before any of them was looked at.
+pub(super) struct Listed {
+    pub(super) round: Round,
+    /// With the index of the watch that wants it.
+    pub(super) hits: Vec<(Spot, usize)>,
+    pub(super) unmatched: Vec<String>,
+}
+
 impl Round {
     /// The identity of a folder, read once a scan.
     pub(super) fn folder_id(&mut self, folder: &Path) -> Option<FolderId> {
@@ -66,21 +74,46 @@ impl Round {
 impl Sources {
     /// Looks for files, opens new ones, and tells growth from rotation, truncation and deletion.
     pub fn scan(&mut self, now: Now) -> ScanReport {
+        let Listed {
+            round,
+            hits,
+            unmatched,
+        } = self.list(now);
+        self.look(hits.into_iter(), unmatched, round)
+    }
+
+    /// The first part of a scan: all names. What they stand for is looked at after that, and may
+    /// have changed by then.
+    pub(super) fn list(&mut self, now: Now) -> Listed {
         self.scan += 1;
         for source in self.sources.values_mut() {
             source.stalled = false;
         }
         let found = self.finder.find(now.wall);
-        let files = found.hits.len();
         self.folders = found.folders.iter().cloned().collect();
-        let mut round = Round {
+        let round = Round {
             now_ms: now.boot_ms,
             listed: found.folders,
             folder_ids: HashMap::new(),
             proofs: None,
             faults: found.faults.into_iter().collect(),
         };
-        let strangers = self.look_by_name(found.hits, &mut round);
+        Listed {
+            round,
+            hits: found.hits,
+            unmatched: found.unmatched,
+        }
+    }
+
+    /// The rest of it: known files by name and descriptor, then new ones, then sources without a file.
+    pub(super) fn look(
+        &mut self,
+        hits: impl ExactSizeIterator<Item = (Spot, usize)>,
+        unmatched: Vec<String>,
+        mut round: Round,
+    ) -> ScanReport {
+        let files = hits.len();
+        let strangers = self.look_by_name(hits, &mut round);
         self.look_through_descriptors(&mut round);
         self.meet(strangers, &mut round);
         self.judge_newcomers(&mut round);
@@ -95,7 +128,7 @@ impl Sources {
         }
         ScanReport {
             faults: round.faults.into_iter().collect(),
-            unmatched: found.unmatched,
+            unmatched,
             files,
             undecided,
         }
@@ -103,7 +136,11 @@ impl Sources {
 
     /// Every name that is wanted: sources and newcomers known by inode take note of it, the rest
     /// are strangers.
-    fn look_by_name(&mut self, hits: Vec<(Spot, usize)>, round: &mut Round) -> Vec<Stranger> {
+    fn look_by_name(
+        &mut self,
+        hits: impl Iterator<Item = (Spot, usize)>,
+        round: &mut Round,
+    ) -> Vec<Stranger> {
         let here = |(_, source): &(&SourceKey, &Source)| source.reach == Reach::Here;
         let known: HashMap<Inode, SourceKey> = self
             .sources

@@ -3,6 +3,7 @@
 
 use crate::cursor::{Cursor, settle};
 use crate::find::Watch;
+use crate::follow::scan::Listed;
 use crate::follow::{Mode, Now, ReadBuffer, ScanReport, SourceKey, Sources, Statement};
 use ledger::Moment;
 use ledger::manifest::{Event, EventKind, Reason};
@@ -142,6 +143,48 @@ impl Desk {
     pub(super) fn scan(&mut self) -> ScanReport {
         self.now_ms += 1_000;
         self.sources.scan(self.now())
+    }
+
+    /// A scan amid which something happens: after all names were listed, and all files looked at whose
+    /// names come before `name`.
+    pub(super) fn scan_amid(&mut self, name: &str, happens: impl Fn(&Self)) {
+        self.now_ms += 1_000;
+        let Listed {
+            round,
+            mut hits,
+            unmatched,
+        } = self.sources.list(self.now());
+        hits.sort_by(|one, other| one.0.path().cmp(other.0.path()));
+        let mut sources = std::mem::replace(
+            &mut self.sources,
+            Sources::new(Vec::new(), Epoch::new(1, &[1; 10])),
+        );
+        let here = self.path(name);
+        let desk = &*self;
+        let hits = hits.into_iter().inspect(|(spot, _)| {
+            if spot.path() == here {
+                happens(desk);
+            }
+        });
+        sources.look(hits, unmatched, round);
+        self.sources = sources;
+    }
+
+    /// What a scan concludes from a look at a file that is cut right after it.
+    pub(super) fn cut_amid_a_look(&mut self, name: &str, then: &str) {
+        self.now_ms += 1_000;
+        let Listed { mut round, .. } = self.sources.list(self.now());
+        let stale = crate::sys::stat_name(&self.path(name)).unwrap();
+        self.truncate(name, 0);
+        self.append(name, then);
+        let path = self.path(name);
+        let mut sources = self.sources.sources.iter();
+        let live = sources.find(|(_, source)| {
+            let spot = source.held.spot.as_ref();
+            spot.is_some_and(|spot| spot.path() == path)
+        });
+        let key = *live.unwrap().0;
+        self.sources.examine(key, stale, &mut round);
     }
 
     /// Lets `ms` pass, with a scan before and after.
@@ -305,9 +348,13 @@ impl Desk {
     /// One pass over what is there, as `drain` makes it.
     pub(super) fn drain(&mut self) {
         self.sources.wait_no_longer();
-        for _ in 0..2 {
-            self.sources.scan(self.now());
+        for look in 1.. {
+            let undecided = self.sources.scan(self.now()).undecided;
             self.read(Mode::Drain);
+            assert!(look < 8, "{undecided} files are never decided on");
+            if look >= 2 && undecided == 0 {
+                break;
+            }
         }
         self.seal();
     }

@@ -397,6 +397,65 @@ fn an_unmounted_volume_keeps_its_cursors() {
     assert!(desk.events().is_empty(), "{:?}", desk.events());
 }
 
+/// Found by feeding logs that rotate several times a second: the log grew, was copied to a name of the
+/// rotation before and cut, all between a scan's look at it and the look at its copy.
+#[test]
+fn a_copy_made_and_cut_amid_a_scan_is_no_log_of_its_own() {
+    let mut desk = Desk::new(&["*"]);
+    desk.append("a.1", "older\n");
+    let text = lines("first", 6_000);
+    desk.append("a", &text);
+    step(&mut desk);
+    desk.append("a", "seen\n");
+    desk.scan_amid("a.1", |desk| {
+        desk.append("a", "grown\n");
+        desk.rename("a.1", "a.2");
+        desk.copy("a", "a.1");
+        desk.truncate("a", 0);
+        desk.append("a", "next\n");
+    });
+    desk.settle();
+    let lives = [format!("{text}seen\ngrown\n"), "next\n".into()];
+    assert_eq!(desk.texts("a"), lives);
+    assert_eq!(desk.texts("a.1"), ["older\n"]);
+    assert!(desk.events().is_empty(), "{:?}", desk.events());
+}
+
+/// The look showed the whole log; what it had become when its bytes were read was taken for as long as
+/// that, and then for cut once more, with a loss of bytes that never were.
+#[test]
+fn a_log_that_is_cut_amid_a_look_is_cut_once() {
+    let mut desk = Desk::new(&["*"]);
+    let text = lines("first", 6_000);
+    desk.append("a", &text);
+    step(&mut desk);
+    desk.append("a", "copied\n");
+    desk.copy("a", "a.1");
+    desk.cut_amid_a_look("a", "next\n");
+    desk.settle();
+    let lives = [format!("{text}copied\n"), "next\n".into()];
+    assert_eq!(desk.texts("a"), lives);
+    assert!(desk.events().is_empty(), "{:?}", desk.events());
+}
+
+/// The copy of a cut log is passed on by a second rotation between list and look, scan after scan.
+#[test]
+fn a_copy_that_moves_on_amid_a_scan_is_found_by_the_next() {
+    let mut desk = Desk::new(&["*"]);
+    let text = lines("first", 6_000);
+    desk.append("a", &text[..5_000]);
+    step(&mut desk);
+    desk.append("a", &text[5_000..]);
+    desk.copy("a", "unlisted.tmp");
+    desk.truncate("a", 0);
+    desk.scan();
+    desk.scan();
+    desk.rename("unlisted.tmp", "a.2");
+    desk.settle();
+    assert_eq!(desk.texts("a"), [text]);
+    assert!(desk.events().is_empty(), "{:?}", desk.events());
+}
+
 #[test]
 fn a_drain_decides_all_without_waiting() {
     let mut desk = Desk::new(&["*"]);
