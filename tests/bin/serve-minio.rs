@@ -1,13 +1,13 @@
 //! Runs the harness's MinIO for a script or for trying things by hand: prints the environment that
 //! reaches it, then serves until its stdin ends. All data are gone then.
 
-use harness::Minio;
-use harness::minio::{REGION, root};
+use harness::server::{REGION, root};
+use harness::{Kind, Server};
 use std::io::Read as _;
 
 fn main() {
-    let minio = Minio::start();
-    println!("AWS_ENDPOINT_URL_S3={}", minio.endpoint());
+    let server = Server::start(Kind::Minio);
+    println!("AWS_ENDPOINT_URL_S3={}", server.endpoint());
     println!("AWS_REGION={REGION}");
     println!("AWS_ACCESS_KEY_ID={}", root().key);
     println!("AWS_SECRET_ACCESS_KEY={}", root().secret);

@@ -1,6 +1,6 @@
 //! A host set up anew: its stream is told from a second history until it says what it continues.
 
-use harness::{Minio, Site};
+use harness::{Kind, Server, Site, on_every_server};
 use serde_json::Value;
 use std::fs;
 
@@ -30,38 +30,41 @@ fn work(site: &Site, line: &str) {
 }
 
 /// The second host has the first one's key, as if restored from a backup of it alone.
-fn second_host(minio: &Minio, first: &Site) -> Site {
-    let second = Site::on(minio, first.store(), STREAMS);
+fn second_host(server: &Server, first: &Site) -> Site {
+    let second = Site::on(server, first.store(), STREAMS);
     second.init();
     fs::copy(first.path("state/key"), second.path("state/key")).unwrap();
     fs::copy(first.path("signers"), second.path("signers")).unwrap();
     second
 }
 
-#[test]
-fn a_new_host_continues_the_stream_it_is_told_of() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("adopt-told");
-    let first = Site::on(&minio, &bucket.url("prod"), STREAMS);
+on_every_server! {
+    a_new_host_continues_the_stream_it_is_told_of,
+    a_second_history_is_critical_until_it_is_adopted,
+}
+
+fn a_new_host_continues_the_stream_it_is_told_of(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.locked_bucket("adopt-told");
+    let first = Site::on(&server, &bucket.url("prod"), STREAMS);
     first.init();
     work(&first, "first");
     let [head] = &offered(&verify(&first, 0), "STOPPED")[..] else {
         panic!("one stream rests");
     };
-    let second = second_host(&minio, &first);
+    let second = second_host(&server, &first);
     second.agent(&["init", "--after", head]).expect(0);
     work(&second, "second");
     second.verify_clean();
 }
 
-#[test]
-fn a_second_history_is_critical_until_it_is_adopted() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("adopt-late");
-    let first = Site::on(&minio, &bucket.url("prod"), STREAMS);
+fn a_second_history_is_critical_until_it_is_adopted(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.locked_bucket("adopt-late");
+    let first = Site::on(&server, &bucket.url("prod"), STREAMS);
     first.init();
     work(&first, "first");
-    let second = second_host(&minio, &first);
+    let second = second_host(&server, &first);
     work(&second, "second");
     let heads = offered(&verify(&second, 1), "LOOSE_EPOCH");
     assert!(!heads.is_empty());

@@ -7,7 +7,9 @@
 
 use harness::process::Running;
 use harness::world::{Archive, check_locks};
-use harness::{Bucket, Dice, Minio, Rotation, Site, Writer, dice, samples, wait_for};
+use harness::{
+    Bucket, Dice, Kind, Rotation, Server, Site, Writer, dice, on_every_server, samples, wait_for,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -275,13 +277,17 @@ fn lacking(hits: &Hits) -> Option<Phase> {
     (!enough).then_some(least)
 }
 
-#[test]
-fn agent_and_archiver_killed_thirty_times_lose_and_double_nothing() {
+on_every_server! {
+    agent_and_archiver_killed_thirty_times_lose_and_double_nothing,
+    a_server_killed_amid_uploads_gets_everything_in_the_end,
+}
+
+fn agent_and_archiver_killed_thirty_times_lose_and_double_nothing(kind: Kind) {
     let seed = dice::seed("crash", 20_261_122);
     let mut dice = Dice::new(seed);
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("crash");
-    let site = Site::on(&minio, &bucket.url(""), STREAMS);
+    let server = Server::shared(kind);
+    let bucket = server.locked_bucket("crash");
+    let site = Site::on(&server, &bucket.url(""), STREAMS);
     site.write_archiver_config("poll = \"20ms\"");
     site.init();
     let application = Application::new();
@@ -321,13 +327,12 @@ fn print_table(seed: u64, hits: &Hits, misses: usize) {
     println!("  {:<36}{total:>4}", "all");
 }
 
-#[test]
-fn a_server_killed_amid_uploads_gets_everything_in_the_end() {
+fn a_server_killed_amid_uploads_gets_everything_in_the_end(kind: Kind) {
     let seed = dice::seed("server", 3);
     let mut dice = Dice::new(seed);
-    let minio = Minio::start();
-    let bucket = minio.locked_bucket("crash");
-    let site = Site::on(&minio, &bucket.url(""), STREAMS);
+    let server = Server::start(kind);
+    let bucket = server.locked_bucket("crash");
+    let site = Site::on(&server, &bucket.url(""), STREAMS);
     site.write_archiver_config("poll = \"20ms\"");
     site.init();
     let application = Application::new();
@@ -340,10 +345,10 @@ fn a_server_killed_amid_uploads_gets_everything_in_the_end() {
             aim(&mut stage.archiver, "step=\"put.", from, AIM_AFTER_OUTAGE)
                 .unwrap_or_else(|| panic!("no upload before kill {kill}"));
             thread::sleep(Duration::from_micros(dice.below(AFTER_STEP_US)));
-            minio.kill();
+            server.kill();
             // Long enough that requests are refused as well as cut off.
             thread::sleep(Duration::from_millis(dice.below(1500)));
-            minio.restart();
+            server.restart();
         }
         drop(stop);
         let written = writing.join().expect("the application does not panic");

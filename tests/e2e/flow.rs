@@ -2,7 +2,7 @@
 
 use harness::samples::{self, Sample};
 use harness::world::{Archive, check_locks};
-use harness::{Minio, Rotation, Site, Writer, cache, wait_for};
+use harness::{Kind, Rotation, Server, Site, Writer, cache, on_every_server, wait_for};
 use rustix::process::Signal;
 use std::path::Path;
 use std::process::Command;
@@ -34,11 +34,14 @@ include = ["{logs}/*"]
 retention = "2d"
 "#;
 
-#[test]
-fn rotating_logs_reach_minio_and_come_back_byte_for_byte() {
-    let minio = Minio::shared();
-    let bucket = minio.bucket("flow");
-    let site = Site::on(&minio, &bucket.url("prod"), STREAMS);
+on_every_server! {
+    rotating_logs_reach_a_bucket_and_come_back_byte_for_byte,
+}
+
+fn rotating_logs_reach_a_bucket_and_come_back_byte_for_byte(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.bucket("flow");
+    let site = Site::on(&server, &bucket.url("prod"), STREAMS);
     let made = site.bucket_create(&["--retention", "1d"]).expect(0);
     drop(made);
     let written = live(&site);

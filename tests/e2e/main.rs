@@ -1,4 +1,4 @@
-//! End to end: the real programs on real files, against a real MinIO. The list says what belongs where.
+//! End to end: the real programs on real files, against real servers. The list says what belongs where.
 
 mod adopt; // hosts set up anew, and what they continue
 mod badinput; // what must happen on bad input, a test a sentence

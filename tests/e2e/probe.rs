@@ -2,8 +2,8 @@
 //! archiver runs before it sends anything.
 
 use harness::front::{Answer, Front, Request};
-use harness::minio::Account;
-use harness::{Bucket, Finished, Minio, Running, Site};
+use harness::server::Account;
+use harness::{Bucket, Finished, Kind, Running, Server, Site, on_every_server};
 use serde_json::Value;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -98,8 +98,8 @@ fn has(report: &Value, rows: &[&str], expected: &str) {
     }
 }
 
-fn user(minio: &Minio, bucket: &Bucket<'_>, name: &str, policy: &str) -> Account {
-    minio.user(name, &policy.replace("BUCKET", &bucket.name))
+fn user(server: &Server, bucket: &Bucket<'_>, name: &str, policy: &str) -> Account {
+    server.user(name, &policy.replace("BUCKET", &bucket.name))
 }
 
 fn keys(bucket: &Bucket<'_>, prefix: &str) -> Vec<String> {
@@ -107,12 +107,18 @@ fn keys(bucket: &Bucket<'_>, prefix: &str) -> Vec<String> {
     versions.map(|version| version.key).collect()
 }
 
-#[test]
-fn a_bucket_with_object_lock_holds_in_every_row_and_is_left_clean() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("probe-holds");
-    let scratch = minio.locked_bucket("probe-scratch");
-    let site = Site::on(&minio, &bucket.url("prod"), STREAMS);
+on_every_server! {
+    a_bucket_with_object_lock_holds_in_every_row_and_is_left_clean,
+    buckets_without_object_lock_give_in,
+    what_cannot_be_asked_is_not_a_pass,
+    the_archiver_refuses_a_store_that_gives_in,
+}
+
+fn a_bucket_with_object_lock_holds_in_every_row_and_is_left_clean(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.locked_bucket("probe-holds");
+    let scratch = server.locked_bucket("probe-scratch");
+    let site = Site::on(&server, &bucket.url("prod"), STREAMS);
     // Two at once do not meet.
     let people = start(&site, &[]);
     let machine = start(
@@ -149,16 +155,15 @@ fn is_a_plain_table(done: Finished) {
     assert!(is_plain && done.stderr.is_empty(), "{done:?}");
 }
 
-#[test]
-fn buckets_without_object_lock_give_in() {
-    let minio = Minio::shared();
+fn buckets_without_object_lock_give_in(kind: Kind) {
+    let server = Server::shared(kind);
     for (name, versioned) in [("probe-plain", false), ("probe-versioned", true)] {
-        let bucket = minio.bucket(name);
+        let bucket = server.bucket(name);
         bucket.create(false);
         if versioned {
             bucket.enable_versioning();
         }
-        let site = Site::on(&minio, &bucket.url("prod"), STREAMS);
+        let site = Site::on(&server, &bucket.url("prod"), STREAMS);
         let report = report(&site, &[], 1);
         has(&report, &["setup"], "gave_in");
         has(
@@ -172,10 +177,10 @@ fn buckets_without_object_lock_give_in() {
 
 #[test]
 fn a_credential_that_may_not_delete_proves_no_deletes() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("probe-keeper");
-    let mut site = Site::on(&minio, &bucket.url("prod"), STREAMS);
-    site.account = user(&minio, &bucket, "probe-keeper", KEEPER);
+    let server = Server::shared(Kind::Minio);
+    let bucket = server.locked_bucket("probe-keeper");
+    let mut site = Site::on(&server, &bucket.url("prod"), STREAMS);
+    site.account = user(&server, &bucket, "probe-keeper", KEEPER);
     let report = report(&site, &[], 2);
     let deletes = ["delete", "delete_bypass"];
     has(&report, &deletes, "not_proven");
@@ -204,10 +209,10 @@ fn a_credential_that_may_not_delete_proves_no_deletes() {
 
 #[test]
 fn the_archivers_credential_proves_what_it_can() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("probe-uploader");
-    let mut site = Site::on(&minio, &bucket.url("prod"), STREAMS);
-    site.account = user(&minio, &bucket, "probe-uploader", UPLOADER);
+    let server = Server::shared(Kind::Minio);
+    let bucket = server.locked_bucket("probe-uploader");
+    let mut site = Site::on(&server, &bucket.url("prod"), STREAMS);
+    site.account = user(&server, &bucket, "probe-uploader", UPLOADER);
     let report = report(&site, &[], 2);
     has(
         &report,
@@ -250,11 +255,10 @@ fn a_directory_gives_in_and_says_that_it_only_evidences() {
     assert!(harness::site::files_below(home.path()).is_empty());
 }
 
-#[test]
-fn what_cannot_be_asked_is_not_a_pass() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("probe-unasked");
-    let mut site = Site::on(&minio, &bucket.url("prod"), STREAMS);
+fn what_cannot_be_asked_is_not_a_pass(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.locked_bucket("probe-unasked");
+    let mut site = Site::on(&server, &bucket.url("prod"), STREAMS);
     site.account.secret = "not the secret".into();
     let refused = report(&site, &[], 2);
     has(
@@ -264,7 +268,7 @@ fn what_cannot_be_asked_is_not_a_pass() {
     );
     assert_eq!(refused["verdict"], "not_proven");
 
-    let good = Site::on(&minio, &bucket.url("prod"), STREAMS);
+    let good = Site::on(&server, &bucket.url("prod"), STREAMS);
     for args in [
         &["--lock", "1s"][..],
         &["--lock", "2m"],
@@ -273,7 +277,7 @@ fn what_cannot_be_asked_is_not_a_pass() {
     ] {
         drop(probe(&good, args).expect(3));
     }
-    let nowhere = Site::on(&minio, "s3://no-such-bucket/prod", STREAMS);
+    let nowhere = Site::on(&server, "s3://no-such-bucket/prod", STREAMS);
     drop(
         probe(&nowhere, &[])
             .expect(3)
@@ -298,10 +302,10 @@ fn sealed(mut site: Site, account: Option<Account>) -> Site {
 
 #[test]
 fn the_archiver_probes_with_its_own_rights_and_says_so_in_one_line() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("probe-start");
-    let account = user(&minio, &bucket, "probe-start", UPLOADER);
-    let site = Site::on(&minio, &bucket.url("prod"), STREAMS);
+    let server = Server::shared(Kind::Minio);
+    let bucket = server.locked_bucket("probe-start");
+    let account = user(&server, &bucket, "probe-start", UPLOADER);
+    let site = Site::on(&server, &bucket.url("prod"), STREAMS);
     let site = sealed(site, Some(account));
     let began = Instant::now();
     let done = site.archive(&["--once"]).expect(0);
@@ -321,7 +325,7 @@ fn the_archiver_probes_with_its_own_rights_and_says_so_in_one_line() {
         "{lasts_s}"
     );
     // An auditor is told of it and thinks no worse of the archive.
-    let auditor = Site::on(&minio, &bucket.url("prod"), STREAMS);
+    let auditor = Site::on(&server, &bucket.url("prod"), STREAMS);
     fs::copy(site.path("signers"), auditor.path("signers")).unwrap();
     let report = auditor.verify_clean().to_string();
     assert!(report.contains("1 canaries"), "{report}");
@@ -329,11 +333,11 @@ fn the_archiver_probes_with_its_own_rights_and_says_so_in_one_line() {
 
 #[test]
 fn an_archiver_without_rights_on_probe_is_held_and_told_which() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("probe-narrow");
-    let account = user(&minio, &bucket, "probe-narrow", NARROW);
+    let server = Server::shared(Kind::Minio);
+    let bucket = server.locked_bucket("probe-narrow");
+    let account = user(&server, &bucket, "probe-narrow", NARROW);
     let site = sealed(
-        Site::on(&minio, &bucket.url("prod"), STREAMS),
+        Site::on(&server, &bucket.url("prod"), STREAMS),
         Some(account),
     );
     let told = site.archive(&["--once"]).expect(2);
@@ -363,15 +367,14 @@ fn lying(request: &Request, row: &str) -> Answer {
     }
 }
 
-#[test]
-fn the_archiver_refuses_a_store_that_gives_in() {
-    let minio = Minio::shared();
+fn the_archiver_refuses_a_store_that_gives_in(kind: Kind) {
+    let server = Server::shared(kind);
     for (name, row) in [
         ("probe-lies-lock", "lock read back"),
         ("probe-lies-sum", "wrong checksum"),
     ] {
-        let bucket = minio.locked_bucket(name);
-        let front = Front::before(&minio.endpoint(), move |request| lying(request, row));
+        let bucket = server.locked_bucket(name);
+        let front = Front::before(&server.endpoint(), move |request| lying(request, row));
         let site = sealed(
             Site::at(&front.endpoint(), &bucket.url("prod"), STREAMS),
             None,

@@ -13,8 +13,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::Region;
 use aws_types::SdkConfig;
-use harness::Minio;
-use harness::minio::{Account, REGION, root};
+use harness::server::{Account, REGION, root};
+use harness::{Kind, Server};
 use std::future::Future;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -31,21 +31,21 @@ struct Stand {
 }
 
 enum Ground {
-    Server(Arc<Minio>),
+    Server(Arc<Server>),
     Disk(TempDir),
 }
 
 impl Stand {
     /// In a new locked bucket named after the test.
-    fn in_bucket(name: &str) -> Self {
-        let minio = Minio::shared();
+    fn in_bucket(kind: Kind, name: &str) -> Self {
+        let server = Server::shared(kind);
         let name = name.replace('_', "-");
-        let bucket = minio.locked_bucket(&name);
-        let at = |prefix| s3(&bucket.url(prefix), &shared(&minio.endpoint(), &root()));
+        let bucket = server.locked_bucket(&name);
+        let at = |prefix| s3(&bucket.url(prefix), &shared(&server.endpoint(), &root()));
         Self {
             store: at("one/deep"),
             sibling: at("one/deeper"),
-            ground: Ground::Server(Arc::clone(&minio)),
+            ground: Ground::Server(Arc::clone(&server)),
         }
     }
 
@@ -65,9 +65,17 @@ impl Stand {
         }
     }
 
+    /// Whether a list that takes several pages holds all names.
+    fn lists_all_names(&self) -> bool {
+        match &self.ground {
+            Ground::Server(server) => server.kind().lists_all_names(),
+            Ground::Disk(_) => true,
+        }
+    }
+
     fn run<T>(&self, work: impl Future<Output = T>) -> T {
         match &self.ground {
-            Ground::Server(minio) => minio.run(work),
+            Ground::Server(server) => server.run(work),
             Ground::Disk(_) => run(work),
         }
     }
@@ -102,13 +110,16 @@ fn s3(url: &str, shared: &SdkConfig) -> AnyStore {
 /// Every rule becomes a test on every store.
 macro_rules! on_every_store {
     ($($rule:ident),* $(,)?) => {
+        /// A rule, on the server it is given.
         mod bucket {
-            $(#[test]
-            fn $rule() {
-                let stand = super::Stand::in_bucket(concat!("rule-", stringify!($rule)));
+            $(pub(super) fn $rule(kind: harness::Kind) {
+                let name = concat!("rule-", stringify!($rule));
+                let stand = super::Stand::in_bucket(kind, name);
                 stand.run(super::rules::$rule(&stand));
             })*
         }
+        use bucket::{$($rule),*};
+        harness::on_every_server! { $($rule),* }
         mod directory {
             $(#[test]
             fn $rule() {

@@ -11,8 +11,8 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_s3::config::Region;
 use aws_types::SdkConfig;
 use harness::front::{Answer, Front, Request};
-use harness::minio::{REGION, root};
-use harness::{Minio, wait::PATIENCE};
+use harness::server::{REGION, root};
+use harness::{Kind, Server, on_every_server, wait::PATIENCE};
 use ledger::{Digest, Moment};
 use std::future::Future;
 use std::io::{Read as _, Write as _};
@@ -81,11 +81,16 @@ fn names(request: &Request) -> Vec<&str> {
     names
 }
 
-#[test]
-fn put_is_one_plain_signed_request() {
-    let minio = Minio::shared();
-    make(&minio);
-    let front = Front::before(&minio.endpoint(), |_| Answer::Pass);
+on_every_server! {
+    put_is_one_plain_signed_request,
+    unconditional_put_has_no_condition_and_extending_no_crc,
+    attacks_are_the_requests_that_would_do_the_harm,
+}
+
+fn put_is_one_plain_signed_request(kind: Kind) {
+    let server = Server::shared(kind);
+    make(&server);
+    let front = Front::before(&server.endpoint(), |_| Answer::Pass);
     let bytes = b"the bytes of a batch";
     let stored = run(store(&front.endpoint()).put(put(bytes))).expect("a put");
     assert_eq!(stored.sha256, Digest::of(bytes));
@@ -146,25 +151,25 @@ fn put_is_one_plain_signed_request() {
     }
 }
 
-#[test]
-fn unconditional_put_has_no_condition_and_extending_no_crc() {
-    let minio = Minio::shared();
-    make(&minio);
-    let front = Front::before(&minio.endpoint(), |_| Answer::Pass);
+fn unconditional_put_has_no_condition_and_extending_no_crc(kind: Kind) {
+    let server = Server::shared(kind);
+    make(&server);
+    let front = Front::before(&server.endpoint(), |_| Answer::Pass);
     let store = store(&front.endpoint());
     run(async {
         let again = Put {
+            key: "probe/again",
             if_absent: false,
             ..put(b"bytes")
         };
         let stored = store.put(again).await.expect("a put");
         let until = Moment::from_micros((UNTIL_S + 60) * 1_000_000);
         store
-            .extend("probe/wire", &stored.version_id, until)
+            .extend("probe/again", &stored.version_id, until)
             .await
             .expect("longer");
         store
-            .get("probe/wire", Some(&stored.version_id), 5)
+            .get("probe/again", Some(&stored.version_id), 5)
             .await
             .expect("a get");
     });
@@ -179,11 +184,10 @@ fn unconditional_put_has_no_condition_and_extending_no_crc() {
     }
 }
 
-#[test]
-fn attacks_are_the_requests_that_would_do_the_harm() {
-    let minio = Minio::shared();
-    make(&minio);
-    let front = Front::before(&minio.endpoint(), |_| Answer::Pass);
+fn attacks_are_the_requests_that_would_do_the_harm(kind: Kind) {
+    let server = Server::shared(kind);
+    make(&server);
+    let front = Front::before(&server.endpoint(), |_| Answer::Pass);
     let store = store(&front.endpoint());
     let attacked = Put {
         key: "probe/attacked",
@@ -226,13 +230,15 @@ fn attacks_are_the_requests_that_would_do_the_harm() {
     assert!(body.contains("<Mode>GOVERNANCE</Mode>"), "{body}");
 }
 
-/// Makes the bucket, unless another test has on the same server.
-fn make(minio: &Minio) {
-    let request = minio.client().create_bucket().bucket("wire");
-    minio
+/// Makes the bucket, unless another test has on the same server, and a first object in it, which takes
+/// SeaweedFS longer than [`SHORT`] allows: it makes a volume then.
+fn make(server: &Server) {
+    let request = server.client().create_bucket().bucket("wire");
+    server
         .run(request.object_lock_enabled_for_bucket(true).send())
         .ok();
-    assert!(minio.bucket("wire").has_lock());
+    assert!(server.bucket("wire").has_lock());
+    server.bucket("wire").put("first", b"x");
 }
 
 /// A name for what a store said, so that a table can hold it.

@@ -1,6 +1,6 @@
 //! A bucket as root sees it: made, listed, downloaded, spoiled on purpose.
 
-use crate::minio::Minio;
+use crate::server::Server;
 use aws_sdk_s3::operation::get_object_retention::GetObjectRetentionOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
@@ -33,18 +33,18 @@ pub struct Lock {
     pub until_s: i64,
 }
 
-/// A bucket of a [`Minio`]. It is not made by being named.
+/// A bucket of a [`Server`]. It is not made by being named.
 #[derive(Debug)]
 pub struct Bucket<'a> {
-    minio: &'a Minio,
+    server: &'a Server,
     /// Its name.
     pub name: String,
 }
 
 impl<'a> Bucket<'a> {
-    pub(crate) fn new(minio: &'a Minio, name: &str) -> Self {
+    pub(crate) fn new(server: &'a Server, name: &str) -> Self {
         Self {
-            minio,
+            server,
             name: name.to_owned(),
         }
     }
@@ -60,9 +60,9 @@ impl<'a> Bucket<'a> {
     /// # Panics
     /// When the server refuses.
     pub fn create(&self, with_lock: bool) {
-        let request = self.minio.client().create_bucket().bucket(&self.name);
+        let request = self.server.client().create_bucket().bucket(&self.name);
         let made = request.object_lock_enabled_for_bucket(with_lock).send();
-        self.minio.run(made).expect("a bucket is made");
+        self.server.run(made).expect("a bucket is made");
     }
 
     /// Turns versioning on.
@@ -74,12 +74,12 @@ impl<'a> Bucket<'a> {
             .status(BucketVersioningStatus::Enabled)
             .build();
         let request = self
-            .minio
+            .server
             .client()
             .put_bucket_versioning()
             .bucket(&self.name);
         let done = self
-            .minio
+            .server
             .run(request.versioning_configuration(enabled).send());
         done.expect("versioning is enabled");
     }
@@ -88,11 +88,11 @@ impl<'a> Bucket<'a> {
     #[must_use]
     pub fn has_lock(&self) -> bool {
         let request = self
-            .minio
+            .server
             .client()
             .get_object_lock_configuration()
             .bucket(&self.name);
-        let reply = self.minio.run(request.send()).ok();
+        let reply = self.server.run(request.send()).ok();
         reply
             .and_then(|reply| reply.object_lock_configuration?.object_lock_enabled)
             .is_some_and(|state| state == ObjectLockEnabled::Enabled)
@@ -108,7 +108,7 @@ impl<'a> Bucket<'a> {
         let (mut key, mut id) = (None, None);
         loop {
             let request = self
-                .minio
+                .server
                 .client()
                 .list_object_versions()
                 .bucket(&self.name);
@@ -117,7 +117,7 @@ impl<'a> Bucket<'a> {
                 .set_key_marker(key)
                 .set_version_id_marker(id);
             let page = self
-                .minio
+                .server
                 .run(request.send())
                 .expect("versions can be listed");
             found.extend(page.versions().iter().map(|version| {
@@ -155,9 +155,9 @@ impl<'a> Bucket<'a> {
     /// When the server refuses.
     #[must_use]
     pub fn get(&self, version: &Version) -> Vec<u8> {
-        let request = self.minio.client().get_object().bucket(&self.name);
+        let request = self.server.client().get_object().bucket(&self.name);
         let request = request.key(&version.key).version_id(&version.id);
-        self.minio.run(async {
+        self.server.run(async {
             let reply = request.send().await.expect("an object can be read");
             reply
                 .body
@@ -172,12 +172,12 @@ impl<'a> Bucket<'a> {
     #[must_use]
     pub fn lock(&self, version: &Version) -> Option<Lock> {
         let request = self
-            .minio
+            .server
             .client()
             .get_object_retention()
             .bucket(&self.name);
         let request = request.key(&version.key).version_id(&version.id);
-        let reply: GetObjectRetentionOutput = self.minio.run(request.send()).ok()?;
+        let reply: GetObjectRetentionOutput = self.server.run(request.send()).ok()?;
         let retention = reply.retention?;
         Some(Lock {
             is_compliance: retention.mode == Some(ObjectLockRetentionMode::Compliance),
@@ -190,9 +190,14 @@ impl<'a> Bucket<'a> {
     /// # Panics
     /// When the server refuses.
     pub fn put(&self, key: &str, bytes: &[u8]) -> String {
-        let request = self.minio.client().put_object().bucket(&self.name).key(key);
+        let request = self
+            .server
+            .client()
+            .put_object()
+            .bucket(&self.name)
+            .key(key);
         let put = request.body(ByteStream::from(bytes.to_vec())).send();
-        let reply = self.minio.run(put).expect("an object can be put");
+        let reply = self.server.run(put).expect("an object can be put");
         reply.version_id.unwrap_or_default()
     }
 
@@ -202,12 +207,12 @@ impl<'a> Bucket<'a> {
     /// When the server refuses.
     pub fn hide(&self, key: &str) {
         let request = self
-            .minio
+            .server
             .client()
             .delete_object()
             .bucket(&self.name)
             .key(key);
-        self.minio
+        self.server
             .run(request.send())
             .expect("a delete marker can be put");
     }

@@ -44,6 +44,13 @@ pub fn mc() -> PathBuf {
     program("mc", "MC_VERSION")
 }
 
+/// SeaweedFS's one program.
+#[must_use]
+pub fn seaweedfs() -> PathBuf {
+    let package = format!("seaweedfs-{}", pin("SEAWEEDFS_VERSION"));
+    installed(root().join(package).join("bin/weed"))
+}
+
 /// A folder for PYTHONPATH in which `import duckdb` works.
 #[must_use]
 pub fn duckdb() -> PathBuf {

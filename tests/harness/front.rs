@@ -239,19 +239,19 @@ fn reply(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::minio::{Minio, client, root};
+    use crate::server::{Kind, Server, client, root};
 
     #[test]
     fn requests_pass_are_lost_or_answered_by_the_front() {
-        let minio = Minio::shared();
-        let bucket = minio.locked_bucket("front");
+        let server = Server::shared(Kind::Minio);
+        let bucket = server.locked_bucket("front");
         let judge = |request: &Request| match request.target.split('?').next() {
             Some("/front/lost") => Answer::Lose,
             Some("/front/slow") => Answer::Reply(503, Vec::new(), Vec::new()),
             Some("/front/gone") => Answer::HangUp,
             _ => Answer::Pass,
         };
-        let front = Front::before(&minio.endpoint(), judge);
+        let front = Front::before(&server.endpoint(), judge);
         let client = client(&front.endpoint(), &root());
         let put = |key: &str| {
             let once = aws_sdk_s3::config::Builder::new()
@@ -261,7 +261,7 @@ mod tests {
                 .bucket("front")
                 .key(key)
                 .body(vec![7; 100_000].into());
-            minio
+            server
                 .run(request.customize().config_override(once).send())
                 .is_ok()
         };

@@ -1,4 +1,4 @@
-//! What the end-to-end tests stand on: a real MinIO that they start, the real programs, and the
+//! What the end-to-end tests stand on: real S3 servers that they start, the real programs, and the
 //! one check of the world that every scenario ends with.
 //!
 //! It knows the programs by their command lines and the archive by docs/format.md; it must not ask
@@ -10,11 +10,14 @@ pub mod bucket;
 pub mod cache;
 pub mod dice;
 pub mod front;
-pub mod minio;
+mod minio;
+mod ports;
 pub mod process;
 pub mod programs;
 pub mod rights;
 pub mod samples;
+mod seaweedfs;
+pub mod server;
 pub mod site;
 pub mod users;
 pub mod wait;
@@ -24,9 +27,9 @@ pub mod writer;
 pub use bucket::Bucket;
 pub use dice::Dice;
 pub use front::Front;
-pub use minio::Minio;
 pub use process::{Finished, Running};
 pub use programs::Program;
+pub use server::{Kind, Server};
 pub use site::Site;
 pub use wait::wait_for;
 pub use writer::{Rotation, Writer};

@@ -1,6 +1,6 @@
 //! The programs under test: where cargo put them, and what of the environment they may see.
 
-use crate::minio::{Account, REGION};
+use crate::server::{Account, REGION};
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -1,8 +1,8 @@
 //! One host of the product's user: logs, configs, a spool, and the programs run on them.
 
-use crate::minio::{Account, Minio, root};
 use crate::process::{Finished, Running, show};
 use crate::programs::{Program, grant};
+use crate::server::{Account, Server, root};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -65,10 +65,10 @@ impl Site {
         self
     }
 
-    /// The same on a MinIO.
+    /// The same on a server.
     #[must_use]
-    pub fn on(minio: &Minio, store: &str, streams: &str) -> Self {
-        Self::at(&minio.endpoint(), store, streams)
+    pub fn on(server: &Server, store: &str, streams: &str) -> Self {
+        Self::at(&server.endpoint(), store, streams)
     }
 
     /// The same on a server at `endpoint`.

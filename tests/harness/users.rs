@@ -2,14 +2,14 @@
 //! by `mc admin`. Nothing here knows what a policy should say.
 
 use crate::cache;
-use crate::minio::{Account, Minio, root};
+use crate::server::{Account, Server, root};
 use std::fs;
 use std::process::Command;
 
-/// What `mc` calls the server; MC_HOST_<this> says where it is.
+/// What `mc` calls the server; `MC_HOST_<this>` says where it is.
 const ALIAS: &str = "local";
 
-impl Minio {
+impl Server {
     /// A new user `name`, whose only policy is the document `policy` (JSON).
     ///
     /// # Panics
@@ -56,23 +56,26 @@ impl Minio {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::minio::client;
+    use crate::server::{Kind, client};
 
     const READ_ONE: &str = r#"{"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::users/open/*"]}]}"#;
 
     #[test]
     fn a_user_may_what_its_policy_says_and_nothing_else() {
-        let minio = Minio::shared();
-        let bucket = minio.locked_bucket("users");
+        let server = Server::shared(Kind::Minio);
+        let bucket = server.locked_bucket("users");
         bucket.put("open/a", b"bytes");
         bucket.put("closed/a", b"bytes");
-        let reader = client(&minio.endpoint(), &minio.user("reader", READ_ONE));
-        let get = |key: &str| minio.run(reader.get_object().bucket("users").key(key).send());
+        let reader = client(&server.endpoint(), &server.user("reader", READ_ONE));
+        let get = |key: &str| {
+            let done = server.run(reader.get_object().bucket("users").key(key).send());
+            done.map_err(Box::new)
+        };
         assert!(get("open/a").is_ok());
         let refused = get("closed/a").unwrap_err().into_service_error();
         assert_eq!(refused.meta().code(), Some("AccessDenied"));
         let put = reader.put_object().bucket("users").key("open/b");
-        assert!(minio.run(put.send()).is_err());
+        assert!(server.run(put.send()).is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! Stores that are not there, not fit, or not open to us; archives and keys that are the wrong ones.
 
 use super::STREAMS;
-use harness::minio::root;
-use harness::{Bucket, Minio, Site, wait_for};
+use harness::server::root;
+use harness::{Bucket, Kind, Server, Site, on_every_server, wait_for};
 use rustix::process::Signal;
 use std::fs;
 use std::path::Path;
@@ -12,8 +12,8 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(20);
 
 /// A host with one sealed file, archiving to a bucket that the test makes, or not.
-fn site(minio: &Minio, bucket: &Bucket<'_>) -> Site {
-    let site = Site::on(minio, &bucket.url("prod"), STREAMS);
+fn site(server: &Server, bucket: &Bucket<'_>) -> Site {
+    let site = Site::on(server, &bucket.url("prod"), STREAMS);
     site.write_archiver_config("poll = \"50ms\"\nretry_held = \"1s\"");
     site.init();
     fs::write(site.log("a.log"), "a line\n").unwrap();
@@ -28,38 +28,44 @@ fn is_refused(site: &Site, what: &str) {
     assert!(!site.unreceipted().is_empty());
 }
 
-#[test]
-fn a_missing_bucket_is_refused_with_the_command_that_makes_one() {
-    let minio = Minio::shared();
-    let bucket = minio.bucket("no-such-bucket");
-    is_refused(&site(&minio, &bucket), "no-such-bucket");
+on_every_server! {
+    a_missing_bucket_is_refused_with_the_command_that_makes_one,
+    a_bucket_without_versioning_is_refused,
+    a_bucket_without_object_lock_is_refused,
+    the_named_command_makes_a_bucket_that_is_taken,
+    wrong_credentials_hold_everything_until_they_are_mended,
+    verify_of_nothing_is_never_clean,
+    signers_without_the_agent_refuse_its_manifests,
 }
 
-#[test]
-fn a_bucket_without_versioning_is_refused() {
-    let minio = Minio::shared();
-    let bucket = minio.bucket("no-versioning");
+fn a_missing_bucket_is_refused_with_the_command_that_makes_one(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.bucket("no-such-bucket");
+    is_refused(&site(&server, &bucket), "no-such-bucket");
+}
+
+fn a_bucket_without_versioning_is_refused(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.bucket("no-versioning");
     bucket.create(false);
     // Without versioning there is no Object Lock either, and that is what must be mended.
-    is_refused(&site(&minio, &bucket), "no Object Lock");
+    is_refused(&site(&server, &bucket), "no Object Lock");
     assert!(bucket.versions("").is_empty());
 }
 
-#[test]
-fn a_bucket_without_object_lock_is_refused() {
-    let minio = Minio::shared();
-    let bucket = minio.bucket("no-lock");
+fn a_bucket_without_object_lock_is_refused(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.bucket("no-lock");
     bucket.create(false);
     bucket.enable_versioning();
-    is_refused(&site(&minio, &bucket), "no Object Lock");
+    is_refused(&site(&server, &bucket), "no Object Lock");
     assert!(bucket.versions("").is_empty());
 }
 
-#[test]
-fn the_named_command_makes_a_bucket_that_is_taken() {
-    let minio = Minio::shared();
-    let bucket = minio.bucket("made-by-command");
-    let site = site(&minio, &bucket);
+fn the_named_command_makes_a_bucket_that_is_taken(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.bucket("made-by-command");
+    let site = site(&server, &bucket);
     drop(site.bucket_create(&["--retention", "1d"]).expect(0));
     assert!(bucket.has_lock());
     drop(site.archive(&["--once"]).expect(0));
@@ -84,11 +90,10 @@ fn by_file(mut command: Command, credentials: &Path) -> Command {
     command
 }
 
-#[test]
-fn wrong_credentials_hold_everything_until_they_are_mended() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("credentials");
-    let site = site(&minio, &bucket);
+fn wrong_credentials_hold_everything_until_they_are_mended(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.locked_bucket("credentials");
+    let site = site(&server, &bucket);
     let credentials = site.path("credentials");
     write_credentials(&credentials, "not-the-secret");
     let archive = |args: &[&str]| by_file(site.archive_command(args), &credentials);
@@ -108,11 +113,10 @@ fn wrong_credentials_hold_everything_until_they_are_mended() {
     site.verify_clean();
 }
 
-#[test]
-fn verify_of_nothing_is_never_clean() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("verify-nothing");
-    let site = site(&minio, &bucket);
+fn verify_of_nothing_is_never_clean(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.locked_bucket("verify-nothing");
+    let site = site(&server, &bucket);
     let nothing = |url: &str, args: &[&str]| {
         drop(site.verify_at(url, args).expect(2).says(&["nothing found"]));
     };
@@ -128,11 +132,10 @@ fn verify_of_nothing_is_never_clean() {
     );
 }
 
-#[test]
-fn signers_without_the_agent_refuse_its_manifests() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("verify-signers");
-    let site = site(&minio, &bucket);
+fn signers_without_the_agent_refuse_its_manifests(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.locked_bucket("verify-signers");
+    let site = site(&server, &bucket);
     drop(site.archive(&["--once"]).expect(0));
     let line = fs::read_to_string(site.path("signers")).unwrap();
     fs::write(site.path("signers"), line.replace("web-01", "web-02")).unwrap();

@@ -1,10 +1,10 @@
 //! `holdfast verify`, `explain`, `bucket create` and `demo`.
 
 use super::{SOON, run, site, site_with_store};
-use harness::minio::root;
 use harness::programs::grant;
+use harness::server::root;
 use harness::site::files_below;
-use harness::{Front, Minio, Program, Site};
+use harness::{Front, Kind, Program, Server, Site, on_every_server};
 use ledger::finding::Code;
 use serde_json::Value;
 use std::fs;
@@ -171,11 +171,15 @@ fn bucket_create(endpoint: &str, store: &str) -> harness::Finished {
     harness::Running::start(command, logs.path(), "create").finish(SOON)
 }
 
-#[test]
-fn bucket_create_ends_with_1_where_the_server_says_yes_and_does_not() {
-    let minio = Minio::shared();
+on_every_server! {
+    bucket_create_ends_with_1_where_the_server_says_yes_and_does_not,
+    bucket_create_ends_with_3_where_it_would_have_to_weaken,
+}
+
+fn bucket_create_ends_with_1_where_the_server_says_yes_and_does_not(kind: Kind) {
+    let server = Server::shared(kind);
     // The default lock is accepted, and goes nowhere.
-    let front = Front::before(&minio.endpoint(), |request| {
+    let front = Front::before(&server.endpoint(), |request| {
         if request.method == "PUT" && request.target.contains("object-lock") {
             return harness::front::Answer::Reply(200, Vec::new(), Vec::new());
         }
@@ -190,11 +194,10 @@ fn bucket_create_ends_with_2_where_nobody_answers() {
     drop(bucket_create("http://127.0.0.1:9", "s3://exits-unreachable").expect(2));
 }
 
-#[test]
-fn bucket_create_ends_with_3_where_it_would_have_to_weaken() {
-    let minio = Minio::shared();
-    minio.bucket("exits-no-lock").create(false);
-    let told = bucket_create(&minio.endpoint(), "s3://exits-no-lock").expect(3);
+fn bucket_create_ends_with_3_where_it_would_have_to_weaken(kind: Kind) {
+    let server = Server::shared(kind);
+    server.bucket("exits-no-lock").create(false);
+    let told = bucket_create(&server.endpoint(), "s3://exits-no-lock").expect(3);
     drop(told.says(&["exists without Object Lock"]));
     let words = ["bucket", "create", "--store", "s3://b", "--retention", "1h"];
     drop(

@@ -4,8 +4,8 @@ use super::rules::put_if_absent;
 use super::{s3, shared};
 use archiver::store::{Store as _, StoreError};
 use aws_types::sdk_config::{SharedTimeSource, TimeSource};
-use harness::Minio;
-use harness::minio::root;
+use harness::server::root;
+use harness::{Kind, Server, on_every_server};
 use std::time::{Duration, SystemTime};
 
 /// A clock that is off by so many seconds.
@@ -20,22 +20,25 @@ impl TimeSource for WrongClock {
     }
 }
 
-#[test]
-fn wrong_clock_costs_one_request() {
-    let minio = Minio::shared();
+on_every_server! {
+    wrong_clock_costs_one_request,
+}
+
+fn wrong_clock_costs_one_request(kind: Kind) {
+    let server = Server::shared(kind);
     for (name, off_s) in [
         ("clock-slow", -20 * 60),
         ("clock-fast", 20 * 60),
         ("clock-decades", 20 * 366 * 86_400),
     ] {
-        let bucket = minio.locked_bucket(name);
+        let bucket = server.locked_bucket(name);
         let clock = SharedTimeSource::new(WrongClock(off_s));
-        let shared = shared(&minio.endpoint(), &root())
+        let shared = shared(&server.endpoint(), &root())
             .to_builder()
             .time_source(clock)
             .build();
         let store = s3(&bucket.url(""), &shared);
-        minio.run(async {
+        server.run(async {
             let until = host::clock::now().plus_s(86_400).ceil_to_second();
             let put = put_if_absent("probe/clock", b"bytes", until);
             let error = store.put(put.clone()).await.expect_err("skew");

@@ -3,23 +3,31 @@
 use super::rules::{list, put, put_if_absent, tomorrow};
 use super::{Ground, PAGE_SIZE, Stand, s3, shared};
 use archiver::store::{Store as _, StoreError, VersionKind};
-use harness::Minio;
-use harness::minio::root;
+use harness::server::root;
+use harness::{Kind, Server, on_every_server};
 
-fn server(stand: &Stand) -> &Minio {
+fn server(stand: &Stand) -> &Server {
     match &stand.ground {
-        Ground::Server(minio) => minio,
+        Ground::Server(server) => server,
         Ground::Disk(_) => panic!("not on a server"),
     }
 }
 
-#[test]
-fn versions_are_read_under_newer_ones_and_markers() {
-    let stand = Stand::in_bucket("hidden-versions");
-    let (store, minio) = (&stand.store, server(&stand));
-    let bucket = minio.bucket("hidden-versions");
+on_every_server! {
+    versions_are_read_under_newer_ones_and_markers,
+    versions_of_one_key_fill_several_pages,
+    locked_versions_are_not_deleted,
+    any_name_in_a_bucket_is_listed,
+    names_that_a_list_would_lose_are_not_passed_over,
+    what_a_role_may_not_do_is_denied,
+}
+
+fn versions_are_read_under_newer_ones_and_markers(kind: Kind) {
+    let stand = Stand::in_bucket(kind, "hidden-versions");
+    let (store, server) = (&stand.store, server(&stand));
+    let bucket = server.bucket("hidden-versions");
     let key = "probe/x";
-    let ours = minio.run(async {
+    let ours = server.run(async {
         let until = tomorrow(store).await;
         store
             .put(put_if_absent(key, b"ours", until))
@@ -29,7 +37,7 @@ fn versions_are_read_under_newer_ones_and_markers() {
     });
     let theirs = bucket.put("one/deep/probe/x", b"theirs");
     bucket.hide("one/deep/probe/x");
-    minio.run(async {
+    server.run(async {
         for (version, bytes) in [(&ours, b"ours".as_slice()), (&theirs, b"theirs")] {
             let fetched = store.get(key, Some(version), 100).await.unwrap();
             assert_eq!(
@@ -69,15 +77,14 @@ fn versions_are_read_under_newer_ones_and_markers() {
     });
 }
 
-#[test]
-fn versions_of_one_key_fill_several_pages() {
-    let stand = Stand::in_bucket("hidden-many");
-    let (store, minio) = (&stand.store, server(&stand));
-    let bucket = minio.bucket("hidden-many");
+fn versions_of_one_key_fill_several_pages(kind: Kind) {
+    let stand = Stand::in_bucket(kind, "hidden-many");
+    let (store, server) = (&stand.store, server(&stand));
+    let bucket = server.bucket("hidden-many");
     let mut put: Vec<String> = (0..3 * PAGE_SIZE)
         .map(|_| bucket.put("one/deep/probe/x", b"x"))
         .collect();
-    let listed = minio.run(list(store, "probe/"));
+    let listed = server.run(list(store, "probe/"));
     let mut ids: Vec<String> = listed
         .into_iter()
         .map(|version| version.version_id)
@@ -87,15 +94,14 @@ fn versions_of_one_key_fill_several_pages() {
     assert_eq!(ids, put);
 }
 
-#[test]
-fn locked_versions_are_not_deleted() {
-    let stand = Stand::in_bucket("hidden-deletes");
-    let (store, minio) = (&stand.store, server(&stand));
-    minio.run(async {
+fn locked_versions_are_not_deleted(kind: Kind) {
+    let stand = Stand::in_bucket(kind, "hidden-deletes");
+    let (store, server) = (&stand.store, server(&stand));
+    server.run(async {
         let until = tomorrow(store).await;
         let stored = store.put(put("probe/x", b"ours", until)).await.unwrap();
         for bypass in [false, true] {
-            let request = minio.client().delete_object().bucket("hidden-deletes");
+            let request = server.client().delete_object().bucket("hidden-deletes");
             let deleted = request
                 .key("one/deep/probe/x")
                 .version_id(&stored.version_id)
@@ -108,11 +114,10 @@ fn locked_versions_are_not_deleted() {
     });
 }
 
-#[test]
-fn any_name_in_a_bucket_is_listed() {
-    let stand = Stand::in_bucket("hidden-names");
-    let (store, minio) = (&stand.store, server(&stand));
-    let bucket = minio.bucket("hidden-names");
+fn any_name_in_a_bucket_is_listed(kind: Kind) {
+    let stand = Stand::in_bucket(kind, "hidden-names");
+    let (store, server) = (&stand.store, server(&stand));
+    let bucket = server.bucket("hidden-names");
     // Control characters would make plain XML unreadable.
     let mut names = [
         "a b",
@@ -128,23 +133,56 @@ fn any_name_in_a_bucket_is_listed() {
     for name in names {
         bucket.put(&format!("one/deep/{name}"), b"x");
     }
-    names.sort();
-    let listed: Vec<String> = minio
+    names.sort_unstable();
+    let shown = names.map(|name| {
+        let hidden = |char: char| char.is_control() && char != '\n';
+        if server.kind().lists_control_characters() {
+            name.to_owned()
+        } else {
+            name.replace(hidden, "\u{fffd}")
+        }
+    });
+    let listed: Vec<String> = server
         .run(list(store, ""))
         .into_iter()
         .map(|version| version.key)
         .collect();
-    assert_eq!(listed, names);
+    assert_eq!(listed, shown);
 }
 
-#[test]
-fn what_a_role_may_not_do_is_denied() {
-    let minio = Minio::shared();
-    let bucket = minio.locked_bucket("hidden-rights");
+fn names_that_a_list_would_lose_are_not_passed_over(kind: Kind) {
+    let stand = Stand::in_bucket(kind, "hidden-siblings");
+    let (store, server) = (&stand.store, server(&stand));
+    let bucket = server.bucket("hidden-siblings");
+    let folders = ["probe/web-01/", "probe/web.a/", "probe/web/"];
+    for folder in folders {
+        for at in 0..=PAGE_SIZE {
+            bucket.put(&format!("one/deep/{folder}{at}"), b"x");
+        }
+    }
+    server.run(async {
+        for folder in folders {
+            assert_eq!(list(store, folder).await.len(), PAGE_SIZE + 1, "{folder}");
+        }
+        if server.kind().lists_all_names() {
+            assert_eq!(list(store, "").await.len(), 3 * (PAGE_SIZE + 1));
+        } else {
+            let refused = store.list_versions("", None).await;
+            let Err(StoreError::Broken(answer)) = refused else {
+                panic!("{refused:?}");
+            };
+            assert!(answer.to_string().contains("probe/web-"), "{answer}");
+        }
+    });
+}
+
+fn what_a_role_may_not_do_is_denied(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.locked_bucket("hidden-rights");
     let mut stranger = root();
     stranger.secret = "not the secret".into();
-    let store = s3(&bucket.url(""), &shared(&minio.endpoint(), &stranger));
-    minio.run(async {
+    let store = s3(&bucket.url(""), &shared(&server.endpoint(), &stranger));
+    server.run(async {
         let until = host::clock::now().plus_s(86_400);
         let put = store.put(put("probe/x", b"x", until)).await;
         let Err(StoreError::Denied(answer)) = put else {
@@ -153,7 +191,7 @@ fn what_a_role_may_not_do_is_denied() {
         let text = answer.to_string();
         for part in [
             "s3://hidden-rights/probe/x",
-            &minio.endpoint(),
+            &server.endpoint(),
             "AWS_SECRET_ACCESS_KEY",
         ] {
             assert!(text.contains(part), "{part}: {text}");

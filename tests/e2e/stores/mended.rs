@@ -2,8 +2,8 @@
 
 use super::rules::put;
 use archiver::store::{Store as _, StoreError, StoreOptions, open};
-use harness::Minio;
-use harness::minio::{Account, REGION, root};
+use harness::server::{Account, REGION, root};
+use harness::{Kind, Server, on_every_server};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,10 +16,13 @@ const TRIES: usize = 60;
 
 const CHILD: &str = "stores::mended::puts_until_it_may";
 
-#[test]
-fn keys_mended_in_a_profile_come_into_force() {
-    let minio = Minio::shared();
-    assert!(minio.locked_bucket("mended").has_lock());
+on_every_server! {
+    keys_mended_in_a_profile_come_into_force,
+}
+
+fn keys_mended_in_a_profile_come_into_force(kind: Kind) {
+    let server = Server::shared(kind);
+    assert!(server.locked_bucket("mended").has_lock());
     let home = tempfile::tempdir().unwrap();
     let keys = home.path().join("credentials");
     let mut wrong = root();
@@ -31,7 +34,7 @@ fn keys_mended_in_a_profile_come_into_force() {
         .env_clear()
         .env("AWS_SHARED_CREDENTIALS_FILE", &keys)
         .env("AWS_CONFIG_FILE", home.path().join("none"))
-        .env("AWS_ENDPOINT_URL_S3", minio.endpoint())
+        .env("AWS_ENDPOINT_URL_S3", server.endpoint())
         .env("AWS_REGION", REGION)
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("DENIED", home.path().join("denied"))
@@ -45,7 +48,7 @@ fn keys_mended_in_a_profile_come_into_force() {
     );
     write(&keys, &root());
     assert!(child.wait().unwrap().success());
-    assert_eq!(minio.bucket("mended").versions("").len(), 1);
+    assert_eq!(server.bucket("mended").versions("").len(), 1);
 }
 
 fn write(keys: &Path, account: &Account) {

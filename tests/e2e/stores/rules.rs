@@ -296,8 +296,10 @@ pub(super) async fn prefixes_are_apart(stand: &Stand) {
 
 pub(super) async fn long_lists_come_in_pages(stand: &Stand) {
     let until = tomorrow(&stand.store).await;
+    // What else a store that loses names does is tested in `hidden`.
+    let second = if stand.lists_all_names() { "a-b" } else { "ab" };
     let mut expected: Vec<String> = (0..MANY)
-        .map(|at| format!("probe/{}/{at}", ["a", "a-b", "a=", "b"][at % 4]))
+        .map(|at| format!("probe/{}/{at}", ["a", second, "a=", "b"][at % 4]))
         .collect();
     for keys in expected.chunks(RACERS.into()) {
         let mut putting = JoinSet::new();

@@ -4,26 +4,33 @@ use super::{s3, shared};
 use archiver::bucket::{CreateError, Step, create};
 use archiver::store::{AnyStore, SetupFault, Store as _, StoreError};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use harness::Minio;
-use harness::minio::root;
+use harness::server::root;
+use harness::{Kind, Server, on_every_server};
 
-fn at(minio: &Minio, url: &str) -> AnyStore {
-    s3(url, &shared(&minio.endpoint(), &root()))
+fn at(server: &Server, url: &str) -> AnyStore {
+    s3(url, &shared(&server.endpoint(), &root()))
 }
 
-#[test]
-fn unfit_buckets_are_told_with_the_command() {
-    let minio = Minio::shared();
-    minio.bucket("unfit-plain").create(false);
-    let version = minio.bucket("unfit-plain").put("x/probe/x", b"x");
+on_every_server! {
+    unfit_buckets_are_told_with_the_command,
+    bucket_is_made_lengthened_and_never_weakened,
+    bucket_without_lock_is_left_alone,
+    versioning_of_a_locked_bucket_is_not_suspended,
+    every_call_tells_of_a_bucket_that_is_not_there,
+}
+
+fn unfit_buckets_are_told_with_the_command(kind: Kind) {
+    let server = Server::shared(kind);
+    server.bucket("unfit-plain").create(false);
+    let version = server.bucket("unfit-plain").put("x/probe/x", b"x");
     assert_eq!(version, "");
-    let plain = at(&minio, "s3://unfit-plain/x");
-    assert_eq!(minio.run(plain.lock_of("probe/x", "null")), Ok(None));
-    let fetched = minio
+    let plain = at(&server, "s3://unfit-plain/x");
+    assert_eq!(server.run(plain.lock_of("probe/x", "null")), Ok(None));
+    let fetched = server
         .run(plain.get("probe/x", Some("null"), 10))
         .expect("a get");
     assert_eq!(fetched.version_id, "null");
-    let versioned = minio.bucket("unfit-versioned");
+    let versioned = server.bucket("unfit-versioned");
     versioned.create(false);
     versioned.enable_versioning();
     for (url, is_expected) in [
@@ -38,7 +45,7 @@ fn unfit_buckets_are_told_with_the_command() {
             matches!(fault, SetupFault::NoObjectLock { .. })
         }),
     ] {
-        let fault = minio.run(at(&minio, url).check()).expect_err(url);
+        let fault = server.run(at(&server, url).check()).expect_err(url);
         assert!(is_expected(&fault), "{fault:?}");
         let text = fault.to_string();
         assert!(
@@ -48,15 +55,14 @@ fn unfit_buckets_are_told_with_the_command() {
     }
 }
 
-#[test]
-fn bucket_is_made_lengthened_and_never_weakened() {
-    let minio = Minio::shared();
-    let store = at(&minio, "s3://made/prefix");
-    let made = |days| minio.run(create(&store, days));
+fn bucket_is_made_lengthened_and_never_weakened(kind: Kind) {
+    let server = Server::shared(kind);
+    let store = at(&server, "s3://made/prefix");
+    let made = |days| server.run(create(&store, days));
     let default = |from_days, days| Step::SetDefault { from_days, days };
 
     assert_eq!(made(2), Ok(vec![Step::MadeBucket, default(None, 2)]));
-    assert_eq!(minio.run(store.check()), Ok(()));
+    assert_eq!(server.run(store.check()), Ok(()));
     assert_eq!(made(2), Ok(vec![Step::FoundRight]));
     assert_eq!(made(3), Ok(vec![default(Some(2), 3)]));
     let weaker = made(2);
@@ -72,53 +78,49 @@ fn bucket_is_made_lengthened_and_never_weakened() {
         "{weaker:?}"
     );
     // What names no lock of its own gets the default.
-    let version = minio.bucket("made").put("prefix/probe/x", b"x");
-    let lock = minio.run(store.lock_of("probe/x", &version));
+    let version = server.bucket("made").put("prefix/probe/x", b"x");
+    let lock = server.run(store.lock_of("probe/x", &version));
     let now = host::clock::now();
     let left_s = lock.unwrap().unwrap().retain_until.since_s(now);
     assert!((3 * 86_400 - 60..=3 * 86_400).contains(&left_s), "{left_s}");
 }
 
-#[test]
-fn bucket_without_lock_is_left_alone() {
-    let minio = Minio::shared();
-    let bucket = minio.bucket("left-alone");
+fn bucket_without_lock_is_left_alone(kind: Kind) {
+    let server = Server::shared(kind);
+    let bucket = server.bucket("left-alone");
     bucket.create(false);
-    let store = at(&minio, "s3://left-alone");
-    let made = minio.run(create(&store, 1));
+    let store = at(&server, "s3://left-alone");
+    let made = server.run(create(&store, 1));
     assert!(
         matches!(made, Err(CreateError::NoObjectLock(_))),
         "{made:?}"
     );
-    let versioning = minio.client().get_bucket_versioning().bucket("left-alone");
-    let status = minio.run(versioning.send()).unwrap().status;
+    let versioning = server.client().get_bucket_versioning().bucket("left-alone");
+    let status = server.run(versioning.send()).unwrap().status;
     assert_ne!(status, Some(BucketVersioningStatus::Enabled));
 }
 
-#[test]
-fn versioning_of_a_locked_bucket_is_not_suspended() {
-    let minio = Minio::shared();
-    assert!(minio.locked_bucket("not-suspended").has_lock());
+fn versioning_of_a_locked_bucket_is_not_suspended(kind: Kind) {
+    let server = Server::shared(kind);
+    assert!(server.locked_bucket("not-suspended").has_lock());
     let suspended = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended);
-    let request = minio
+    let request = server
         .client()
         .put_bucket_versioning()
         .bucket("not-suspended");
-    let done = minio.run(request.versioning_configuration(suspended.build()).send());
+    let done = server.run(request.versioning_configuration(suspended.build()).send());
     assert!(done.is_err());
-    assert_eq!(minio.run(at(&minio, "s3://not-suspended").check()), Ok(()));
+    assert_eq!(
+        server.run(at(&server, "s3://not-suspended").check()),
+        Ok(())
+    );
 }
 
-#[test]
-fn every_call_tells_of_a_bucket_that_is_not_there() {
-    let minio = Minio::shared();
-    let store = at(&minio, "s3://nowhere-at-all/x");
+fn every_call_tells_of_a_bucket_that_is_not_there(kind: Kind) {
+    let server = Server::shared(kind);
+    let store = at(&server, "s3://nowhere-at-all/x");
     let gone = |error: &StoreError| matches!(error, StoreError::NoBucket(_));
-    minio.run(async {
-        // MinIO looks for the bucket's Object Lock first, and finds none.
-        let put = super::rules::put("probe/x", b"x", host::clock::now().plus_s(86_400));
-        let error = store.put(put).await.expect_err("put");
-        assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    server.run(async {
         let error = store.get("probe/x", None, 10).await.expect_err("get");
         assert!(gone(&error), "{error:?}");
         let error = store.list_versions("", None).await.expect_err("list");
@@ -126,5 +128,15 @@ fn every_call_tells_of_a_bucket_that_is_not_there() {
         let version = "00000000-0000-0000-0000-000000000000";
         let error = store.lock_of("probe/x", version).await.expect_err("lock");
         assert!(gone(&error), "{error:?}");
+        // Servers look for the bucket's Object Lock first, and find none.
+        let put = super::rules::put("probe/x", b"x", host::clock::now().plus_s(86_400));
+        let error = store.put(put).await.expect_err("put");
+        assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+        let fault = store
+            .check()
+            .await
+            .expect_err("still no place for evidence");
+        let is_made = matches!(fault, SetupFault::NoObjectLock { .. });
+        assert_eq!(is_made, kind.makes_buckets_by_put(), "{fault:?}");
     });
 }

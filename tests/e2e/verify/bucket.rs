@@ -5,9 +5,9 @@ use super::judged::signers_text;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::ObjectLockMode;
 use harness::front::Answer;
-use harness::minio::root;
 use harness::programs::grant;
-use harness::{Bucket, Finished, Front, Minio, Program, Running};
+use harness::server::root;
+use harness::{Bucket, Finished, Front, Kind, Program, Running, Server, on_every_server};
 use ledger::Digest;
 use serde_json::Value;
 use std::sync::Arc;
@@ -30,22 +30,22 @@ enum Put {
 
 /// An archive in a bucket of its own.
 struct Site {
-    minio: Arc<Minio>,
+    server: Arc<Server>,
     bucket: String,
     draft: Draft,
     folder: TempDir,
 }
 
 impl Site {
-    fn empty(bucket: &str) -> Self {
-        let minio = Minio::shared();
-        drop(minio.locked_bucket(bucket));
+    fn empty(kind: Kind, bucket: &str) -> Self {
+        let server = Server::shared(kind);
+        drop(server.locked_bucket(bucket));
         let mut draft = Draft::begin(host::clock::now());
         draft.batch(3);
         draft.batch(2);
         draft.heartbeat(|_| {});
         Self {
-            minio,
+            server,
             bucket: bucket.into(),
             draft,
             folder: TempDir::with_prefix("holdfast-bucket-").unwrap(),
@@ -53,13 +53,13 @@ impl Site {
     }
 
     /// The archive as the archiver would have stored it.
-    fn whole(bucket: &str) -> Self {
-        Self::but_for(bucket, "", Put::Unlocked)
+    fn whole(kind: Kind, bucket: &str) -> Self {
+        Self::but_for(kind, bucket, "", Put::Unlocked)
     }
 
     /// The same, one object put otherwise.
-    fn but_for(bucket: &str, other: &str, otherwise: Put) -> Self {
-        let site = Self::empty(bucket);
+    fn but_for(kind: Kind, bucket: &str, other: &str, otherwise: Put) -> Self {
+        let site = Self::empty(kind, bucket);
         for (key, object) in &site.draft.objects {
             let lock = if *key == other {
                 otherwise
@@ -72,11 +72,11 @@ impl Site {
     }
 
     fn bucket(&self) -> Bucket<'_> {
-        self.minio.bucket(&self.bucket)
+        self.server.bucket(&self.bucket)
     }
 
     fn put(&self, key: &str, object: &Object, lock: Put) -> String {
-        let mut request = self.minio.client().put_object().bucket(&self.bucket);
+        let mut request = self.server.client().put_object().bucket(&self.bucket);
         let (mode, retained_s) = match lock {
             Put::For(seconds) => (Some(ObjectLockMode::Compliance), seconds),
             Put::Governance => (Some(ObjectLockMode::Governance), 10 * 86_400),
@@ -94,7 +94,7 @@ impl Site {
             .key(format!("{PREFIX}{key}"))
             .checksum_sha256(sha256);
         let put = request.body(ByteStream::from(object.bytes.clone())).send();
-        self.minio.run(put).unwrap().version_id.unwrap()
+        self.server.run(put).unwrap().version_id.unwrap()
     }
 
     fn run(&self, endpoint: &str, args: &[&str]) -> Finished {
@@ -115,7 +115,7 @@ impl Site {
     #[track_caller]
     fn judge(&self, exit: i32) -> Value {
         let done = self
-            .run(&self.minio.endpoint(), &["--format", "json"])
+            .run(&self.server.endpoint(), &["--format", "json"])
             .expect(exit);
         let report: Value = serde_json::from_str(&done.stdout).unwrap();
         assert_eq!(report["exit_code"], exit);
@@ -131,15 +131,28 @@ fn brief(report: &Value) -> Vec<String> {
     findings.iter().map(brief).collect()
 }
 
-#[test]
-fn a_locked_archive_is_clean() {
-    let site = Site::whole("verify-clean");
+on_every_server! {
+    a_locked_archive_is_clean,
+    the_report_goes_to_a_file,
+    versions_over_archived_objects,
+    delete_markers_hide_nothing,
+    locks_that_do_not_keep_the_promise,
+    two_statements_for_one_place,
+    manifests_that_others_wrote,
+    a_manifest_that_is_gone_for_good,
+    what_may_not_be_read_is_neither_absent_nor_clean,
+    nothing_found_is_never_clean,
+    usage,
+}
+
+fn a_locked_archive_is_clean(kind: Kind) {
+    let site = Site::whole(kind, "verify-clean");
     let report = site.judge(0);
     assert_eq!(brief(&report), [""; 0]);
     assert_eq!(report["verdict"], "clean");
     assert_eq!(report["coverage"]["locks"], 6);
     assert_eq!(report["store"]["locks"], "enforced");
-    let text = site.run(&site.minio.endpoint(), &[]).expect(0);
+    let text = site.run(&site.server.endpoint(), &[]).expect(0);
     assert!(text.stdout.starts_with("CLEAN"), "{}", text.stdout);
     assert!(
         !text.stdout.contains('\x1b') && text.stderr.is_empty(),
@@ -153,12 +166,11 @@ fn a_locked_archive_is_clean() {
     assert_eq!(brief(&site.judge(0)), [""; 0]);
 }
 
-#[test]
-fn the_report_goes_to_a_file() {
-    let site = Site::whole("verify-output");
+fn the_report_goes_to_a_file(kind: Kind) {
+    let site = Site::whole(kind, "verify-output");
     let file = site.folder.path().join("report.json");
     let path = file.to_str().unwrap();
-    let endpoint = site.minio.endpoint();
+    let endpoint = site.server.endpoint();
     let done = site
         .run(&endpoint, &["--format", "json", "--output", path])
         .expect(0);
@@ -167,9 +179,8 @@ fn the_report_goes_to_a_file() {
     assert_eq!(report["coverage"]["manifests"], 4);
 }
 
-#[test]
-fn versions_over_archived_objects() {
-    let site = Site::whole("verify-shadow");
+fn versions_over_archived_objects(kind: Kind) {
+    let site = Site::whole(kind, "verify-shadow");
     let bucket = site.bucket();
     let body = format!("{PREFIX}{}", site.draft.body_key(1));
     let stored = site.draft.objects[&site.draft.body_key(1)].bytes.clone();
@@ -205,9 +216,8 @@ fn versions_over_archived_objects() {
     assert_eq!(brief(&site.judge(4)), expected);
 }
 
-#[test]
-fn delete_markers_hide_nothing() {
-    let site = Site::whole("verify-markers");
+fn delete_markers_hide_nothing(kind: Kind) {
+    let site = Site::whole(kind, "verify-markers");
     site.bucket()
         .hide(&format!("{PREFIX}{}", site.draft.body_key(1)));
     site.bucket()
@@ -218,8 +228,7 @@ fn delete_markers_hide_nothing() {
     assert_eq!(report["coverage"]["markers"], 2);
 }
 
-#[test]
-fn locks_that_do_not_keep_the_promise() {
+fn locks_that_do_not_keep_the_promise(kind: Kind) {
     let cases = [
         ("absent", Put::Unlocked, "LOCK_ABSENT critical"),
         ("mode", Put::Governance, "LOCK_MODE critical"),
@@ -228,7 +237,7 @@ fn locks_that_do_not_keep_the_promise() {
     for (name, lock, expected) in cases {
         let draft = Draft::begin(host::clock::now());
         let manifest = draft.manifest_key(0);
-        let site = Site::but_for(&format!("verify-lock-{name}"), &manifest, lock);
+        let site = Site::but_for(kind, &format!("verify-lock-{name}"), &manifest, lock);
         assert_eq!(brief(&site.judge(1)), [expected]);
         // Any version with the right bytes may keep it.
         site.put(&manifest, &site.draft.objects[&manifest], Put::For(90_000));
@@ -236,9 +245,8 @@ fn locks_that_do_not_keep_the_promise() {
     }
 }
 
-#[test]
-fn two_statements_for_one_place() {
-    let site = Site::whole("verify-fork");
+fn two_statements_for_one_place(kind: Kind) {
+    let site = Site::whole(kind, "verify-fork");
     let mut fork = Draft::begin(site.draft.manifests[0].time.sealed);
     fork.batch(3);
     fork.heartbeat(|_| {});
@@ -251,9 +259,8 @@ fn two_statements_for_one_place() {
     assert_eq!(by_hand.matches("--version-id").count(), 2, "{by_hand}");
 }
 
-#[test]
-fn manifests_that_others_wrote() {
-    let site = Site::whole("verify-squatter");
+fn manifests_that_others_wrote(kind: Kind) {
+    let site = Site::whole(kind, "verify-squatter");
     let mut longer = site.draft.clone();
     longer.key = key(2);
     longer.heartbeat(|_| {});
@@ -261,7 +268,7 @@ fn manifests_that_others_wrote() {
     site.put(&next, &longer.objects[&next], Put::Unlocked);
     assert_eq!(brief(&site.judge(4)), ["SIG_INVALID interference"]);
 
-    let again = Site::empty("verify-again");
+    let again = Site::empty(kind, "verify-again");
     for (name, object) in again.draft.signed_again(&key(2)) {
         again.put(&name, &object, Put::For(100_000));
     }
@@ -272,9 +279,8 @@ fn manifests_that_others_wrote() {
     assert_eq!(invalid.count(), 4);
 }
 
-#[test]
-fn a_manifest_that_is_gone_for_good() {
-    let site = Site::empty("verify-gap");
+fn a_manifest_that_is_gone_for_good(kind: Kind) {
+    let site = Site::empty(kind, "verify-gap");
     for (name, object) in &site.draft.objects {
         if *name != site.draft.manifest_key(1) && *name != site.draft.body_key(1) {
             site.put(name, object, Put::For(100_000));
@@ -291,13 +297,12 @@ fn a_manifest_that_is_gone_for_good() {
     );
 }
 
-#[test]
-fn what_may_not_be_read_is_neither_absent_nor_clean() {
-    let site = Site::whole("verify-denied");
+fn what_may_not_be_read_is_neither_absent_nor_clean(kind: Kind) {
+    let site = Site::whole(kind, "verify-denied");
     let denied =
         br#"<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>no</Message></Error>"#;
     let deny = |what: &'static str| {
-        Front::before(&site.minio.endpoint(), move |request| {
+        Front::before(&site.server.endpoint(), move |request| {
             if request.target.contains(what) {
                 Answer::Reply(403, vec![], denied.to_vec())
             } else {
@@ -329,21 +334,19 @@ fn what_may_not_be_read_is_neither_absent_nor_clean() {
     );
 }
 
-#[test]
-fn nothing_found_is_never_clean() {
-    let site = Site::empty("verify-nothing");
+fn nothing_found_is_never_clean(kind: Kind) {
+    let site = Site::empty(kind, "verify-nobody");
     assert_eq!(brief(&site.judge(2)), ["NOTHING_FOUND inconclusive"]);
     let missing = Site {
         bucket: "verify-no-such-bucket".into(),
         ..site
     };
-    missing.run(&missing.minio.endpoint(), &[]).expect(2);
+    missing.run(&missing.server.endpoint(), &[]).expect(2);
 }
 
-#[test]
-fn usage() {
-    let site = Site::whole("verify-usage");
-    let endpoint = site.minio.endpoint();
+fn usage(kind: Kind) {
+    let site = Site::whole(kind, "verify-usage");
+    let endpoint = site.server.endpoint();
     site.run(&endpoint, &["--jobs", "0"]).expect(3);
     site.run(&endpoint, &["--grace", "soon"]).expect(3);
     site.run(&endpoint, &["--agent", "a/b"])
