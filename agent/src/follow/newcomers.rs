@@ -224,11 +224,6 @@ impl Sources {
         if size == 0 {
             return if linked { Fate::Waits } else { Fate::Gone };
         }
-        if self.is_overtaken(new, heads) && new.overtaken < OVERTAKEN_MAX {
-            new.overtaken += 1;
-            return Fate::Waits;
-        }
-        new.overtaken = 0;
         let like = match self.likeness(new, heads) {
             Ok(like) => like,
             Err(error) => {
@@ -240,6 +235,12 @@ impl Sources {
             Some(key) => new.witness = Some((key, size)),
             None => new.witness = new.witness.filter(|(_, then)| *then == size),
         }
+        // After everything that was seen of both.
+        if self.is_overtaken(new, heads) && new.overtaken < OVERTAKEN_MAX {
+            new.overtaken += 1;
+            return Fate::Waits;
+        }
+        new.overtaken = 0;
         let quiet_ms = new.held.quiet_ms(round.now_ms);
         let mut waits = |key: SourceKey, draining_only: bool| {
             let original = self.original(key, round);
