@@ -7,6 +7,7 @@ mod demo; // README's first command
 mod exits; // every command and exit code, a test each; what --check and status say
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
 mod probe; // stores that hold, give in, or can't be asked; what an archiver tries at its start
+mod roles; // what the accounts of infra/iam may do, and what each is refused
 mod shapes; // lines of every shape
 mod stores; // one conformance suite on every store: what the Store trait promises, by capability
 mod vectors; // format 1's fixed examples, and the by-hand check, with stock tools

@@ -1,13 +1,26 @@
 //! Accounts of a MinIO with no more rights than a policy gives them, made as an operator makes them:
-//! by `mc admin`. Nothing here knows what a policy should say.
+//! by `mc admin`; and the project's own policies, from the files that operators take.
 
 use crate::cache;
 use crate::server::{Account, Server, root};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 /// What `mc` calls the server; `MC_HOST_<this>` says where it is.
 const ALIAS: &str = "local";
+
+/// `infra/iam/<name>.json`, filled in as its README says: `prefix` is empty or ends with `/`.
+///
+/// # Panics
+/// When there is no such file.
+#[must_use]
+pub fn policy(name: &str, bucket: &str, prefix: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/iam");
+    let file = fs::read_to_string(folder.join(format!("{name}.json")));
+    let file = file.unwrap_or_else(|error| panic!("infra/iam/{name}.json: {error}"));
+    file.replace("BUCKET", bucket).replace("PREFIX/", prefix)
+}
 
 impl Server {
     /// A new user `name`, whose only policy is the document `policy` (JSON).
