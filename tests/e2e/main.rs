@@ -6,6 +6,7 @@ mod crash; // programs and server killed amid their work
 mod demo; // README's first command
 mod exits; // every command and exit code, a test each; what --check and status say
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
+mod layout; // docker-compose.yml as it runs: who can read, write and reach what
 mod probe; // stores that hold, give in, or can't be asked; what an archiver tries at its start
 mod roles; // what the accounts of infra/iam may do, and what each is refused
 mod shapes; // lines of every shape

@@ -8,6 +8,7 @@
 
 pub mod bucket;
 pub mod cache;
+pub mod compose;
 pub mod dice;
 pub mod front;
 mod minio;
@@ -16,6 +17,7 @@ pub mod process;
 pub mod programs;
 pub mod rights;
 pub mod samples;
+pub mod sandbox;
 mod seaweedfs;
 pub mod server;
 pub mod site;

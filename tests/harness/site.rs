@@ -235,26 +235,37 @@ impl Site {
     /// Files `<seq>/manifest` in the spool: sealed batches that are still kept.
     #[must_use]
     pub fn sealed(&self) -> Vec<PathBuf> {
-        let mut found = files_below(&self.path("spool/sealed"));
-        found.retain(|path| path.ends_with("manifest"));
-        found
+        sealed(&self.path("spool"))
     }
 
     /// Sealed batches without a receipt.
     #[must_use]
     pub fn unreceipted(&self) -> Vec<PathBuf> {
-        let (sealed, receipts) = (self.path("spool/sealed"), self.path("spool/receipts"));
-        let has_receipt = |manifest: &PathBuf| {
-            let slot = manifest
-                .parent()
-                .and_then(|slot| slot.strip_prefix(&sealed).ok());
-            slot.is_some_and(|slot| receipts.join(slot).with_extension("receipt").exists())
-        };
-        self.sealed()
-            .into_iter()
-            .filter(|manifest| !has_receipt(manifest))
-            .collect()
+        unreceipted(&self.path("spool"))
     }
+}
+
+/// Files `<seq>/manifest` in a spool: sealed batches that are still kept.
+#[must_use]
+pub fn sealed(spool: &Path) -> Vec<PathBuf> {
+    let mut found = files_below(&spool.join("sealed"));
+    found.retain(|path| path.ends_with("manifest"));
+    found
+}
+
+/// Sealed batches of a spool without a receipt.
+#[must_use]
+pub fn unreceipted(spool: &Path) -> Vec<PathBuf> {
+    let (folder, receipts) = (spool.join("sealed"), spool.join("receipts"));
+    let has_receipt = |manifest: &PathBuf| {
+        let slot = manifest
+            .parent()
+            .and_then(|slot| slot.strip_prefix(&folder).ok());
+        slot.is_some_and(|slot| receipts.join(slot).with_extension("receipt").exists())
+    };
+    let mut found = sealed(spool);
+    found.retain(|manifest| !has_receipt(manifest));
+    found
 }
 
 impl Drop for Site {
