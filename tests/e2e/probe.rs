@@ -3,6 +3,7 @@
 
 use harness::front::{Answer, Front, Request};
 use harness::server::Account;
+use harness::users::policy;
 use harness::{Bucket, Finished, Kind, Running, Server, Site, on_every_server};
 use serde_json::Value;
 use std::fs;
@@ -20,14 +21,6 @@ name = "all"
 include = ["{logs}/*"]
 retention = "1d"
 "#;
-
-/// The archiver's role, as docs/operations.md gives it.
-const UPLOADER: &str = r#"{"Version": "2012-10-17", "Statement": [
-    {"Effect": "Allow", "Action": ["s3:PutObject", "s3:PutObjectRetention", "s3:GetObjectRetention"],
-     "Resource": ["arn:aws:s3:::BUCKET/prod/*"]},
-    {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::BUCKET/prod/manifests/*"]},
-    {"Effect": "Allow", "Action": ["s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration"],
-     "Resource": ["arn:aws:s3:::BUCKET"]}]}"#;
 
 /// Everything but deleting.
 const KEEPER: &str = r#"{"Version": "2012-10-17", "Statement": [
@@ -212,7 +205,7 @@ fn the_archivers_credential_proves_what_it_can() {
     let server = Server::shared(Kind::Minio);
     let bucket = server.locked_bucket("probe-uploader");
     let mut site = Site::on(&server, &bucket.url("prod"), STREAMS);
-    site.account = user(&server, &bucket, "probe-uploader", UPLOADER);
+    site.account = server.user("probe-uploader", &policy("uploader", &bucket.name, "prod/"));
     let report = report(&site, &[], 2);
     has(
         &report,
@@ -304,7 +297,7 @@ fn sealed(mut site: Site, account: Option<Account>) -> Site {
 fn the_archiver_probes_with_its_own_rights_and_says_so_in_one_line() {
     let server = Server::shared(Kind::Minio);
     let bucket = server.locked_bucket("probe-start");
-    let account = user(&server, &bucket, "probe-start", UPLOADER);
+    let account = server.user("probe-start", &policy("uploader", &bucket.name, "prod/"));
     let site = Site::on(&server, &bucket.url("prod"), STREAMS);
     let site = sealed(site, Some(account));
     let began = Instant::now();
