@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::health::Health;
 use crate::probe::Refusal;
 use crate::spool::Spool;
-use crate::store::{SetupFault, Store, StoreOptions};
+use crate::store::{SetupFault, StoreOptions};
 use crate::upload::{Terms, Uploader};
 use admit::admit;
 use args::{ArchiveArgs, ArchiveCommand};
@@ -33,6 +33,9 @@ const REST: Duration = Duration::from_secs(2);
 
 /// The archiver's own lock, under a name that no stream can have.
 const LOCK_FILE: &str = ".lock";
+
+/// What holds everything until the store has answered for the first time.
+const STARTING: &str = "starting: the store has not been seen to keep evidence yet";
 
 /// Why archiving did not begin.
 #[derive(Debug, thiserror::Error)]
@@ -124,9 +127,13 @@ async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartE
         once,
     };
     let work = async {
-        let store = crate::store::open(&config.store, &options).await?;
-        let health = Health::new(store.url(), host::clock::now());
-        admit(&store, terms, |held| health.save(&spool.receipts(), held)).await?;
+        let health = Health::new(&config.store, host::clock::now());
+        let save = |held| health.save(&spool.receipts(), held);
+        // What an earlier run left must not be taken for this one's.
+        save(Some(STARTING.into()));
+        let opened = crate::store::open(&config.store, &options).await;
+        let store = opened.inspect_err(|fault| save(Some(fault.to_string())))?;
+        admit(&store, terms, save).await?;
         let archive = Arc::new(Archive {
             uploader: Uploader::new(store, spool.clone(), terms),
             spool,

@@ -12,26 +12,27 @@ use std::time::Instant;
 
 /// Sees that the store is set up to keep evidence, and keeps it, before anything is sent to it. An
 /// outage or a missing right is waited for; a store that is not set up, or gives in, is refused. `save`
-/// is told what holds everything meanwhile.
+/// is told what holds everything, in the end that nothing does or why it was refused.
 pub(super) async fn admit<S: Intruder + Clone + 'static>(
     store: &S,
     terms: Terms,
     save: impl Fn(Option<String>),
 ) -> Result<(), StartError> {
     let mut failures = 0;
-    // What an earlier run left must not be taken for this one's.
-    save(None);
     loop {
-        let Some((why, cause)) = try_out(store).await? else {
+        let tried = try_out(store).await;
+        let tried = tried.inspect_err(|refusal| save(Some(refusal.to_string())))?;
+        let Some((why, cause)) = tried else {
+            save(None);
             return Ok(());
         };
+        save(Some(why.clone()));
         let roll = getrandom::u64().unwrap_or_default();
         let wait = match rule(&cause, failures, roll, terms.retry_held) {
             Ruling::Again(wait) | Ruling::Recheck(wait) => wait,
             Ruling::Hold(..) if terms.once => return Err(StartError::Held(why)),
             Ruling::Hold(_, wait) => wait,
         };
-        save(Some(why.clone()));
         tracing::error!(?wait, "everything is held: {why}");
         failures += 1;
         tokio::time::sleep(wait).await;

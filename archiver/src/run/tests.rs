@@ -7,7 +7,7 @@ use crate::fixture::model::{Model, answer};
 use crate::fixture::{Sealer, key, signed, spool};
 use crate::health::STATUS_FILE;
 use crate::spool::{Place, RECEIPTS, SEALED};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use ledger::limits::DAY_S;
 use ledger::receipt::{Bad, BadReason, Receipt};
 use serde::de::DeserializeOwned;

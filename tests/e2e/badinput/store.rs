@@ -99,14 +99,25 @@ fn wrong_credentials_hold_everything_until_they_are_mended(kind: Kind) {
     let archive = |args: &[&str]| by_file(site.archive_command(args), &credentials);
     let once = site.start(archive(&["--once"]), "archive").finish(SOON);
     drop(once.expect(2));
+    let status = || site.archive(&["status"]);
+    let held = ["EVERYTHING IS HELD: ", "403"];
+    let left = status().expect(2).says(&["no archiver runs now"]);
+    drop(left.says(&held));
 
     let mut archiver = site.start(archive(&[]), "archive");
     archiver.wait_for_log("credentials", SOON);
     assert!(archiver.is_alive(), "wrong credentials are waited for");
+    let told = status().expect(2).says(&held);
+    assert!(!told.stdout.contains("no archiver runs"), "{told:?}");
     assert!(bucket.versions("").is_empty());
     write_credentials(&credentials, &root().secret);
     wait_for("the mended archiver to drain", SOON, || {
         site.unreceipted().is_empty().then_some(())
+    });
+    wait_for("the status to tell of it", SOON, || {
+        let told = status();
+        let drained = told.stdout.contains("stream all: 0 batches waiting");
+        (drained && told.code == Some(0)).then_some(())
     });
     archiver.signal(Signal::TERM);
     drop(archiver.finish(SOON).expect(0));

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -213,6 +214,42 @@ fn status_ends_with_2_while_an_archiver_holds_everything() {
     let told = site.archive(&["status"]).expect(2);
     drop(told.says(&["EVERYTHING IS HELD", "127.0.0.1:9"]));
     assert!(archiver.is_alive());
+}
+
+#[test]
+fn status_tells_of_this_start_and_not_of_what_an_earlier_run_left() {
+    let site = site_with_store();
+    drop(site.archive(&["--once"]).expect(0));
+    let left = site.archive(&["status"]).expect(2);
+    assert!(!left.stdout.contains("HELD"), "{left:?}");
+
+    // Somebody listens there and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let mut command = site.archive_command(&[]);
+    command
+        .env("HOLDFAST_STORE", "s3://silent/prod")
+        .env("AWS_ENDPOINT_URL_S3", endpoint)
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "b");
+    let archiver = site.start(command, "archive");
+    // It has the lock a moment before it can say so; so what was left may be read once more.
+    let told = wait_for("the status to tell of the start", SOON, || {
+        let told = site.archive(&["status"]);
+        told.stdout.contains("s3://silent/prod").then_some(told)
+    });
+    drop(told.expect(2).says(&["EVERYTHING IS HELD: starting"]));
+    drop(archiver);
+
+    // A start that is refused leaves why.
+    fs::remove_dir_all(site.path("store")).unwrap();
+    drop(site.archive(&[]).expect(3));
+    drop(site.archive(&["status"]).expect(2).says(&[
+        "no archiver runs now",
+        "EVERYTHING IS HELD",
+        "store does not exist",
+        "holdfast bucket create --store file://",
+    ]));
 }
 
 #[test]
