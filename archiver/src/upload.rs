@@ -25,6 +25,10 @@ use std::time::Duration;
 /// The only mode in which a receipt is written.
 const COMPLIANCE: &str = "COMPLIANCE";
 
+/// Failures in a row, about a second's worth, after which an upload that is merely tried again is told as
+/// an outage.
+const OUTAGE_FAILURES: u32 = 2;
+
 /// What uploads work by.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
@@ -220,6 +224,9 @@ impl<S: Store> Uploader<S> {
         match ruling {
             Ruling::Again(wait) | Ruling::Recheck(wait) => {
                 tracing::warn!(step = step.name(), %slot, ?wait, "{error}; the same again");
+                if failures >= OUTAGE_FAILURES {
+                    self.gate.note_outage(format!("{error}; it is tried again"));
+                }
                 tokio::time::sleep(wait).await;
                 Ok(matches!(ruling, Ruling::Recheck(_)))
             }

@@ -153,7 +153,7 @@ impl<S: Store + 'static> Board<S> {
             return;
         }
         let archive = &self.archive;
-        let why = archive.uploader.gate.why();
+        let why = archive.uploader.gate.trouble();
         block_in_place(|| archive.health.save(&archive.spool.receipts(), why));
         self.status_written = Some(Instant::now());
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A host with one sealed file, archiving to a bucket that the test makes, or not.
 fn site(server: &Server, bucket: &Bucket<'_>) -> Site {
@@ -70,6 +70,31 @@ fn the_named_command_makes_a_bucket_that_is_taken(kind: Kind) {
     assert!(bucket.has_lock());
     drop(site.archive(&["--once"]).expect(0));
     drop(site.bucket_create(&["--retention", "1d"]).expect(0));
+    site.verify_clean();
+}
+
+/// Its own server, which it stops.
+#[test]
+fn an_outage_is_told_by_status_until_it_ends() {
+    let server = Server::start(Kind::Minio);
+    let bucket = server.locked_bucket("outage");
+    let site = site(&server, &bucket);
+    let mut archiver = site.start(site.archive_command(&[]), "archive");
+    let status_is = |code: i32, words: &str| {
+        wait_for("the status to tell of it", SOON, || {
+            let told = site.archive(&["status"]);
+            (told.code == Some(code) && told.stdout.contains(words)).then_some(())
+        });
+    };
+    status_is(0, "stream all: 0 batches waiting");
+    server.kill();
+    fs::write(site.log("during.log"), "a line\n").unwrap();
+    drop(site.agent(&["drain"]).expect(0));
+    status_is(2, "EVERYTHING IS HELD: ");
+    server.restart();
+    status_is(0, "stream all: 0 batches waiting");
+    archiver.signal(Signal::TERM);
+    drop(archiver.finish(SOON).expect(0));
     site.verify_clean();
 }
 
