@@ -67,11 +67,13 @@ pub(super) const FOREIGN_OBJECT: Page = Page {
     ],
     hostile: &[
         "somebody with the right to put tries names, or floods the archive to make listing slow",
+        "somebody puts an object where the archive has a folder, so that a server such as MinIO lists nothing below it",
     ],
     act: &[
         "give the archive a bucket or prefix of its own",
         "find who may put below the prefix; nobody but the archiver needs to",
-        "it is never taken for evidence, so nothing archived is in doubt",
+        "it is never taken for evidence, so nothing that was listed is in doubt",
+        "if it stands where a folder would, list what is below that folder's folders, remove it, and verify again",
     ],
     by_hand: &[LIST],
 };

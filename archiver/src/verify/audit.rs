@@ -21,6 +21,9 @@ use ledger::signature::signers::AllowedSigners;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+/// Parts of an object's name below `manifests/` and `entries/`.
+const NAME_PARTS: usize = 4;
+
 /// What single objects are judged by; cheap to clone into tasks.
 #[derive(Debug)]
 pub(super) struct Judge<S> {
@@ -286,8 +289,8 @@ impl<S: Store> Audit<S> {
         if self.judge.is_newer(version.last_modified) {
             return;
         }
-        let ours = ["manifests/", "entries/"];
-        let among_ours = ours.iter().any(|top| version.key.starts_with(top));
+        let (top, below) = version.key.split_once('/').unwrap_or((&version.key, ""));
+        let among_ours = ["manifests", "entries"].contains(&top);
         // Consoles make folders as empty objects.
         let folder = version.key.ends_with('/') && version.size == 0;
         let severity = if among_ours && !folder {
@@ -295,7 +298,13 @@ impl<S: Store> Audit<S> {
         } else {
             Severity::Note
         };
-        let message = format!("stored at {}, no part of an archive", version.last_modified);
+        let mut message = format!("stored at {}, no part of an archive", version.last_modified);
+        if among_ours && !folder && below.split('/').count() < NAME_PARTS {
+            message.push_str(
+                "; it stands where the archive may have a folder: some servers (MinIO) then list nothing \
+                 below it, so look there by hand",
+            );
+        }
         let finding = Finding::new(Code::ForeignObject, severity, message)
             .on(self.hand.full_key(&version.key), &version.version_id)
             .by_hand(self.hand.list(&version.key));
