@@ -125,6 +125,12 @@ impl Agent {
     pub fn run(&mut self, stop: &Stop) -> Result<Unfinished, RunError> {
         let mut waker = Waker::new();
         let mut look = Look::default();
+        tracing::info!(
+            agent = %self.config.agent,
+            streams = self.streams.len(),
+            spool = %self.config.spool.display(),
+            "following"
+        );
         while !stop.is_asked() {
             let now = now();
             if look.is_due(now, self.config.poll) {

@@ -6,6 +6,7 @@
 pub mod command;
 
 use crate::store::{AnyStore, BucketLock, BucketState, S3Store, Store as _, StoreError};
+use host::cli::counted;
 use std::fmt;
 
 /// One thing that was done, or found done.
@@ -34,8 +35,9 @@ impl fmt::Display for Step {
             Self::MadeBucket => f.write_str("made the bucket, with Object Lock and versioning"),
             Self::EnabledVersioning => f.write_str("enabled versioning"),
             Self::SetDefault { from_days, days } => {
-                write!(f, "set the default lock to COMPLIANCE for {days} days")?;
-                from_days.map_or(Ok(()), |from| write!(f, " (was {from} days)"))
+                let told = |days: u64| counted(days, "day", "days");
+                write!(f, "set the default lock to COMPLIANCE for {}", told(*days))?;
+                from_days.map_or(Ok(()), |from| write!(f, " (was {})", told(from)))
             }
             Self::MadeDirectory => f.write_str(
                 "made the directory; it has no default lock: each object brings its own, which a \
@@ -56,7 +58,7 @@ pub enum CreateError {
     )]
     NoObjectLock(String),
     /// The default is longer than asked for.
-    #[error("{url} locks by default for {found_days} days; it is not shortened to {asked_days}")]
+    #[error("{url} locks by default for {}; it is not shortened to {asked_days}", counted(*.found_days, "day", "days"))]
     Longer {
         /// The store.
         url: String,

@@ -1,6 +1,7 @@
 //! The report as text.
 
 use super::Report;
+use host::cli::counted;
 use ledger::finding::{Code, Finding, Severity, Verdict};
 use std::fmt::Write as _;
 
@@ -120,13 +121,13 @@ fn write_coverage(text: &mut String, report: &Report) -> std::fmt::Result {
     let coverage = &report.coverage;
     writeln!(
         text,
-        "\nlooked at {} agents, {} streams, {} epochs, {} manifests, {} bodies, {} entries",
-        coverage.agents,
-        coverage.streams,
-        coverage.epochs,
-        coverage.manifests,
-        coverage.bodies,
-        coverage.entries
+        "\nlooked at {}, {}, {}, {}, {}, {}",
+        counted(coverage.agents, "agent", "agents"),
+        counted(coverage.streams, "stream", "streams"),
+        counted(coverage.epochs, "epoch", "epochs"),
+        counted(coverage.manifests, "manifest", "manifests"),
+        counted(coverage.bodies, "body", "bodies"),
+        counted(coverage.entries, "entry", "entries"),
     )?;
     writeln!(
         text,

@@ -6,6 +6,7 @@
 use super::Audit;
 use super::list::{ListError, Lister};
 use crate::store::{Store, Version, VersionKind};
+use host::cli::counted;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::{Epoch, Name, ObjectName, Slot};
 
@@ -31,7 +32,10 @@ pub(super) async fn check<S: Store + 'static>(audit: &mut Audit<S>) -> Result<()
         }
     }
     if probes > 0 {
-        let message = format!("{probes} canaries of `holdfast probe` are in the store");
+        let message = format!(
+            "{}, left by `holdfast probe` or by an archiver's start",
+            counted(probes, "canary", "canaries")
+        );
         audit
             .findings
             .push(Finding::new(Code::ForeignObject, Severity::Note, message));
