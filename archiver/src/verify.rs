@@ -25,6 +25,7 @@ mod refusals;
 mod reverse;
 mod run;
 mod scope;
+mod shadows;
 mod survey;
 mod walk;
 

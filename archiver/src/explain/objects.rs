@@ -45,10 +45,14 @@ pub(super) const COVERAGE: Page = Page {
         "a copy that was made while the archive grew: bodies came after their manifests",
         "an object encrypted with a key that these credentials may not use",
     ],
-    hostile: &["somebody took rights away, or disabled a key, so that nobody can look"],
+    hostile: &[
+        "somebody took rights away, or disabled a key, so that nobody can look",
+        "somebody put an object in the place of a folder, so that a server hides what is below it",
+    ],
     act: &[
         "read the message: it names the request and what the store answered",
         "mend the rights or wait, and run again; a copy: sync manifests/ first, then entries/",
+        "have what stands in a folder's place removed by whoever may delete, and keep its version as evidence",
     ],
     by_hand: &[LIST, FETCH],
 };
@@ -73,7 +77,7 @@ pub(super) const FOREIGN_OBJECT: Page = Page {
         "give the archive a bucket or prefix of its own",
         "find who may put below the prefix; nobody but the archiver needs to",
         "it is never taken for evidence, so nothing that was listed is in doubt",
-        "if it stands where a folder would, list what is below that folder's folders, remove it, and verify again",
+        "if it stands in the place of a folder, COVERAGE says so: have it removed and verify again",
     ],
     by_hand: &[LIST],
 };

@@ -21,9 +21,6 @@ use ledger::signature::signers::AllowedSigners;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Parts of an object's name below `manifests/` and `entries/`.
-const NAME_PARTS: usize = 4;
-
 /// What single objects are judged by; cheap to clone into tasks.
 #[derive(Debug)]
 pub(super) struct Judge<S> {
@@ -174,6 +171,24 @@ impl<S: Store> Audit<S> {
         self.findings.push(finding);
     }
 
+    /// Manifests of an agent that may be there and are not listed.
+    pub(super) fn may_be_hidden(&mut self, key: &str, agent: Name) {
+        if !self.judge.signers.names(&agent) {
+            return;
+        }
+        let message = format!(
+            "nothing is listed below {key}/, where an object stands in the place of a folder: some \
+             servers (MinIO) hide what is there; have the object removed and verify again"
+        );
+        let finding = Finding::new(Code::Coverage, Severity::Inconclusive, message);
+        self.findings.push(Finding {
+            agent: Some(agent),
+            key: Some(self.hand.full_key(key)),
+            by_hand: Some(self.hand.list(key)),
+            ..finding
+        });
+    }
+
     /// A check that did not come to its end.
     pub(super) fn cannot_judge(&mut self, slot: &Slot, cause: &str) {
         let message = format!("a check did not come to its end: {cause}");
@@ -289,7 +304,7 @@ impl<S: Store> Audit<S> {
         if self.judge.is_newer(version.last_modified) {
             return;
         }
-        let (top, below) = version.key.split_once('/').unwrap_or((&version.key, ""));
+        let (top, _) = version.key.split_once('/').unwrap_or((&version.key, ""));
         let among_ours = ["manifests", "entries"].contains(&top);
         // Consoles make folders as empty objects.
         let folder = version.key.ends_with('/') && version.size == 0;
@@ -298,13 +313,7 @@ impl<S: Store> Audit<S> {
         } else {
             Severity::Note
         };
-        let mut message = format!("stored at {}, no part of an archive", version.last_modified);
-        if among_ours && !folder && below.split('/').count() < NAME_PARTS {
-            message.push_str(
-                "; it stands where the archive may have a folder: some servers (MinIO) then list nothing \
-                 below it, so look there by hand",
-            );
-        }
+        let message = format!("stored at {}, no part of an archive", version.last_modified);
         let finding = Finding::new(Code::ForeignObject, severity, message)
             .on(self.hand.full_key(&version.key), &version.version_id)
             .by_hand(self.hand.list(&version.key));

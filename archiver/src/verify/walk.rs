@@ -9,6 +9,7 @@ use super::epoch::EpochWalk;
 use super::heads;
 use super::links::{self, Terms};
 use super::list::{ListError, Lister};
+use super::shadows::Shadows;
 use crate::store::Store;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::{Name, ObjectName, Slot};
@@ -40,12 +41,14 @@ pub(super) async fn walk<S: Store + 'static>(audit: &mut Audit<S>) -> Result<(),
         epoch: None,
         refused: None,
     };
+    let mut shadows = Shadows::default();
     let listed = loop {
         let group = match lister.next().await {
             Ok(Some(group)) => group,
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         };
+        shadows.pass(&group.key);
         let ObjectName::Manifest(slot) = ObjectName::parse(&group.key) else {
             continue;
         };
@@ -70,6 +73,9 @@ pub(super) async fn walk<S: Store + 'static>(audit: &mut Audit<S>) -> Result<(),
     walk.finish_epoch(audit).await;
     walk.finish_agent(audit).await;
     walk.report_refused(audit);
+    for (key, agent) in shadows.dark() {
+        audit.may_be_hidden(&key, agent);
+    }
     listed
 }
 

@@ -334,6 +334,20 @@ fn what_may_not_be_read_is_neither_absent_nor_clean(kind: Kind) {
     );
 }
 
+/// As MinIO does; other servers list what is below, or refuse the put.
+#[test]
+fn an_object_in_the_place_of_a_folder_hides_nothing_unsaid() {
+    let site = Site::whole(Kind::Minio, "verify-shadow");
+    let first = &site.draft.manifests[0];
+    let stream = format!("manifests/{}/{}", first.agent, first.stream);
+    site.bucket().put(&format!("{PREFIX}{stream}"), b"x");
+    let report = site.judge(2);
+    let findings = report["findings"].as_array().unwrap();
+    let hidden = findings.iter().find(|one| one["code"] == "COVERAGE");
+    let message = hidden.unwrap()["message"].as_str().unwrap();
+    assert!(message.contains(&format!("{stream}/")), "{message}");
+}
+
 fn nothing_found_is_never_clean(kind: Kind) {
     let site = Site::empty(kind, "verify-nobody");
     assert_eq!(brief(&site.judge(2)), ["NOTHING_FOUND inconclusive"]);

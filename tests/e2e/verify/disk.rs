@@ -236,20 +236,13 @@ fn strangers_among_the_evidence_and_beside_it() {
         graver(&site.judge(SOON_S)),
         [(Code::ForeignObject, Note); 2]
     );
-    let epoch = "01a202b2-c500-7101-8101-0101010101ff";
-    for (among, may_hide) in [
-        ("entries/notes.txt", true),
-        ("manifests/web-01/auth/readme", true),
-        (&*format!("manifests/web-01/auth/{epoch}/readme"), false),
-    ] {
+    for among in ["entries/notes.txt", "manifests/web-01/auth/readme"] {
         let site = Site::at_rest();
         write(site.folder.path(), among, b"x");
-        let report = site.judge(SOON_S);
-        assert_eq!(graver(&report), [(Code::ForeignObject, Interference)]);
-        let mut findings = report.findings.iter();
-        let foreign = findings.find(|finding| finding.code == Code::ForeignObject);
-        let message = &foreign.unwrap().message;
-        assert_eq!(message.contains("list nothing below it"), may_hide);
+        assert_eq!(
+            graver(&site.judge(SOON_S)),
+            [(Code::ForeignObject, Interference)]
+        );
     }
 }
 
