@@ -7,6 +7,7 @@ mod epochs;
 mod locks;
 mod objects;
 mod page;
+mod pages;
 mod ranges;
 mod signatures;
 mod silence;
@@ -123,7 +124,7 @@ fn explained(code: Code) -> Explained {
         hostile,
         act,
         by_hand,
-    } = page::page(code);
+    } = pages::page(code);
     let grave = grave.iter().map(|(severity, when)| Grave {
         severity: severity.as_str(),
         when,

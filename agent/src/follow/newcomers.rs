@@ -1,19 +1,20 @@
 //! Files seen for the first time: a new log, the copy of a known one, or a copy still in the making,
 //! which waits, held open, until it can be told.
 
+mod originals;
+
 use super::heads::Heads;
 use super::held::{HEAD_MAX, Held, OpenFault};
 use super::scan::Round;
 use super::source::{Reach, Source};
-use super::verdict::{self, Claim, Original, QUIET_MS};
+use super::verdict::{self, Claim, Original};
 use super::{SourceKey, Sources};
 use crate::find::Spot;
-use crate::identity::fingerprint::{self, WINDOW};
+use crate::identity::fingerprint::WINDOW;
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
 use ledger::name::Epoch;
 use std::collections::HashMap;
-use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Newcomers held open from one scan to the next; more are met again.
@@ -278,123 +279,6 @@ impl Sources {
                 ambiguous: ambiguous || self.is_echo(new) || self.is_twin(new),
             },
         }
-    }
-
-    /// A source that has since lost its file, of which this was seen to be a copy while both stood
-    /// side by side: known even where no fingerprint reaches, because nothing was read yet or
-    /// because the copy ends before the read position.
-    fn witnessed(&self, new: &Newcomer, rivals: &Rivals, round: &mut Round) -> Option<SourceKey> {
-        let (key, then) = new.witness?;
-        let source = self.sources.get(&key)?;
-        let sole = rivals.witnesses.get(&key) == Some(&1);
-        let offset = source.read.offset();
-        let unproven = offset == 0 || then < offset;
-        let gone = self.original(key, round) == Original::Gone;
-        (then == new.held.size && sole && unproven && gone).then_some(key)
-    }
-
-    /// How the file of a source stands that a newcomer may be a copy of.
-    fn original(&self, key: SourceKey, round: &mut Round) -> Original {
-        let Some(source) = self.sources.get(&key) else {
-            return Original::Gone;
-        };
-        match source.reach {
-            Reach::Over { .. } | Reach::Robbed { .. } => Original::Gone,
-            Reach::Absent { .. } if round.has_listed(source.held.folder) => Original::Gone,
-            Reach::Absent { .. } => Original::Intact,
-            Reach::Here if source.held.stat.is_none_or(|stat| stat.links > 0) => Original::Intact,
-            Reach::Here => {
-                let quiet = source.held.quiet_ms(round.now_ms) >= QUIET_MS;
-                if source.is_settled() && quiet {
-                    Original::Gone
-                } else {
-                    Original::Draining
-                }
-            }
-        }
-    }
-
-    /// Whether a source that the newcomer may be a copy of has changed since this scan looked at it:
-    /// a log may grow, be copied and be cut between that look and the one at its copy, and would
-    /// seem to stand, whole and shorter, beside it.
-    fn is_overtaken(&mut self, new: &Newcomer, heads: &Heads) -> bool {
-        let boot_id = self.boot_id;
-        let near = heads.beginning_with(&new.held.head).take(COMPARED_MAX);
-        let keys: Vec<_> = new.matches.iter().copied().chain(near).collect();
-        keys.into_iter().any(|key| {
-            let source = self.sources.get_mut(&key);
-            let Some(source) = source.filter(|source| source.reach == Reach::Here) else {
-                return false;
-            };
-            match source.held.open(boot_id).map(|file| sys::stat_file(&file)) {
-                Ok(Ok(stat)) => source.held.is_changed(&stat),
-                Err(OpenFault::Moved) => true,
-                Ok(Err(_)) | Err(OpenFault::Io(_)) => false,
-            }
-        })
-    }
-
-    /// The live source whose file the newcomer so far equals the beginning of. A file at a source's
-    /// own first path replaces that source's file and is no copy of it.
-    fn likeness(&mut self, new: &mut Newcomer, heads: &Heads) -> io::Result<Option<SourceKey>> {
-        let (size, boot_id) = (new.held.size, self.boot_id);
-        let file = match new.held.open(boot_id) {
-            Ok(file) => file,
-            Err(OpenFault::Moved) => return Ok(None),
-            Err(OpenFault::Io(error)) => return Err(error),
-        };
-        let (head, path) = (&new.held.head, &new.path);
-        let is_near = |key: &SourceKey| {
-            self.sources.get(key).is_some_and(|source| {
-                let live = source.reach == Reach::Here && !source.spent;
-                live && source.held.size >= size && source.path != *path
-            })
-        };
-        // The one it was like before comes first.
-        let before = new.witness.map(|(key, _)| key).filter(is_near);
-        let others = heads.beginning_with(head).filter(is_near);
-        let others = others.filter(|key| Some(*key) != before);
-        let keys: Vec<_> = before
-            .into_iter()
-            .chain(others)
-            .take(COMPARED_MAX)
-            .collect();
-        for key in keys {
-            let Some(source) = self.sources.get_mut(&key) else {
-                continue;
-            };
-            let Ok(original) = source.held.open(boot_id) else {
-                continue;
-            };
-            if fingerprint::agree(&file, &original, size)? {
-                return Ok(Some(key));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Whether the newcomer equals the beginning of another live file, and holds all that is read of
-    /// it: what is read from both is there twice.
-    fn is_twin(&self, new: &Newcomer) -> bool {
-        let like = new.witness.and_then(|(key, _)| self.sources.get(&key));
-        like.is_some_and(|source| source.read.offset() <= new.held.size)
-    }
-
-    /// Whether the newcomer repeats the beginning of a source that is read beyond its size, or, being
-    /// too short for a window to tell, has the name of such a source's rotation.
-    fn is_echo(&self, new: &Newcomer) -> bool {
-        let Some(file) = &new.held.file else {
-            return false;
-        };
-        let size = new.held.size;
-        let beyond = |source: &&Source| source.read.offset() > size && !source.spent;
-        let mut sources = self.sources.values().filter(beyond);
-        sources.any(|source| {
-            let telling = size >= WINDOW as u64;
-            let named = verdict::is_rotated_name(&source.path.0, &new.path.0);
-            let covered = || source.read.content.covers(file, size).unwrap_or(true);
-            if telling { covered() } else { named }
-        })
     }
 
     /// The source goes on in the newcomer's file.
