@@ -321,7 +321,7 @@ fn the_archiver_probes_with_its_own_rights_and_says_so_in_one_line() {
     let auditor = Site::on(&server, &bucket.url("prod"), STREAMS);
     fs::copy(site.path("signers"), auditor.path("signers")).unwrap();
     let report = auditor.verify_clean().to_string();
-    assert!(report.contains("1 canaries"), "{report}");
+    assert!(report.contains("1 canary, "), "{report}");
 }
 
 #[test]

@@ -337,7 +337,7 @@ fn what_may_not_be_read_is_neither_absent_nor_clean(kind: Kind) {
 /// As MinIO does; other servers list what is below, or refuse the put.
 #[test]
 fn an_object_in_the_place_of_a_folder_hides_nothing_unsaid() {
-    let site = Site::whole(Kind::Minio, "verify-shadow");
+    let site = Site::whole(Kind::Minio, "verify-hidden-folder");
     let first = &site.draft.manifests[0];
     let stream = format!("manifests/{}/{}", first.agent, first.stream);
     site.bucket().put(&format!("{PREFIX}{stream}"), b"x");
