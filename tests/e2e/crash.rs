@@ -250,8 +250,9 @@ fn sealed_bytes(site: &Site) -> u64 {
     site.sealed().iter().filter_map(covered).sum()
 }
 
-/// Drains what is left and demands the same world as without a single kill.
-fn check(site: &Site, bucket: &Bucket<'_>, written: &[Vec<u8>]) {
+/// Drains what is left and demands the same world as without a single kill. Gives how many manifests the
+/// server has once more.
+fn check(site: &Site, bucket: &Bucket<'_>, written: &[Vec<u8>]) -> usize {
     drop(site.agent(&["drain"]).expect(0));
     drop(site.archive(&["--once"]).expect(0));
     assert_eq!(site.unreceipted(), Vec::<std::path::PathBuf>::new());
@@ -260,8 +261,9 @@ fn check(site: &Site, bucket: &Bucket<'_>, written: &[Vec<u8>]) {
     let archive = Archive::read(copy.path());
     archive.must_hold(written);
     assert_eq!(archive.events("gap"), 0);
-    check_locks(bucket, "", 1);
-    site.verify_clean();
+    let repeated = check_locks(bucket, "", 1);
+    drop(site.verify_clean());
+    repeated
 }
 
 /// The phase that lacks most kills; `None` when all have enough.
@@ -315,7 +317,7 @@ fn agent_and_archiver_killed_thirty_times_lose_and_double_nothing(kind: Kind) {
         None,
         "not enough kills hit; {misses} did not count"
     );
-    check(&site, &bucket, &written);
+    assert_eq!(check(&site, &bucket, &written), 0);
 }
 
 fn print_table(seed: u64, hits: &Hits, misses: usize) {
@@ -357,5 +359,8 @@ fn a_server_killed_amid_uploads_gets_everything_in_the_end(kind: Kind) {
         });
         written
     });
-    check(&site, &bucket, &written);
+    // A server that dies amid a create may not know of it afterwards, and take the same once more. Two
+    // equal versions do no harm: whoever reads knows ours by its bytes.
+    let repeated = check(&site, &bucket, &written);
+    println!("manifests that the server has once more: {repeated}");
 }

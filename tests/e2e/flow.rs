@@ -49,7 +49,7 @@ fn rotating_logs_reach_a_bucket_and_come_back_byte_for_byte(kind: Kind) {
     let copy = TempDir::new().unwrap();
     bucket.download("prod/", copy.path());
     check(&site, copy.path(), &written);
-    check_locks(&bucket, "prod/", 1);
+    assert_eq!(check_locks(&bucket, "prod/", 1), 0);
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn the_uploader_runs_its_whole_protocol_and_the_auditor_finds_nothing() {
     fs::remove_dir_all(site.path("spool/receipts/app")).unwrap();
     drop(site.archive(&["--once"]).expect(0));
     assert!(site.unreceipted().is_empty());
-    harness::world::check_locks(&bucket, "prod/", 1);
+    assert_eq!(harness::world::check_locks(&bucket, "prod/", 1), 0);
     site.account = auditor;
     site.verify_clean();
 }

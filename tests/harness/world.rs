@@ -240,25 +240,29 @@ fn text(value: &Value) -> &str {
         .unwrap_or_else(|| panic!("{value} is not text"))
 }
 
-/// Demands of an archive in a bucket with which nobody interfered: no delete marker, each manifest once, every
-/// version under COMPLIANCE for at least `retention_days` from when it was made.
+/// Demands of an archive in a bucket with which nobody interfered: no delete marker, one statement under each
+/// manifest's name, every version under COMPLIANCE for at least `retention_days` from when it was made. Gives
+/// how many manifests are there once more, in the same bytes.
 ///
 /// # Panics
 /// With the version that is not as it must be.
+#[must_use]
 #[track_caller]
-pub fn check_locks(bucket: &Bucket<'_>, prefix: &str, retention_days: i64) {
+pub fn check_locks(bucket: &Bucket<'_>, prefix: &str, retention_days: i64) -> usize {
     // Canaries of the probe, beside these two, are locked for seconds.
     let mut versions = bucket.versions(&format!("{prefix}manifests/"));
     versions.extend(bucket.versions(&format!("{prefix}entries/")));
     assert!(!versions.is_empty(), "nothing is archived below {prefix:?}");
-    let mut manifests = BTreeSet::new();
+    let mut manifests: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut repeated = 0;
     for version in versions {
         assert!(!version.is_marker, "a delete marker: {version:?}");
         if version.key.ends_with(".manifest") {
-            assert!(
-                manifests.insert(version.key.clone()),
-                "a manifest twice: {version:?}"
-            );
+            let bytes = bucket.get(&version);
+            if let Some(other) = manifests.insert(version.key.clone(), bytes.clone()) {
+                assert_eq!(bytes, other, "two manifests: {version:?}");
+                repeated += 1;
+            }
         }
         let lock = bucket
             .lock(&version)
@@ -270,4 +274,5 @@ pub fn check_locks(bucket: &Bucket<'_>, prefix: &str, retention_days: i64) {
             "locked too short: {lock:?} on {version:?}"
         );
     }
+    repeated
 }
