@@ -237,7 +237,7 @@ impl Sources {
             None => new.witness = new.witness.filter(|(_, then)| *then == size),
         }
         // After everything that was seen of both.
-        if self.is_overtaken(new, heads) && new.overtaken < OVERTAKEN_MAX {
+        if new.overtaken < OVERTAKEN_MAX && self.is_overtaken(new, heads) {
             new.overtaken += 1;
             return Fate::Waits;
         }

@@ -144,7 +144,7 @@ async fn check_store(config: &Config, checked: &mut Checked) {
         ),
     });
     checked.fact(
-        "the rights to put and to lock: seen with the first batch, for a check stores nothing",
+        "the rights to put and to lock: seen when archiving starts, for a check stores nothing",
     );
     match store.now().await {
         Ok(theirs) => {

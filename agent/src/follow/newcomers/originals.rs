@@ -56,8 +56,9 @@ impl Sources {
     /// seem to stand, whole and shorter, beside it.
     pub(super) fn is_overtaken(&mut self, new: &Newcomer, heads: &Heads) -> bool {
         let boot_id = self.boot_id;
-        let near = heads.beginning_with(&new.held.head).take(COMPARED_MAX);
-        let keys: Vec<_> = new.matches.iter().copied().chain(near).collect();
+        let near = heads.beginning_with(&new.held.head);
+        let keys = new.matches.iter().copied().chain(near);
+        let keys: Vec<_> = keys.take(COMPARED_MAX).collect();
         keys.into_iter().any(|key| {
             let source = self.sources.get_mut(&key);
             let Some(source) = source.filter(|source| source.reach == Reach::Here) else {
