@@ -65,7 +65,8 @@ impl Sources {
         }
         let links = source.held.stat.map_or(0, |stat| stat.links);
         if source.held.is_unnamed() && source.is_settled() && quiet_ms >= UNNAMED_HELD_MS {
-            let gone = links == 0 || round.has_listed(source.held.folder);
+            let missed = source.held.unnamed_scans >= MISSED_SCANS;
+            let gone = links == 0 || (missed && round.has_listed(source.held.folder));
             if gone {
                 self.end(key, None);
             }

@@ -32,6 +32,8 @@ pub(super) struct Held {
     pub(super) head: Vec<u8>,
     /// The scan that last saw it, by name or descriptor.
     pub(super) scan: u64,
+    /// Scans in a row that saw it by no name.
+    pub(super) unnamed_scans: u64,
 }
 
 /// Why a held file cannot be opened again.
@@ -56,6 +58,7 @@ impl Held {
             grown_ms: 0,
             head: Vec::new(),
             scan: 0,
+            unnamed_scans: 0,
         }
     }
 

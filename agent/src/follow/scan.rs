@@ -196,6 +196,7 @@ impl Sources {
             return;
         }
         source.held.scan = scan;
+        source.held.unnamed_scans = 0;
         let folder = source.held.spot.as_ref().map(Spot::folder);
         let stayed =
             folder.is_some_and(|known| Arc::ptr_eq(known, spot.folder()) || known == spot.folder());
@@ -220,6 +221,7 @@ impl Sources {
             };
             source.held.spot = None;
             source.held.scan = scan;
+            source.held.unnamed_scans += 1;
             let Some(file) = source.held.file.clone() else {
                 source.reach = Reach::Absent { since_ms: None };
                 continue;

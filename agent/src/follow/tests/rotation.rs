@@ -438,6 +438,21 @@ fn a_log_that_is_cut_amid_a_look_is_cut_once() {
     assert!(desk.events().is_empty(), "{:?}", desk.events());
 }
 
+/// Found by a run of minutes: a log at rest for over a minute, renamed between list and look, was let go
+/// and archived once more under its next name.
+#[test]
+fn a_log_at_rest_that_is_renamed_amid_a_scan_is_archived_once() {
+    let mut desk = Desk::new(&["*"]);
+    let text = lines("rested", 6_000);
+    desk.append("a.1", &text);
+    step(&mut desk);
+    desk.rest(61_000);
+    desk.scan_amid("a.1", |desk| desk.rename("a.1", "a.2"));
+    desk.settle();
+    assert_eq!(desk.texts("a.1"), [text]);
+    assert!(desk.texts("a.2").is_empty());
+}
+
 /// The copy of a cut log is passed on by a second rotation between list and look, scan after scan.
 #[test]
 fn a_copy_that_moves_on_amid_a_scan_is_found_by_the_next() {
