@@ -5,9 +5,9 @@
 
 pub mod command;
 
-use crate::store::{AnyStore, BucketLock, BucketState, S3Store, Store as _, StoreError};
 use host::cli::counted;
 use std::fmt;
+use store::{AnyStore, BucketLock, BucketState, S3Store, Store as _, StoreError};
 
 /// One thing that was done, or found done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +155,7 @@ fn plan(url: &str, found: Option<&BucketState>, days: u64) -> Result<Vec<Step>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::DefaultLock;
+    use store::DefaultLock;
 
     #[test]
     fn steps_only_strengthen() {

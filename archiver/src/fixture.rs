@@ -1,9 +1,6 @@
-//! Sealed batches for tests, as an agent would leave them, and a store in memory that can be told to
-//! fail.
+//! Sealed batches for tests, as an agent would leave them.
 
-pub(crate) mod faulty;
 pub(crate) mod liar;
-pub(crate) mod model;
 
 use crate::spool::{Place, RECEIPTS, SEALED};
 use ledger::manifest::{EpochHead, Manifest, Prev};

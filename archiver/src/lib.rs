@@ -16,10 +16,8 @@ pub mod health;
 pub mod probe;
 pub mod receipt;
 pub mod report;
-pub mod retry;
 pub mod run;
 pub mod spool;
-pub mod store;
 pub mod upload;
 pub mod verify;
 

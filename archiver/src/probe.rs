@@ -19,11 +19,11 @@ mod start;
 mod tests;
 
 use crate::report::Tool;
-use crate::store::{Intruder, Protection};
 use answer::Outcome;
 use canary::Field;
 use ledger::Moment;
 use std::sync::Arc;
+use store::{Intruder, Protection};
 
 pub use answer::{Answer, Verdict};
 pub use canary::Left;

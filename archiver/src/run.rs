@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::health::Health;
 use crate::probe::Refusal;
 use crate::spool::Spool;
-use crate::store::{SetupFault, StoreOptions};
 use crate::upload::{Terms, Uploader};
 use admit::admit;
 use args::{ArchiveArgs, ArchiveCommand};
@@ -25,6 +24,7 @@ use host::settings::Environment;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use store::{SetupFault, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use turn::Archive;
 
@@ -47,7 +47,7 @@ enum StartError {
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
-    Open(#[from] crate::store::OpenError),
+    Open(#[from] store::OpenError),
     #[error(transparent)]
     Setup(SetupFault),
     #[error(transparent)]
@@ -131,7 +131,7 @@ async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartE
         let save = |held| health.save(&spool.receipts(), held);
         // What an earlier run left must not be taken for this one's.
         save(Some(STARTING.into()));
-        let opened = crate::store::open(&config.store, &options).await;
+        let opened = store::open(&config.store, &options).await;
         let store = opened.inspect_err(|fault| save(Some(fault.to_string())))?;
         admit(&store, terms, save).await?;
         let archive = Arc::new(Archive {

@@ -1,6 +1,6 @@
 //! One batch, from the spool's bytes to a receipt: the protocol of docs/design.md, "Archiver".
 //!
-//! [`plan`] says what to ask, [`attempt`] asks once, [`crate::retry`] rules on failures; here they
+//! [`plan`] says what to ask, [`attempt`] asks once, [`store::retry`] rules on failures; here they
 //! meet, and here is the one loop that repeats anything. A batch is never given up and never skipped.
 
 mod attempt;
@@ -8,10 +8,8 @@ mod gate;
 mod plan;
 
 use crate::receipt::Receipts;
-use crate::retry::{Ruling, Scope, rule};
 use crate::spool::batch::{Batch, BatchError};
 use crate::spool::{Place, Spool};
-use crate::store::{Store, StoreError};
 use attempt::Attempt;
 use bytes::Bytes;
 use gate::Gate;
@@ -21,6 +19,8 @@ use ledger::receipt::{BadReason, Held, Receipt};
 use plan::{Answer, Found, Object, Placed, Placement, Plan, Step, Stop};
 use std::io;
 use std::time::Duration;
+use store::retry::{Ruling, Scope, rule};
+use store::{Store, StoreError};
 
 /// The only mode in which a receipt is written.
 const COMPLIANCE: &str = "COMPLIANCE";

@@ -30,7 +30,6 @@ mod survey;
 mod walk;
 
 use crate::report::{Report, StoreDescribed, Tool};
-use crate::store::{Protection, Store};
 use by_hand::ByHand;
 use ledger::Moment;
 use ledger::finding::{Code, Finding, Severity};
@@ -38,6 +37,7 @@ use ledger::name::Name;
 use ledger::signature::signers::AllowedSigners;
 use reader::Reader;
 use std::sync::Arc;
+use store::{Protection, Store};
 
 pub use host::progress::Progress;
 pub use run::run;

@@ -8,7 +8,6 @@ mod mended; // credentials that change while the program runs
 mod rules; // the suite
 mod setup; // places that aren't set up, and making them
 
-use archiver::store::{AnyStore, Location, StoreOptions, open_with};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::Region;
@@ -17,6 +16,7 @@ use harness::server::{Account, REGION, root};
 use harness::{Kind, Server};
 use std::future::Future;
 use std::sync::Arc;
+use store::{AnyStore, Location, StoreOptions, open_with};
 use tempfile::TempDir;
 
 /// A small page, so that a few objects make several.

@@ -1,9 +1,5 @@
 //! The exact requests that go out, and answers that a good server never gives.
 
-use archiver::store::{
-    AnyStore, Intruder as _, Limits, Location, Lock, LockMode, Put, Store as _, StoreError,
-    StoreOptions, open_with,
-};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future::ProvideCredentials as Provided;
@@ -18,6 +14,10 @@ use std::future::Future;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
+use store::{
+    AnyStore, Intruder as _, Limits, Location, Lock, LockMode, Put, Store as _, StoreError,
+    StoreOptions, open_with,
+};
 
 /// 2035-01-02T03:04:05Z
 const UNTIL_S: u64 = 2_051_319_845;

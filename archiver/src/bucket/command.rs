@@ -1,11 +1,11 @@
 //! `holdfast bucket create`, as typed: words in, steps on stdout, an exit code out.
 
 use super::{CreateError, create};
-use crate::store::{OpenError, StoreOptions};
 use clap::{Args, Subcommand};
 use host::exit;
 use host::settings::parse_retention;
 use ledger::limits::DAY_S;
+use store::{OpenError, StoreOptions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -96,7 +96,7 @@ fn make(args: &CreateArgs) -> Result<String, CommandError> {
         ..StoreOptions::default()
     };
     runtime.block_on(async {
-        let store = crate::store::open(&args.store, &options).await?;
+        let store = store::open(&args.store, &options).await?;
         let steps = create(&store, args.retention).await?;
         let lines = steps.iter().map(|step| format!("{}: {step}\n", args.store));
         Ok(lines.collect())

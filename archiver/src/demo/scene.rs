@@ -2,7 +2,6 @@
 
 use crate::report::Report;
 use crate::run::args::ArchiveArgs;
-use crate::store::{OpenError, Store as _, StoreError, StoreOptions};
 use crate::verify::{Options, Progress, verify};
 use host::settings::{Environment, SettingsError};
 use ledger::signature::signers::{AllowedSigners, SignersError};
@@ -11,6 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use store::{OpenError, Store as _, StoreError, StoreOptions};
 
 /// Why a step of the demo could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -174,7 +174,7 @@ impl Scene {
         let runtime = tokio::runtime::Runtime::new().map_err(at(folder))?;
         runtime.block_on(async {
             let url = format!("file://{}", folder.display());
-            let store = crate::store::open(&url, &StoreOptions::default()).await?;
+            let store = store::open(&url, &StoreOptions::default()).await?;
             let now = store.now().await?;
             let options = Options {
                 copy,

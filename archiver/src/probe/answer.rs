@@ -2,9 +2,9 @@
 //! seen of the canary and whether the control worked.
 
 use super::row::Row;
-use crate::store::StoreError;
 use host::exit;
 use serde::Serialize;
+use store::StoreError;
 
 /// What a row comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -181,8 +181,8 @@ pub(super) fn tell(said: &Result<(), StoreError>, seen: &Seen) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::faulty::{busy, denied};
-    use crate::fixture::model::answer;
+    use store::testing::faulty::{busy, denied};
+    use store::testing::model::answer;
 
     #[test]
     fn what_was_seen_decides_and_never_what_was_said() {

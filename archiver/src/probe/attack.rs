@@ -4,9 +4,9 @@
 use super::answer::{Answer, Control, Outcome, Seen, judge, tell};
 use super::canary::{Canary, Field, bytes_of, describe, patiently, put};
 use super::row::Row;
-use crate::store::{Intruder, Lock, LockMode, StoreError};
 use ledger::Moment;
 use std::cmp::Ordering;
+use store::{Intruder, Lock, LockMode, StoreError};
 
 /// An attack that was made while the lock lasted.
 pub(super) struct Attack {

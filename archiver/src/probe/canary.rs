@@ -3,12 +3,12 @@
 
 use super::answer::Seen;
 use super::row::Row;
-use crate::store::{Intruder, Lock, LockMode, Put, StoreError, Version};
 use bytes::Bytes;
 use ledger::{Digest, Moment};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
+use store::{Intruder, Lock, LockMode, Put, StoreError, Version};
 use tokio::time::Instant;
 
 /// Tries of one request before a row counts as not asked.

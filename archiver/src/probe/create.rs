@@ -3,9 +3,9 @@
 use super::answer::{Answer, Outcome, Seen};
 use super::canary::{Canary, Field, bytes_of, patiently, put};
 use super::row::{RACERS, Row};
-use crate::store::{Intruder, StoreError, Stored};
 use ledger::Digest;
 use std::sync::Arc;
+use store::{Intruder, StoreError, Stored};
 use tokio::task::JoinSet;
 
 impl<S: Intruder + 'static> Field<S> {
@@ -183,8 +183,8 @@ impl Race {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::faulty::{busy, denied};
     use ledger::Moment;
+    use store::testing::faulty::{busy, denied};
 
     #[test]
     fn one_winner_is_as_it_must_be() {

@@ -4,8 +4,8 @@
 use super::answer::{Answer, Control, Outcome, Seen, judge, tell};
 use super::canary::patiently;
 use super::row::Row;
-use crate::store::{Answer as Said, Intruder, SetupFault, Store, StoreError};
 use ledger::Moment;
+use store::{Answer as Said, Intruder, SetupFault, Store, StoreError};
 
 /// Farther apart the two clocks may not be: S3 refuses what is signed 15 minutes off.
 const APART_MAX_S: u64 = 14 * 60;

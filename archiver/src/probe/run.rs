@@ -3,10 +3,10 @@
 use super::args::{ProbeArgs, ProbeFormat};
 use super::{Options, Report, probe};
 use crate::report::Style;
-use crate::store::{Location, OpenError, SetupFault, Store as _, StoreOptions};
 use host::{disk, exit};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
+use store::{Location, OpenError, SetupFault, Store as _, StoreOptions};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +61,9 @@ fn try_store(args: &ProbeArgs) -> Result<Report, ProbeError> {
             force_path_style: args.force_path_style,
             ..StoreOptions::default()
         };
-        let store = crate::store::open(&args.store, &settings).await?;
+        let store = store::open(&args.store, &settings).await?;
         let scratch = match scratch_url {
-            Some(url) => Some(crate::store::open(&url, &settings).await?),
+            Some(url) => Some(store::open(&url, &settings).await?),
             None => None,
         };
         // A place that isn't there has no rows to be asked.

@@ -5,9 +5,9 @@ use super::answer::{Answer, Outcome};
 use super::canary::Field;
 use super::place;
 use super::row::Row;
-use crate::store::{Answer as Said, Intruder, StoreError};
 use ledger::Moment;
 use std::sync::Arc;
+use store::{Answer as Said, Intruder, StoreError};
 
 /// How long the canary is locked: longer than a dozen requests take on a slow line.
 const LOCK_S: u64 = 30;

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::fixture::liar::{Liar, Lie};
-use crate::fixture::model::{Model, store_time};
 use std::collections::BTreeSet;
+use store::testing::model::{Model, store_time};
 
 /// How much faster the store's clock runs: a lock of ten seconds ends within a fifth of one.
 const SPEED: u32 = 20;

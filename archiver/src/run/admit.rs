@@ -3,12 +3,12 @@
 
 use super::StartError;
 use crate::probe::{Refusal, harmless};
-use crate::retry::{Ruling, rule};
-use crate::store::{Intruder, Protection, SetupFault, StoreError};
 use crate::upload::Terms;
 use host::disk;
 use std::sync::Arc;
 use std::time::Instant;
+use store::retry::{Ruling, rule};
+use store::{Intruder, Protection, SetupFault, StoreError};
 
 /// Sees that the store is set up to keep evidence, and keeps it, before anything is sent to it. An
 /// outage or a missing right is waited for; a store that is not set up, or gives in, is refused. `save`

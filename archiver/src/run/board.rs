@@ -1,12 +1,12 @@
 //! Which stream has a turn: side by side, each in its own order, the held ones at rest.
 
 use super::turn::{Archive, End, Stream};
-use crate::store::Store;
 use host::exit;
 use ledger::name::Name;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::Instant;
 

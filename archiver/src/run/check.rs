@@ -7,7 +7,6 @@ use crate::config::Config;
 use crate::report::escape;
 use crate::spool::order::Blocked;
 use crate::spool::{RECEIPTS, Spool};
-use crate::store::{AnyStore, Protection, Store, StoreOptions};
 use host::cli::counted;
 use host::{clock, lock};
 use ledger::limits::DAY_S;
@@ -15,6 +14,7 @@ use ledger::name::Name;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use std::fmt;
 use std::io;
+use store::{AnyStore, Protection, Store, StoreOptions};
 
 /// Beyond this the two clocks count as apart: auditors judge silence and lateness by the store's
 /// clock, with 15 minutes of grace by default.
@@ -123,7 +123,7 @@ async fn check_store(config: &Config, checked: &mut Checked) {
         force_path_style: config.force_path_style,
         ..StoreOptions::default()
     };
-    let store: AnyStore = match crate::store::open(&config.store, &options).await {
+    let store: AnyStore = match store::open(&config.store, &options).await {
         Ok(store) => store,
         Err(error) => {
             checked.fault(error.to_string());

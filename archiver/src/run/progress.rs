@@ -1,10 +1,10 @@
 //! Moves the line on a terminal while a spool is drained: stored bytes of the batches that wait.
 
 use super::turn::Archive;
-use crate::store::Store;
 use host::progress::Progress;
 use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
 use tokio::task::{JoinHandle, block_in_place};
 
 const EVERY: Duration = Duration::from_millis(250);

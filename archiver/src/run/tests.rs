@@ -2,17 +2,17 @@
 //! and the exit code of a run that ends.
 
 use super::*;
-use crate::fixture::faulty::{Fault, Faulty, Request, denied};
-use crate::fixture::model::{Model, answer};
 use crate::fixture::{Sealer, key, signed, spool};
 use crate::health::STATUS_FILE;
 use crate::spool::{Place, RECEIPTS, SEALED};
-use crate::store::{Store, StoreError};
 use ledger::limits::DAY_S;
 use ledger::receipt::{Bad, BadReason, Receipt};
 use serde::de::DeserializeOwned;
 use std::fs;
 use std::path::{Path, PathBuf};
+use store::testing::faulty::{Fault, Faulty, Request, denied};
+use store::testing::model::{Model, answer};
+use store::{Store, StoreError};
 
 const BODY: &[u8] = b"not really gzip";
 

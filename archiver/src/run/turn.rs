@@ -2,16 +2,16 @@
 //! have waited long enough.
 
 use crate::health::Health;
-use crate::retry::Scope;
 use crate::spool::batch::{Batch, BatchError};
 use crate::spool::order::{Blocked, Next};
 use crate::spool::{Memory, Place, Spool};
-use crate::store::Store;
 use crate::upload::{Course, Halt, Uploader};
 use ledger::name::Name;
 use ledger::receipt::{Bad, BadReason};
 use std::io;
 use std::time::Instant;
+use store::Store;
+use store::retry::Scope;
 use tokio::task::block_in_place;
 
 /// Batches after which a turn ends though there are more, so that every stream gets one.

@@ -2,12 +2,12 @@
 
 use super::plan::{Answer, Found, Plan, Step};
 use crate::spool::batch::Batch;
-use crate::store::{self, Fetched, Put, Store, StoreError, Stored};
 use bytes::Bytes;
 use ledger::limits::{BODY_LOCK_EXTRA_DAYS, DAY_S, MANIFEST_FILE_MAX, MANIFEST_LOCK_EXTRA_DAYS};
 use ledger::manifest::Manifest;
 use ledger::signature::{self, Signature};
 use ledger::{Digest, Moment};
+use store::{self, Fetched, Put, Store, StoreError, Stored};
 
 /// A manifest found from an earlier run may be locked this much shorter than one stored now would
 /// be: its lock was counted from the moment before it was sent, and clocks and uploads take time.

@@ -1,11 +1,11 @@
 //! What to ask of the store next. Pure: a step and its answer give the next step or a stop, so that
 //! every branch of the protocol stands in one table of tests.
 //!
-//! Failures that may pass are not answers; they leave the plan where it is (see [`crate::retry`]).
+//! Failures that may pass are not answers; they leave the plan where it is (see [`store::retry`]).
 
-use crate::store::{Lock, LockMode};
 use bytes::Bytes;
 use ledger::Moment;
+use store::{Lock, LockMode};
 
 /// One request, or at the end the receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

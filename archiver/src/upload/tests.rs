@@ -2,13 +2,13 @@
 //! and without on disk.
 
 use super::*;
-use crate::fixture::faulty::{Fault, Faulty, Request, busy, denied};
-use crate::fixture::model::{Model, answer, store_time};
 use crate::fixture::{Sealer, key, signed, spool};
-use crate::store::{DirectoryStore, Lock, LockMode};
 use ledger::Moment;
 use ledger::limits::DAY_S;
 use std::path::Path;
+use store::testing::faulty::{Fault, Faulty, Request, busy, denied};
+use store::testing::model::{Model, answer, store_time};
+use store::{DirectoryStore, Lock, LockMode};
 use tempfile::TempDir;
 
 const RETRY_HELD: Duration = Duration::from_millis(10);

@@ -11,7 +11,6 @@ use super::scope::Scope;
 use super::survey::Succession;
 use super::{Options, Progress, body_queue};
 use crate::report::Coverage;
-use crate::store::{Store, Version, VersionKind};
 use ledger::Digest;
 use ledger::Moment;
 use ledger::finding::{Code, Finding, Severity};
@@ -20,6 +19,7 @@ use ledger::name::{Epoch, Name, Slot};
 use ledger::signature::signers::AllowedSigners;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use store::{Store, Version, VersionKind};
 
 /// What single objects are judged by; cheap to clone into tasks.
 #[derive(Debug)]

@@ -8,13 +8,13 @@ use super::list::{Group, ListError, Lister};
 use super::lock::{self, LockState};
 use super::reader::Reader;
 use super::{Judge, body};
-use crate::store::{Store, StoreError, Version, VersionKind};
 use ledger::chain::Touch;
 use ledger::manifest::Manifest;
 use ledger::name::{Epoch, Name};
 use ledger::{Digest, Moment};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use store::{Store, StoreError, Version, VersionKind};
 
 /// Versions of a body's key that are looked at one by one. A body's name holds its hash, so nobody
 /// can put versions there before it; the oldest are kept.

@@ -2,12 +2,12 @@
 
 use super::bodies::{self, BodyCursor, BodyReading, Named, Right, Wrong};
 use super::{Audit, Judge, breaks};
-use crate::store::{Store, Version};
 use ledger::Moment;
 use ledger::chain::{Edge, Seams, Tiling, Touch};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::{Epoch, Name, ObjectName};
 use std::collections::{BTreeMap, VecDeque};
+use store::{Store, Version};
 use tokio::task::JoinHandle;
 
 /// Manifests between the newest followed and the oldest whose body is being read, for each job: most

@@ -1,6 +1,6 @@
 //! The commands that show a finding without this program: the AWS CLI for buckets, coreutils for disks.
 
-use crate::store::Store;
+use store::Store;
 
 /// Writes commands for one store.
 #[derive(Debug, Clone)]

@@ -5,7 +5,6 @@
 
 use super::Judge;
 use super::lock::{self, LockState};
-use crate::store::{Store, StoreError, Version, VersionKind};
 use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::manifest::{Manifest, ManifestError};
 use ledger::name::Slot;
@@ -13,6 +12,7 @@ use ledger::signature::signers::Trust;
 use ledger::signature::{self, Signature, SignatureError};
 use ledger::{Digest, Moment};
 use std::sync::Arc;
+use store::{Store, StoreError, Version, VersionKind};
 
 /// Different statements for one slot that are kept; two already are a fork.
 const STATEMENTS_MAX: usize = 4;

@@ -10,7 +10,6 @@ use super::breaks;
 use super::candidate::{Reading, Refusal, Statement};
 use super::findings::Findings;
 use super::{Audit, refusals};
-use crate::store::{Store, Version};
 use choice::{choose, report_equivocation};
 use late::Lateness;
 use ledger::chain::{Break, Chain, Pulse, Silence, Step};
@@ -18,6 +17,7 @@ use ledger::finding::{Code, Finding, Severity};
 use ledger::manifest::{Event, EventKind, Kind, Manifest};
 use ledger::name::{Epoch, Name, Slot};
 use std::collections::BTreeSet;
+use store::{Store, Version};
 
 pub(super) use end::{EpochEnd, Genesis, MadeClaim, Tail};
 

@@ -7,11 +7,11 @@ use super::candidate::{self, Statement};
 use super::claims::Ends;
 use super::list::{ListError, Lister};
 use super::{Audit, Judge};
-use crate::store::Store;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::{Epoch, Name, ObjectName, Slot};
 use ledger::{Digest, Moment};
 use std::collections::BTreeMap;
+use store::Store;
 
 /// Heads that are collected before they are looked up: about 150 bytes each.
 const HEADS_MAX: usize = 50_000;

@@ -1,8 +1,8 @@
 //! All versions and delete markers below a prefix, key by key, a page of them in memory at a time.
 
 use super::reader::Reader;
-use crate::store::{Store, StoreError, Token, Version};
 use std::collections::VecDeque;
+use store::{Store, StoreError, Token, Version};
 
 /// Versions of one key in one group; a key with more comes in several groups, one after another.
 pub(super) const GROUP_MAX: usize = 1000;

@@ -1,8 +1,8 @@
 //! Whether an object's lock keeps the promise its manifest signed: COMPLIANCE, and long enough.
 
 use super::reader::Reader;
-use crate::store::{Lock, LockMode, Store, StoreError};
 use ledger::Moment;
+use store::{Lock, LockMode, Store, StoreError};
 
 /// What the best lock among an object's right versions is worth; better ones are greater.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub(super) async fn read<S: Store>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Answer;
+    use store::Answer;
 
     #[test]
     fn only_compliance_for_long_enough_keeps_the_promise() {

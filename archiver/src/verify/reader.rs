@@ -1,9 +1,9 @@
 //! The store as an auditor uses it: reads alone, a short bounded patience, never a write.
 
-use crate::store::{Fetched, Lock, Page, Store, StoreError, Token};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use store::{Fetched, Lock, Page, Store, StoreError, Token};
 
 /// How often a read is tried before it counts as unreadable.
 const TRIES: u32 = 5;

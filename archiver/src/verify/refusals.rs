@@ -3,8 +3,8 @@
 use super::Audit;
 use super::candidate::{Reading, Refusal, Refused};
 use super::findings::Findings;
-use crate::store::Store;
 use ledger::finding::{Code, Finding, Severity};
+use store::Store;
 
 /// What is critical where a statement is needed and there is none.
 pub(super) const NO_STATEMENT: [Code; 3] = [Code::SigInvalid, Code::SigScope, Code::SizeLimit];

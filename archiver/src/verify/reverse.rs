@@ -5,10 +5,10 @@
 
 use super::Audit;
 use super::list::{ListError, Lister};
-use crate::store::{Store, Version, VersionKind};
 use host::cli::counted;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::{Epoch, Name, ObjectName, Slot};
+use store::{Store, Version, VersionKind};
 
 /// Lists everything in scope and reports what is no part of the archive.
 pub(super) async fn check<S: Store + 'static>(audit: &mut Audit<S>) -> Result<(), ListError> {

@@ -3,7 +3,6 @@
 use super::args::{ReportFormat, VerifyArgs};
 use super::{Options, Progress, verify};
 use crate::report::{Report, Style};
-use crate::store::{OpenError, Store as _, StoreError, StoreOptions};
 use host::{disk, exit};
 use ledger::signature::signers::{AllowedSigners, SignersError};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -11,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use store::{OpenError, Store as _, StoreError, StoreOptions};
 
 /// Longest signers file that is read.
 const SIGNERS_MAX: u64 = 16 * 1024 * 1024;
@@ -88,7 +88,7 @@ fn judge(args: &VerifyArgs) -> Result<Report, VerifyError> {
             force_path_style: args.force_path_style,
             ..StoreOptions::default()
         };
-        let store = crate::store::open(&args.store, &settings).await?;
+        let store = store::open(&args.store, &settings).await?;
         let now = store.now().await.map_err(VerifyError::Store)?;
         let progress = Arc::new(Progress::of("manifests"));
         Ok(verify(Arc::new(store), signers, options, now, progress).await)

@@ -6,11 +6,11 @@
 use super::list::{ListError, Lister};
 use super::reader::Reader;
 use super::{Judge, Scope, candidate};
-use crate::store::{Protection, Store, VersionKind};
 use ledger::Digest;
 use ledger::manifest::{EventKind, Manifest};
 use ledger::name::{Epoch, Name, ObjectName};
 use std::collections::BTreeMap;
+use store::{Protection, Store, VersionKind};
 
 /// An epoch that continues another one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use super::heads;
 use super::links::{self, Terms};
 use super::list::{ListError, Lister};
 use super::shadows::Shadows;
-use crate::store::Store;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::{Name, ObjectName, Slot};
 use std::collections::VecDeque;
+use store::Store;
 use tokio::task::JoinHandle;
 
 /// Manifest keys that are fetched ahead of the one being judged: each at most 1 MiB and a little.

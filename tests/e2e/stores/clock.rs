@@ -2,11 +2,11 @@
 
 use super::rules::put_if_absent;
 use super::{s3, shared};
-use archiver::store::{Store as _, StoreError};
 use aws_types::sdk_config::{SharedTimeSource, TimeSource};
 use harness::server::root;
 use harness::{Kind, Server, on_every_server};
 use std::time::{Duration, SystemTime};
+use store::{Store as _, StoreError};
 
 /// A clock that is off by so many seconds.
 #[derive(Debug, Clone, Copy)]

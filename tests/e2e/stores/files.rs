@@ -2,10 +2,10 @@
 
 use super::rules::{list, put, put_if_absent, tomorrow};
 use super::{Ground, Stand};
-use archiver::store::{SetupFault, Store as _, StoreError, VersionKind};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
+use store::{SetupFault, Store as _, StoreError, VersionKind};
 
 fn home(stand: &Stand) -> PathBuf {
     match &stand.ground {

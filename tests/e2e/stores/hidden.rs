@@ -2,9 +2,9 @@
 
 use super::rules::{list, put, put_if_absent, tomorrow};
 use super::{Ground, PAGE_SIZE, Stand, s3, shared};
-use archiver::store::{Store as _, StoreError, VersionKind};
 use harness::server::root;
 use harness::{Kind, Server, on_every_server};
+use store::{Store as _, StoreError, VersionKind};
 
 fn server(stand: &Stand) -> &Server {
     match &stand.ground {

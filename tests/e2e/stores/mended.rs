@@ -1,7 +1,6 @@
 //! Credentials that are mended while the program runs come into force without a restart.
 
 use super::rules::put;
-use archiver::store::{Store as _, StoreError, StoreOptions, open};
 use harness::server::{Account, REGION, root};
 use harness::{Kind, Server, on_every_server};
 use std::fs;
@@ -9,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
+use store::{Store as _, StoreError, StoreOptions, open};
 
 /// How often the child asks, and how many times: well over the time after which keys are looked up.
 const PAUSE: Duration = Duration::from_secs(1);

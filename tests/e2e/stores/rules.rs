@@ -1,10 +1,8 @@
 //! What the `Store` trait promises, a function a promise.
 
 use super::{PAGE_SIZE, Stand};
-use archiver::store::{
-    AnyStore, Lock, LockMode, Put, Store as _, StoreError, Stored, Version, VersionKind,
-};
 use ledger::{Digest, Moment};
+use store::{AnyStore, Lock, LockMode, Put, Store as _, StoreError, Stored, Version, VersionKind};
 use tokio::task::JoinSet;
 
 /// Writers at once.

@@ -2,10 +2,10 @@
 
 use super::{s3, shared};
 use archiver::bucket::{CreateError, Step, create};
-use archiver::store::{AnyStore, SetupFault, Store as _, StoreError};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use harness::server::root;
 use harness::{Kind, Server, on_every_server};
+use store::{AnyStore, SetupFault, Store as _, StoreError};
 
 fn at(server: &Server, url: &str) -> AnyStore {
     s3(url, &shared(&server.endpoint(), &root()))

@@ -5,7 +5,6 @@ use super::judged::{
     assert_all, assert_found, judge, put, put_all, signers, store_at, wait, write,
 };
 use archiver::report::Report;
-use archiver::store::Store as _;
 use archiver::verify::Options;
 use ledger::Moment;
 use ledger::finding::Code;
@@ -15,6 +14,7 @@ use std::fs::{self, FileTimes, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use store::Store as _;
 use tempfile::TempDir;
 
 /// Seconds in which nothing is silent yet, and in which the retention of a day is over.

@@ -5,12 +5,12 @@ use super::judged::{
     assert_all, assert_found, judge, judge_copy, put_all, signers, store_at, wait,
 };
 use archiver::report::Report;
-use archiver::store::Store as _;
 use archiver::verify::Options;
 use ledger::finding::Code;
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 use ledger::manifest::{EpochHead, Event, EventKind, Was};
 use ledger::{Digest, Moment};
+use store::Store as _;
 use tempfile::TempDir;
 
 fn start() -> Moment {

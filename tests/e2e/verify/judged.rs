@@ -2,7 +2,6 @@
 
 use super::draft::{Object, Objects};
 use archiver::report::Report;
-use archiver::store::{DirectoryStore, Put, Store};
 use archiver::verify::{Options, Progress, verify};
 use bytes::Bytes;
 use ledger::finding::{Code, Severity};
@@ -12,6 +11,7 @@ use ledger::{Digest, Moment};
 use ssh_key::PrivateKey;
 use std::path::Path;
 use std::sync::Arc;
+use store::{DirectoryStore, Put, Store};
 use tempfile::TempDir;
 
 /// A signers file that pins `key` for `agents`.

@@ -2,10 +2,10 @@
 
 use super::super::Audit;
 use super::super::candidate::{Reading, Statement};
-use crate::store::Store;
 use ledger::chain::Chain;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Slot;
+use store::Store;
 
 /// Which of several statements the chain goes on from: the one that the next manifest names, else
 /// one that follows the chain, else the one that was stored first.

@@ -33,9 +33,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use ledger::{Digest, Moment};
 use list::NO_VERSION;
 pub use request::Limits;
-#[cfg(test)]
-pub(crate) use setup::DefaultLock;
-pub(crate) use setup::{BucketLock, BucketState};
+pub use setup::{BucketLock, BucketState, DefaultLock};
 use std::sync::Arc;
 use wire::{ReplyWatch, SignedHash, StoreClock};
 

@@ -48,7 +48,7 @@ impl DirectoryStore {
     }
 
     /// Makes the directory, durably, if it is not there; says whether it did.
-    pub(crate) async fn make(&self) -> Result<bool, StoreError> {
+    pub async fn make(&self) -> Result<bool, StoreError> {
         let make = |tree: &Tree| match tree.open_root() {
             Err(Fault::NoRoot) => tree.make_root().map(|()| true),
             opened => opened.map(|_| false),

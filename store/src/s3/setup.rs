@@ -11,16 +11,16 @@ use aws_sdk_s3::types::{
 
 /// How a bucket is set up, as it says itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BucketState {
+pub struct BucketState {
     /// `Enabled`, `Suspended`, or `Off` if it never was on.
-    pub(crate) versioning: String,
+    pub versioning: String,
     /// What it can lock.
-    pub(crate) lock: BucketLock,
+    pub lock: BucketLock,
 }
 
 /// A bucket's Object Lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum BucketLock {
+pub enum BucketLock {
     /// Nothing can be locked.
     Off,
     /// Objects can be locked; new ones are by default as said here.
@@ -29,11 +29,11 @@ pub(crate) enum BucketLock {
 
 /// What locks an object that names no lock of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DefaultLock {
+pub struct DefaultLock {
     /// Whether in COMPLIANCE mode.
-    pub(crate) compliance: bool,
+    pub compliance: bool,
     /// For how long.
-    pub(crate) days: u64,
+    pub days: u64,
 }
 
 /// Days in a year of a bucket's default, as S3 counts them.
@@ -58,7 +58,7 @@ impl S3Store {
     }
 
     /// How the bucket is set up; `None` if there is none.
-    pub(crate) async fn state(&self) -> Result<Option<BucketState>, StoreError> {
+    pub async fn state(&self) -> Result<Option<BucketState>, StoreError> {
         let versioning = match self.versioning().await {
             Ok(versioning) => versioning,
             Err(StoreError::NoBucket(_) | StoreError::Missing(_)) => return Ok(None),
@@ -111,7 +111,7 @@ impl S3Store {
     }
 
     /// Makes the bucket, with Object Lock from its first moment.
-    pub(crate) async fn create_bucket(&self) -> Result<(), StoreError> {
+    pub async fn create_bucket(&self) -> Result<(), StoreError> {
         let region = self.region.as_ref();
         // AWS's oldest region is the one that must not be named.
         let place = (region != "us-east-1").then(|| {
@@ -130,7 +130,7 @@ impl S3Store {
     }
 
     /// Turns versioning on.
-    pub(crate) async fn enable_versioning(&self) -> Result<(), StoreError> {
+    pub async fn enable_versioning(&self) -> Result<(), StoreError> {
         self.put_versioning(true).await
     }
 
@@ -152,7 +152,7 @@ impl S3Store {
     }
 
     /// Locks new objects in COMPLIANCE mode for `days` unless they say otherwise.
-    pub(crate) async fn set_default_lock(&self, days: u64) -> Result<(), StoreError> {
+    pub async fn set_default_lock(&self, days: u64) -> Result<(), StoreError> {
         let retention = DefaultRetention::builder()
             .mode(ObjectLockRetentionMode::Compliance)
             .days(i32::try_from(days).unwrap_or(i32::MAX));

@@ -2,7 +2,7 @@
 //!
 //! Pure: the caller gives the attempt's number and a random roll, and does the waiting.
 
-use crate::store::StoreError;
+use crate::StoreError;
 use std::time::Duration;
 
 /// The first wait after a failure that may pass by itself.
@@ -73,7 +73,7 @@ fn backoff(attempt: u32, roll: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Answer;
+    use crate::Answer;
     use ledger::Moment;
 
     const HOLD: Duration = Duration::from_secs(30);

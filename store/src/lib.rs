@@ -4,13 +4,19 @@
 //! caller's one loop does the first, the manifest's retention says the second, `ledger` knows the
 //! third. Keys are always below the store's prefix and never become paths outside of it.
 
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
 mod credentials;
 mod directory;
 mod error;
 mod intruder;
 mod location;
 mod open;
+pub mod retry;
 mod s3;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use bytes::Bytes;
 use ledger::{Digest, Moment};
@@ -21,10 +27,7 @@ pub use error::{Answer, OpenError, SetupFault, StoreError};
 pub use intruder::Intruder;
 pub use location::Location;
 pub use open::{AnyStore, StoreOptions, open, open_with};
-#[cfg(test)]
-pub(crate) use s3::DefaultLock;
-pub(crate) use s3::{BucketLock, BucketState};
-pub use s3::{Limits, S3Store};
+pub use s3::{BucketLock, BucketState, DefaultLock, Limits, S3Store};
 
 /// Longest key, prefix included, that S3 takes.
 pub const KEY_MAX: usize = 1024;
