@@ -47,21 +47,6 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
-/// Variables of Holdfast's that nothing of `holdfast` reads, to be warned of.
-#[must_use]
-pub fn strangers(environment: &Environment) -> Vec<String> {
-    // Often set side by side with the archiver's.
-    let agents = agent::config::KEYS.iter();
-    let agents: Vec<_> = agents
-        .filter_map(|key| key.variable(agent::config::KEYS))
-        .collect();
-    let others = agents
-        .iter()
-        .map(String::as_str)
-        .chain(["HOLDFAST_SIGNERS"]);
-    environment.strangers(KEYS, &others.collect::<Vec<_>>())
-}
-
 /// The sample file.
 #[must_use]
 pub fn sample() -> String {
@@ -177,21 +162,6 @@ mod tests {
             documented.contains(&table),
             "docs/operations.md must have:\n{table}"
         );
-    }
-
-    #[test]
-    fn the_agent_knows_which_variables_are_the_archivers() {
-        let own = KEYS.iter().filter_map(|key| key.variable(KEYS));
-        let agents: Vec<_> = agent::config::KEYS
-            .iter()
-            .filter_map(|key| key.variable(agent::config::KEYS))
-            .collect();
-        let own = own.filter(|name| !agents.contains(name));
-        let mut own: Vec<_> = own.chain(["HOLDFAST_SIGNERS".into()]).collect();
-        let mut known = agent::config::ARCHIVERS.to_vec();
-        own.sort_unstable();
-        known.sort_unstable();
-        assert_eq!(own, known);
     }
 
     #[test]

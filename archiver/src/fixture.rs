@@ -1,7 +1,5 @@
 //! Sealed batches for tests, as an agent would leave them.
 
-pub(crate) mod liar;
-
 use crate::spool::{Place, RECEIPTS, SEALED};
 use ledger::manifest::{EpochHead, Manifest, Prev};
 use ledger::name::{Epoch, Name};

@@ -1,68 +1,26 @@
-//! Holdfast for operators and auditors: the archiver, the stores it writes to, and the verifier.
+//! The archiver: sealed batches go from the spool to a store, are seen locked there, and get receipts.
 //!
-//! It holds no signing key and never reads a log file: what it is given is the spool, what it asks
-//! of a store is in [`store`].
+//! It holds no signing key and never reads a log file: what it is given is the spool, what it asks of a
+//! store is in [`store`]. It does not know the auditor, nor the agent.
+//!
+//! The flow: [`spool`] says which batch is next, [`upload`] puts it and reads its lock back, a
+//! [`receipt`] records that; [`archive`] admits the store and runs the streams side by side.
 
 #![forbid(unsafe_code)]
 
-pub mod bucket;
-pub mod cli;
+mod admit;
+pub mod archive;
+pub mod check;
 pub mod config;
-pub mod demo;
-pub mod explain;
 #[cfg(test)]
 mod fixture;
 pub mod health;
-pub mod probe;
-pub mod receipt;
-pub mod report;
-pub mod run;
+mod progress;
+mod receipt;
+mod scheduler;
 pub mod spool;
+pub mod status;
 pub mod upload;
-pub mod verify;
+mod worker;
 
-use cli::{Cli, Command};
-use host::exit;
-use host::settings::Environment;
-use std::process::ExitCode;
-
-/// How messages name the program.
-const PROGRAM: &str = "holdfast";
-
-/// Runs the command that the process was started with.
-#[must_use]
-pub fn main() -> ExitCode {
-    exit::abort_on_panic();
-    ExitCode::from(host::cli::parse(PROGRAM).map_or_else(|code| code, dispatch))
-}
-
-fn dispatch(cli: Cli) -> u8 {
-    let environment = Environment::of(std::env::vars_os());
-    // The demo tells its own story; what the programs log meanwhile would drown it.
-    let quieter = i8::from(matches!(cli.command, Command::Demo(_)));
-    host::logging::init(
-        cli.log.log_format,
-        cli.log.verbosity().saturating_sub(quieter),
-        environment.log_filter(),
-    );
-    match cli.command {
-        Command::Archive(args) => run::run(&args, &environment),
-        Command::Verify(args) => verify::run(&args),
-        Command::Probe(args) => probe::run(&args),
-        Command::Bucket(args) => bucket::command::run(&args),
-        Command::Demo(args) => demo::run(&args),
-        Command::About(about) => about.run::<Cli>(PROGRAM, config::sample),
-        Command::Explain(args) => explain::run(&args),
-    }
-}
-
-/// Prints to stdout; the exit code of having done so.
-#[must_use]
-pub(crate) fn print(text: &str) -> u8 {
-    host::cli::print(PROGRAM, text)
-}
-
-/// Says on stderr why a command ended.
-pub(crate) fn complain(error: &dyn std::fmt::Display) {
-    host::cli::complain(PROGRAM, error);
-}
+pub use config::Config;

@@ -11,4 +11,5 @@ pub mod exit;
 pub mod lock;
 pub mod logging;
 pub mod progress;
+pub mod report;
 pub mod settings;

@@ -1,8 +1,8 @@
 //! Buckets that aren't set up to keep evidence, and making ones that are.
 
 use super::{s3, shared};
-use archiver::bucket::{CreateError, Step, create};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use cli::bucket::{CreateError, Step, create};
 use harness::server::root;
 use harness::{Kind, Server, on_every_server};
 use store::{AnyStore, SetupFault, Store as _, StoreError};

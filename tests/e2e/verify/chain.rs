@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::judged::{assert_all, assert_found, judge_copy};
-use archiver::report::Report;
+use auditor::report::Report;
 use ledger::finding::Code;
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 use ledger::manifest::{Event, EventKind, Manifest, Prev, Reason};

@@ -4,8 +4,8 @@ use super::draft::{Draft, Object, Objects, key};
 use super::judged::{
     assert_all, assert_found, judge, put, put_all, signers, store_at, wait, write,
 };
-use archiver::report::Report;
-use archiver::verify::Options;
+use auditor::Options;
+use auditor::report::Report;
 use ledger::Moment;
 use ledger::finding::Code;
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};

@@ -4,8 +4,8 @@ use super::draft::{Draft, Objects, epoch, name};
 use super::judged::{
     assert_all, assert_found, judge, judge_copy, put_all, signers, store_at, wait,
 };
-use archiver::report::Report;
-use archiver::verify::Options;
+use auditor::Options;
+use auditor::report::Report;
 use ledger::finding::Code;
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 use ledger::manifest::{EpochHead, Event, EventKind, Was};

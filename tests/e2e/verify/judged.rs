@@ -1,8 +1,8 @@
 //! Judges drafted archives with the library, on a disk of their own, and says briefly what was found.
 
 use super::draft::{Object, Objects};
-use archiver::report::Report;
-use archiver::verify::{Options, Progress, verify};
+use auditor::report::Report;
+use auditor::{Options, Progress, verify};
 use bytes::Bytes;
 use ledger::finding::{Code, Severity};
 use ledger::name::Name;

@@ -1,0 +1,122 @@
+//! `holdfast archive`: words in, an exit code out.
+
+pub(crate) mod words;
+
+use archiver::config::{Config, KEYS};
+use archiver::{archive, check, status};
+use host::exit;
+use host::settings::{Environment, SettingsError};
+use std::io;
+use words::{ArchiveArgs, ArchiveCommand, Form};
+
+/// Why there is neither a run nor an answer.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Config(#[from] SettingsError),
+    #[error("`status` only looks: it goes with neither --once nor --check")]
+    OnlyLooks,
+    #[error(transparent)]
+    Start(#[from] archive::StartError),
+    #[error(transparent)]
+    Status(#[from] status::StatusError),
+    #[error("cannot write the answer as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+impl CommandError {
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::OnlyLooks => exit::USAGE,
+            Self::Start(error) => error.exit(),
+            Self::Status(_) | Self::Json(_) | Self::System(_) => exit::UNFINISHED,
+        }
+    }
+}
+
+/// Runs the command; its exit code. `environment` overrides the file.
+pub(crate) fn run(args: &ArchiveArgs, environment: &Environment) -> u8 {
+    let done = start(args, environment).unwrap_or_else(|error| {
+        crate::complain(&error);
+        error.exit()
+    });
+    tracing::debug!(exit = done, "done");
+    done
+}
+
+fn start(args: &ArchiveArgs, environment: &Environment) -> Result<u8, CommandError> {
+    for warning in strangers(environment) {
+        tracing::warn!("{warning}");
+    }
+    let config = Config::read(&args.config, environment)?;
+    match &args.command {
+        Some(_) if args.once || args.check => Err(CommandError::OnlyLooks),
+        Some(ArchiveCommand::Status { format }) => show_status(&config, *format),
+        None if args.check => show_check(&config, args),
+        None => Ok(archive::run(&config, args.once)?),
+    }
+}
+
+fn show_status(config: &Config, form: Form) -> Result<u8, CommandError> {
+    let standing = status::read(config)?;
+    let text = match form {
+        Form::Text => standing.to_string(),
+        Form::Json => serde_json::to_string(&standing)? + "\n",
+    };
+    let code = if standing.is_healthy() {
+        exit::CLEAN
+    } else {
+        exit::UNFINISHED
+    };
+    Ok(crate::print(&text).max(code))
+}
+
+fn show_check(config: &Config, args: &ArchiveArgs) -> Result<u8, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let checked = runtime.block_on(check::check(config));
+    let code = if checked.faults.is_empty() {
+        exit::CLEAN
+    } else {
+        exit::UNFINISHED
+    };
+    let head = format!("config {}\n", args.config.display());
+    Ok(crate::print(&(head + &checked.to_string())).max(code))
+}
+
+/// Variables of Holdfast's that nothing of `holdfast` reads, to be warned of.
+fn strangers(environment: &Environment) -> Vec<String> {
+    // Often set side by side with the archiver's.
+    let agents = agent::config::KEYS.iter();
+    let agents: Vec<_> = agents
+        .filter_map(|key| key.variable(agent::config::KEYS))
+        .collect();
+    let others = agents
+        .iter()
+        .map(String::as_str)
+        .chain(["HOLDFAST_SIGNERS"]);
+    environment.strangers(KEYS, &others.collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agent_knows_which_variables_are_the_archivers() {
+        let own = KEYS.iter().filter_map(|key| key.variable(KEYS));
+        let agents: Vec<_> = agent::config::KEYS
+            .iter()
+            .filter_map(|key| key.variable(agent::config::KEYS))
+            .collect();
+        let own = own.filter(|name| !agents.contains(name));
+        let mut own: Vec<_> = own.chain(["HOLDFAST_SIGNERS".into()]).collect();
+        let mut known = agent::config::ARCHIVERS.to_vec();
+        own.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(own, known);
+    }
+}

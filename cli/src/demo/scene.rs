@@ -1,0 +1,231 @@
+//! Where the demo plays: a folder with a log, an agent, a spool, an archive and an auditor's key file.
+
+use auditor::report::Report;
+use auditor::{Options, Progress, verify};
+use host::settings::{Environment, SettingsError};
+use ledger::signature::signers::{AllowedSigners, SignersError};
+use std::fmt::Write as _;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::{OpenError, Store as _, StoreError, StoreOptions};
+
+/// Why a step of the demo could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SceneError {
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Init(#[from] agent::init::InitError),
+    #[error(transparent)]
+    Agent(#[from] agent::run::RunError),
+    #[error("the agent left something undone: {0}")]
+    Undone(String),
+    #[error(transparent)]
+    Archiver(#[from] archiver::archive::StartError),
+    #[error("the archiver ended with exit code {0}")]
+    Archive(u8),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Signers(#[from] SignersError),
+    #[error("{}: not what the demo archived", .0.display())]
+    Strange(PathBuf),
+    #[error("cannot sign: {0}")]
+    Sign(String),
+}
+
+/// Adds the path to what the system says.
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> SceneError {
+    let path = path.to_path_buf();
+    |source| SceneError::Io { path, source }
+}
+
+/// The demo's folder, set up.
+pub(super) struct Scene {
+    folder: PathBuf,
+    config: agent::Config,
+}
+
+impl Scene {
+    /// Makes the folder, writes both configurations and initialises the agent.
+    pub(super) fn set() -> Result<Self, SceneError> {
+        let temporary = std::env::temp_dir();
+        let made = tempfile::Builder::new()
+            .prefix("holdfast-demo-")
+            .tempdir_in(&temporary);
+        // It stays: the user is invited to look around in it.
+        let folder = made.map_err(at(&temporary))?.keep();
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text)
+                .map_err(at(&path))
+                .map(|()| path)
+        };
+        for name in ["logs", "archive"] {
+            let path = folder.join(name);
+            std::fs::create_dir(&path).map_err(at(&path))?;
+        }
+        let quoted = |name: &str| toml_text(&folder.join(name).display().to_string());
+        let agent_toml = format!(
+            "agent = \"demo\"\nspool = {}\nstate = {}\n\n[[stream]]\nname = \"app\"\n\
+             include = [{}]\nretention = \"1d\"\n",
+            quoted("spool"),
+            quoted("agent"),
+            quoted("logs/app.log*"),
+        );
+        let config =
+            agent::Config::read(&write("agent.toml", &agent_toml)?, &Environment::default())?;
+        let archive = format!("file://{}", folder.join("archive").display());
+        let archiver_toml = format!(
+            "spool = {}\nstore = {}\n",
+            quoted("spool"),
+            toml_text(&archive)
+        );
+        write("archiver.toml", &archiver_toml)?;
+        let initialised = agent::init(&config)?;
+        write("signers", &(initialised.signers_line + "\n"))?;
+        Ok(Self { folder, config })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Appends numbered lines to the log.
+    pub(super) fn write_log(&self, numbers: Range<u32>) -> Result<(), SceneError> {
+        let mut text = String::new();
+        for number in numbers {
+            let user = ["root", "alice", "bob", "backup"][number as usize % 4];
+            // A String takes whatever is written into it.
+            let written = writeln!(
+                text,
+                "Nov 22 10:{:02}:{:02} web-01 sshd[{}]: Accepted publickey for {user} from 192.0.2.{} port {}",
+                number / 60 % 60,
+                number % 60,
+                1000 + number,
+                number % 254 + 1,
+                40_000 + number,
+            );
+            debug_assert!(written.is_ok());
+        }
+        let path = self.folder.join("logs/app.log");
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(at(&path))?;
+        io::Write::write_all(&mut file, text.as_bytes()).map_err(at(&path))
+    }
+
+    /// Renames the log away, as logrotate does.
+    pub(super) fn rotate_log(&self) -> Result<(), SceneError> {
+        let path = self.folder.join("logs/app.log");
+        std::fs::rename(&path, self.folder.join("logs/app.log.1")).map_err(at(&path))
+    }
+
+    /// Runs the agent over what is there.
+    pub(super) fn drain(&self) -> Result<(), SceneError> {
+        let undone = agent::Agent::open(&self.config)?.drain()?.0;
+        if undone.is_empty() {
+            return Ok(());
+        }
+        Err(SceneError::Undone(undone.join("; ")))
+    }
+
+    /// How many batches and heartbeats stand sealed in the spool.
+    pub(super) fn count_batches(&self) -> Result<usize, SceneError> {
+        files_below(&self.folder.join("spool/sealed"), "manifest").map(|found| found.len())
+    }
+
+    /// Runs the archiver until the spool is drained.
+    pub(super) fn archive(&self) -> Result<(), SceneError> {
+        let config = self.folder.join("archiver.toml");
+        let config = archiver::Config::read(&config, &Environment::default())?;
+        match archiver::archive::run(&config, true)? {
+            host::exit::CLEAN => Ok(()),
+            code => Err(SceneError::Archive(code)),
+        }
+    }
+
+    /// Judges the archive.
+    pub(super) fn verify(&self) -> Result<Report, SceneError> {
+        self.judge(&self.folder.join("archive"), false)
+    }
+
+    /// Judges a copy of it: locks don't survive copying, content does.
+    pub(super) fn verify_copy(&self, copy: &Path) -> Result<Report, SceneError> {
+        self.judge(copy, true)
+    }
+
+    fn judge(&self, folder: &Path, copy: bool) -> Result<Report, SceneError> {
+        let path = self.folder.join("signers");
+        let signers = std::fs::read_to_string(&path).map_err(at(&path))?;
+        let signers = Arc::new(AllowedSigners::parse(&signers)?);
+        let runtime = tokio::runtime::Runtime::new().map_err(at(folder))?;
+        runtime.block_on(async {
+            let url = format!("file://{}", folder.display());
+            let store = store::open(&url, &StoreOptions::default()).await?;
+            let now = store.now().await?;
+            let options = Options {
+                copy,
+                ..Options::new(1)
+            };
+            let progress = Arc::new(Progress::default());
+            Ok(verify(Arc::new(store), signers, options, now, progress).await)
+        })
+    }
+
+    /// A fresh, writable copy of the archive.
+    pub(super) fn copy(&self, number: u32) -> Result<PathBuf, SceneError> {
+        let (from, to) = (
+            self.folder.join("archive"),
+            self.folder.join(format!("copy-{number}")),
+        );
+        for path in files_below(&from, "")? {
+            let Ok(below) = path.strip_prefix(&from) else {
+                continue;
+            };
+            let target = to.join(below);
+            if let Some(parent) = target.parent() {
+                std::fs::create_dir_all(parent).map_err(at(parent))?;
+            }
+            let bytes = std::fs::read(&path).map_err(at(&path))?;
+            std::fs::write(&target, bytes).map_err(at(&target))?;
+        }
+        Ok(to)
+    }
+}
+
+/// Files below `folder` whose names end in `ending`, sorted.
+pub(super) fn files_below(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, SceneError> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).map_err(at(&next))? {
+            let entry = entry.map_err(at(&next))?;
+            let path = entry.path();
+            if entry.file_type().map_err(at(&path))?.is_dir() {
+                folders.push(path);
+            } else if entry
+                .file_name()
+                .as_encoded_bytes()
+                .ends_with(ending.as_bytes())
+            {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// A TOML string: quotes and backslashes of a path escaped.
+fn toml_text(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

@@ -1,0 +1,77 @@
+//! What the reports of all commands share: the tool that made them, and text that a terminal can show
+//! whatever a store put into it.
+
+use ledger::finding::Severity;
+use serde::Serialize;
+
+/// The program that judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tool {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The format it knows.
+    pub format: u64,
+}
+
+impl Tool {
+    /// This program.
+    #[must_use]
+    pub fn this() -> Self {
+        Self {
+            name: "holdfast",
+            version: env!("CARGO_PKG_VERSION"),
+            format: ledger::manifest::VERSION,
+        }
+    }
+}
+
+/// Whether the text may have colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// No escape sequence at all.
+    Plain,
+    /// For a terminal.
+    Colour,
+}
+
+impl Style {
+    /// Colour on a terminal alone.
+    #[must_use]
+    pub fn for_terminal(is_terminal: bool) -> Self {
+        if is_terminal {
+            Self::Colour
+        } else {
+            Self::Plain
+        }
+    }
+
+    /// `text` in the colour of `severity`.
+    #[must_use]
+    pub fn paint(self, severity: Severity, text: &str) -> String {
+        let colour = match (self, severity) {
+            (Self::Plain, _) | (_, Severity::Note) => return text.to_string(),
+            (_, Severity::Critical) => "31;1",
+            (_, Severity::Inconclusive) => "33;1",
+            (_, Severity::Interference) => "35;1",
+        };
+        format!("\x1b[{colour}m{text}\x1b[0m")
+    }
+}
+
+/// Text of a store, made harmless for a terminal: controls and what reorders text are spelled out.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let hostile = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars()
+        .flat_map(|c| {
+            let escaped = hostile(c).then(|| c.escape_unicode());
+            let plain = escaped.is_none().then_some(c);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
+}

@@ -1,0 +1,192 @@
+//! The whole probe against a store in memory that keeps its promise, and against one that lies in
+//! one row: that row alone comes out red.
+
+mod liar;
+
+use super::*;
+use liar::{Liar, Lie};
+use std::collections::BTreeSet;
+use store::testing::model::{Model, store_time};
+
+/// How much faster the store's clock runs: a lock of ten seconds ends within a fifth of one.
+const SPEED: u32 = 20;
+
+/// Longest lock: a test that is slow by itself must not be late.
+const LOCK_S: u64 = 60;
+
+fn options<'a>() -> Options<'a> {
+    Options {
+        run: "0123456789abcdef",
+        lock_s: LOCK_S,
+        clock: store_time,
+        tell: &|_| {},
+    }
+}
+
+fn liar(row: Option<(Row, Lie)>) -> Arc<Liar> {
+    Arc::new(Liar {
+        inner: Model::running(SPEED),
+        row,
+        at_start: false,
+    })
+}
+
+/// Rows that are not as they must be, with their answers.
+fn red(report: &Report) -> Vec<(Row, Answer)> {
+    let red = report.rows.iter().filter(|row| row.answer != Answer::Holds);
+    red.map(|row| (row.row, row.answer)).collect()
+}
+
+async fn probed(row: Option<(Row, Lie)>) -> Report {
+    let scratch = liar(row.filter(|(row, _)| *row == Row::Suspend));
+    probe(liar(row), Some(scratch.as_ref()), &options()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_keeps_its_promise_holds_in_every_row_and_is_left_clean() {
+    let store = liar(None);
+    let report = probe(Arc::clone(&store), Some(&*liar(None)), &options()).await;
+    assert_eq!(red(&report), [], "{:#?}", report.rows);
+    assert_eq!((report.verdict, report.exit_code), (Verdict::Holds, 0));
+    let rows: Vec<_> = report.rows.iter().map(|row| row.row).collect();
+    assert_eq!(rows, Row::ALL);
+    let needs_control = |row: &&RowReport| {
+        row.row.is_refusal() || matches!(row.row, Row::Overwrite | Row::Checksum | Row::CreateTwice)
+    };
+    for row in report.rows.iter().filter(needs_control) {
+        assert!(!row.control.is_empty(), "{row:?}");
+    }
+    assert_eq!(report.left, []);
+    let objects = store.inner.objects();
+    assert!(objects.keys().all(|key| key.starts_with("probe/")));
+    assert!(objects.values().flatten().all(|kept| kept.is_gone));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_scratch_bucket_no_versioning_is_touched() {
+    let report = probe(liar(Some((Row::Suspend, Lie::Openly))), None, &options()).await;
+    assert_eq!(red(&report), [(Row::Suspend, Answer::NotTried)]);
+    assert_eq!(report.exit_code, 0);
+}
+
+/// Probes one liar for each row and lie; all at once, for each takes the length of a lock.
+async fn lied_to(rows: &[Row], lie: Lie, expected: Answer, exit_code: u8) {
+    let mut probes = tokio::task::JoinSet::new();
+    for row in rows.iter().copied() {
+        probes.spawn(async move { (row, probed(Some((row, lie))).await) });
+    }
+    let mut shown = BTreeSet::new();
+    while let Some(joined) = probes.join_next().await {
+        let (row, report) = joined.unwrap();
+        assert_eq!(
+            red(&report),
+            [(row, expected)],
+            "{lie:?} {:#?}",
+            report.rows
+        );
+        assert_eq!(report.exit_code, exit_code, "{row:?}");
+        shown.insert(row.suffix());
+    }
+    assert_eq!(shown.len(), rows.len());
+}
+
+/// Every row in which a store can give in.
+const LYING: [Row; 13] = [
+    Row::Setup,
+    Row::Lock,
+    Row::Delete,
+    Row::DeleteBypass,
+    Row::Shorten,
+    Row::ShortenBypass,
+    Row::Weaken,
+    Row::WeakenBypass,
+    Row::Overwrite,
+    Row::Checksum,
+    Row::CreateTwice,
+    Row::CreateRace,
+    Row::Suspend,
+];
+
+/// Rows that a missing right can keep from being proven; the others need no right but to put.
+const NEEDING_A_RIGHT: [Row; 11] = [
+    Row::Setup,
+    Row::Lock,
+    Row::Delete,
+    Row::DeleteBypass,
+    Row::Shorten,
+    Row::ShortenBypass,
+    Row::Weaken,
+    Row::WeakenBypass,
+    Row::Overwrite,
+    Row::CreateTwice,
+    Row::Suspend,
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lie_is_red_in_its_row_alone_and_a_missing_right_is_never_a_pass() {
+    tokio::join!(
+        lied_to(&LYING, Lie::Openly, Answer::GaveIn, 1),
+        lied_to(&LYING, Lie::Secretly, Answer::GaveIn, 1),
+        lied_to(&NEEDING_A_RIGHT, Lie::NoRight, Answer::NotProven, 2),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_are_apart_are_not_proven() {
+    let options = Options {
+        clock: || store_time().plus_s(3600),
+        ..options()
+    };
+    let report = probe(liar(None), Some(&*liar(None)), &options).await;
+    assert_eq!(red(&report), [(Row::Clock, Answer::NotProven)]);
+    assert_eq!(report.exit_code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_deleted_is_told() {
+    let report = probed(Some((Row::Delete, Lie::NoRight))).await;
+    let [left] = report.left.as_slice() else {
+        panic!("{:?}", report.left);
+    };
+    assert_eq!(left.key, "probe/0123456789abcdef-delete");
+    assert!(report.left_until.is_some() && report.left_because.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archiver_starts_on_a_store_that_holds_and_leaves_one_canary() {
+    let store = liar(None);
+    let done = harmless(Arc::clone(&store), "run", store_time).await;
+    assert_eq!(done, Ok(None));
+    assert_eq!(store.inner.versions(""), [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archiver_does_not_start_on_a_store_that_gives_in() {
+    for row in [
+        Row::Lock,
+        Row::Checksum,
+        Row::CreateTwice,
+        Row::Shorten,
+        Row::Weaken,
+    ] {
+        for lie in [Lie::Openly, Lie::Secretly] {
+            let store = Liar {
+                inner: Model::default(),
+                row: Some((row, lie)),
+                at_start: true,
+            };
+            let refusal = harmless(Arc::new(store), "run", store_time)
+                .await
+                .unwrap_err();
+            let Refusal::GivesIn { row: named, .. } = &refusal else {
+                panic!("{row:?} {lie:?}: {refusal}");
+            };
+            assert_eq!(*named, row.title(), "{lie:?}");
+            assert!(
+                refusal
+                    .to_string()
+                    .contains("holdfast probe --store s3://model/p")
+            );
+        }
+    }
+}
