@@ -4,13 +4,14 @@
 
 use crate::archive::{LOCK_FILE, StartError};
 use crate::config::Config;
+use crate::spool::Spool;
 use crate::spool::order::Blocked;
-use crate::spool::{RECEIPTS, Spool};
 use host::cli::counted;
 use host::report::escape;
 use host::{clock, lock};
 use ledger::limits::DAY_S;
 use ledger::name::Name;
+use ledger::spool::RECEIPTS;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use std::fmt;
 use std::io;

@@ -1,8 +1,8 @@
 //! Sealed batches for tests, as an agent would leave them.
 
-use crate::spool::{Place, RECEIPTS, SEALED};
 use ledger::manifest::{EpochHead, Manifest, Prev};
 use ledger::name::{Epoch, Name};
+use ledger::spool::{BODY, BatchId, CURSORS, MANIFEST, RECEIPTS, SEALED};
 use ledger::{Digest, signature};
 use serde_json::{Value, json};
 use ssh_key::PrivateKey;
@@ -66,20 +66,20 @@ impl Sealer {
     }
 
     /// Seals the epoch's first.
-    pub(crate) fn genesis(&mut self, continues: &[EpochHead]) -> Place {
+    pub(crate) fn genesis(&mut self, continues: &[EpochHead]) -> BatchId {
         let mut fields = self.fields("genesis");
         fields["prev_epoch"] = json!(continues);
         self.seal(fields, None)
     }
 
     /// Seals one without entries.
-    pub(crate) fn heartbeat(&mut self) -> Place {
+    pub(crate) fn heartbeat(&mut self) -> BatchId {
         let fields = self.fields("heartbeat");
         self.seal(fields, None)
     }
 
     /// Seals one entry, whose stored form is taken to be `body`.
-    pub(crate) fn batch(&mut self, body: &[u8]) -> Place {
+    pub(crate) fn batch(&mut self, body: &[u8]) -> BatchId {
         let fields = self.batch_fields(body);
         self.seal(fields, Some(body))
     }
@@ -126,20 +126,20 @@ impl Sealer {
     }
 
     /// Seals what `fields` state.
-    pub(crate) fn seal(&mut self, fields: Value, body: Option<&[u8]>) -> Place {
+    pub(crate) fn seal(&mut self, fields: Value, body: Option<&[u8]>) -> BatchId {
         let manifest: Manifest = serde_json::from_value(fields).unwrap();
         let line = manifest.to_line().unwrap();
-        let place = Place::of(&manifest.slot());
-        let folder = self.spool.join(SEALED).join(place.to_string());
+        let id = BatchId::from(&manifest.slot());
+        let folder = self.spool.join(SEALED).join(id.to_string());
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("manifest"), signed(&self.key, &line)).unwrap();
-        std::fs::write(folder.join("cursors"), b"{}\n").unwrap();
+        std::fs::write(folder.join(MANIFEST), signed(&self.key, &line)).unwrap();
+        std::fs::write(folder.join(CURSORS), b"{}\n").unwrap();
         if let Some(body) = body {
-            std::fs::write(folder.join("body"), body).unwrap();
+            std::fs::write(folder.join(BODY), body).unwrap();
         }
         self.prev = Some(Digest::of(&line));
         self.seq += 1;
-        place
+        id
     }
 }
 

@@ -3,10 +3,10 @@
 //! A mark is durable before anyone acts on it. It is matched to its batch by the SHA-256 of the
 //! manifest's first line, never by its name alone.
 
-use crate::spool::Place;
 use host::disk;
 use ledger::receipt::{Bad, Receipt};
 use ledger::signature::Key;
+use ledger::spool::{BatchId, Mark};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,32 +47,32 @@ impl Receipts {
     ///
     /// # Errors
     /// What the system says, with the file.
-    pub fn write_receipt(&self, place: &Place, receipt: &Receipt) -> io::Result<()> {
-        self.write(place, "receipt", &json_line(receipt)?)
+    pub fn write_receipt(&self, id: &BatchId, receipt: &Receipt) -> io::Result<()> {
+        self.write(id, Mark::Receipt, &json_line(receipt)?)
     }
 
     /// The batch can't be uploaded as it is.
     ///
     /// # Errors
     /// What the system says, with the file.
-    pub fn write_bad(&self, place: &Place, bad: &Bad) -> io::Result<()> {
-        self.write(place, "bad", &json_line(bad)?)
+    pub fn write_bad(&self, id: &BatchId, bad: &Bad) -> io::Result<()> {
+        self.write(id, Mark::Bad, &json_line(bad)?)
     }
 
     /// The store holds another statement of the same agent; `foreign` is its file.
     ///
     /// # Errors
     /// What the system says, with the file.
-    pub fn write_conflict(&self, place: &Place, foreign: &[u8]) -> io::Result<()> {
-        self.write(place, "conflict", foreign)
+    pub fn write_conflict(&self, id: &BatchId, foreign: &[u8]) -> io::Result<()> {
+        self.write(id, Mark::Conflict, foreign)
     }
 
     /// The receipt at `place`; `None` if there is none, or none that can be read as one.
     ///
     /// # Errors
     /// What the system says, with the file.
-    pub fn read(&self, place: &Place) -> io::Result<Option<Receipt>> {
-        let path = self.root.join(format!("{place}.receipt"));
+    pub fn read(&self, id: &BatchId) -> io::Result<Option<Receipt>> {
+        let path = self.root.join(id.mark_path(Mark::Receipt));
         match disk::read_bounded(&path, RECEIPT_MAX) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -108,9 +108,9 @@ impl Receipts {
         }
     }
 
-    fn write(&self, place: &Place, extension: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.root.join(format!("{place}.{extension}"));
-        let relative = PathBuf::from(place.stream.as_str()).join(place.epoch.to_string());
+    fn write(&self, id: &BatchId, mark: Mark, bytes: &[u8]) -> io::Result<()> {
+        let path = self.root.join(id.mark_path(mark));
+        let relative = PathBuf::from(id.stream.as_str()).join(id.epoch.to_string());
         let folder = self.root.join(&relative);
         let mut made = lock(&self.made);
         if !made.contains(&relative) || !folder.is_dir() {
@@ -119,7 +119,7 @@ impl Receipts {
             made.insert(relative);
         }
         drop(made);
-        let name = format!("{:020}.{extension}", place.seq);
+        let name = format!("{:020}.{}", id.seq, mark.extension());
         // A crash before this returns leaves no mark or a whole one. Without it the batch is sent
         // again, and the store answers that it is there.
         disk::write_durable(&folder, &name, bytes).map_err(|error| named(&path, error))

@@ -12,8 +12,9 @@ mod survey;
 use batch::{Batch, BatchError};
 use folder::Folder;
 use ledger::manifest::EpochHead;
-use ledger::name::{Epoch, Name, Slot, parse_seq};
-use order::{EpochView, Mark, Next, Outlook};
+use ledger::name::{Epoch, Name, parse_seq};
+use ledger::spool::{BatchId, Mark, RECEIPTS, SEALED};
+use order::{EpochView, Next, Outlook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
@@ -21,11 +22,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use survey::Survey;
-
-/// The agent's half.
-pub const SEALED: &str = "sealed";
-/// The archiver's half.
-pub const RECEIPTS: &str = "receipts";
 
 /// Longest time between two looks at all of a stream's batches. Between them only the number that
 /// comes next is asked for, so that an idle stream costs next to nothing however much it keeps.
@@ -35,36 +31,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Spool {
     root: PathBuf,
-}
-
-/// Where a batch stands in the spool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Its stream.
-    pub stream: Name,
-    /// The stream's epoch.
-    pub epoch: Epoch,
-    /// Its number.
-    pub seq: u64,
-}
-
-impl Place {
-    /// The place that a slot of the archive has here.
-    #[must_use]
-    pub fn of(slot: &Slot) -> Self {
-        Self {
-            stream: slot.stream.clone(),
-            epoch: slot.epoch,
-            seq: slot.seq,
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stream, epoch, seq } = self;
-        write!(f, "{stream}/{epoch}/{seq:020}")
-    }
 }
 
 /// What becomes of marks whose batch is gone.
@@ -163,17 +129,15 @@ impl Spool {
     ///
     /// # Errors
     /// [`BatchError`]
-    pub fn read(&self, place: &Place) -> Result<Batch, BatchError> {
+    pub fn read(&self, id: &BatchId) -> Result<Batch, BatchError> {
         let absent = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => BatchError::Absent,
             _ => BatchError::Unreadable(error),
         };
         let sealed = self.half(SEALED)?;
-        let stream_folder = sealed.enter(place.stream.as_str()).map_err(absent)?;
-        let epoch_folder = stream_folder
-            .enter(&place.epoch.to_string())
-            .map_err(absent)?;
-        let batch = Batch::read(&epoch_folder, place)?;
+        let stream_folder = sealed.enter(id.stream.as_str()).map_err(absent)?;
+        let epoch_folder = stream_folder.enter(&id.epoch.to_string()).map_err(absent)?;
+        let batch = Batch::read(&epoch_folder, id)?;
         // Its own folder is durable by now; these make the way to it so.
         for folder in [&epoch_folder, &stream_folder, &sealed] {
             folder.sync()?;
@@ -265,7 +229,7 @@ impl Spool {
             };
             let names = folder.enter(&name)?.names()?;
             let mut of_epoch = BTreeMap::new();
-            for (seq, mark) in names.iter().filter_map(|name| parse_mark(name)) {
+            for (seq, mark) in names.iter().filter_map(|name| Mark::parse_file_name(name)) {
                 // Should several stand there, the one that tells of more trouble counts.
                 let worst = of_epoch.entry(seq).or_insert(mark);
                 *worst = mark.max(*worst);
@@ -291,7 +255,7 @@ impl Spool {
         let stream_folder = self.half(RECEIPTS)?.enter(stream.as_str())?;
         let folder = stream_folder.enter(&epoch.to_string())?;
         for name in folder.names()? {
-            let of_gone = parse_mark(&name).is_some_and(|(seq, _)| is_gone(&seq));
+            let of_gone = Mark::parse_file_name(&name).is_some_and(|(seq, _)| is_gone(&seq));
             // Only one archiver writes here, and not now: a temporary file is a killed one's.
             if of_gone || name.starts_with(".tmp-") {
                 folder.remove(&name)?;
@@ -315,12 +279,12 @@ fn links_of(
         return Ok(links.clone());
     }
     let stream = stream.clone();
-    let place = Place {
+    let id = BatchId {
         stream,
         epoch,
         seq: 0,
     };
-    let statement = Batch::read_statement(epoch_folder, &place);
+    let statement = Batch::read_statement(epoch_folder, &id);
     match statement {
         Ok(manifest) => {
             let links = manifest.prev_epoch.unwrap_or_default();
@@ -335,18 +299,6 @@ fn links_of(
 
 fn seq_name(seq: u64) -> String {
     format!("{seq:020}")
-}
-
-/// A file of `receipts/<stream>/<epoch>/`.
-fn parse_mark(name: &str) -> Option<(u64, Mark)> {
-    let (seq, extension) = name.split_once('.')?;
-    let mark = match extension {
-        "receipt" => Mark::Receipt,
-        "bad" => Mark::Bad,
-        "conflict" => Mark::Conflict,
-        _ => return None,
-    };
-    Some((parse_seq(seq)?, mark))
 }
 
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {

@@ -3,10 +3,10 @@
 use crate::archive::LOCK_FILE;
 use crate::config::Config;
 use crate::health::Status;
-use crate::spool::RECEIPTS;
 use host::cli::counted;
 use host::lock;
 use host::report::escape;
+use ledger::spool::RECEIPTS;
 use serde::Serialize;
 use std::fmt::{self, Write as _};
 use std::io;

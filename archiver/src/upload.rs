@@ -8,14 +8,15 @@ mod gate;
 mod plan;
 
 use crate::receipt::Receipts;
+use crate::spool::Spool;
 use crate::spool::batch::{Batch, BatchError};
-use crate::spool::{Place, Spool};
 use attempt::Attempt;
 use bytes::Bytes;
 use gate::Gate;
 use ledger::Digest;
 use ledger::name::Slot;
 use ledger::receipt::{BadReason, Held, Receipt};
+use ledger::spool::BatchId;
 use plan::{Answer, Found, Object, Placed, Placement, Plan, Step, Stop};
 use std::io;
 use std::time::Duration;
@@ -146,9 +147,9 @@ impl<S: Store> Uploader<S> {
         let Some(prev) = batch.manifest.prev else {
             return Ok(());
         };
-        let before = Place {
+        let before = BatchId {
             seq: prev.seq,
-            ..Place::of(&batch.slot())
+            ..BatchId::from(&batch.slot())
         };
         match self.receipts.read(&before).map_err(stream_held)? {
             Some(receipt) if receipt.manifest_sha256 != prev.sha256 => Err(Halt::Bad(
@@ -294,8 +295,8 @@ impl<S: Store> Uploader<S> {
 
     /// After the store found the bytes damaged: those in the spool, if they are still good.
     fn recheck(&self, batch: &Batch) -> Result<Batch, Halt> {
-        let place = Place::of(&batch.slot());
-        match tokio::task::block_in_place(|| self.spool.read(&place)) {
+        let id = BatchId::from(&batch.slot());
+        match tokio::task::block_in_place(|| self.spool.read(&id)) {
             Ok(again) if again.line_sha256 == batch.line_sha256 => Ok(again),
             Ok(_) => Err(Halt::Bad(
                 BadReason::Rot,

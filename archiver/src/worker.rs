@@ -4,10 +4,11 @@
 use crate::health::Health;
 use crate::spool::batch::{Batch, BatchError};
 use crate::spool::order::{Blocked, Next};
-use crate::spool::{Memory, Place, Spool};
+use crate::spool::{Memory, Spool};
 use crate::upload::{Course, Halt, Uploader};
 use ledger::name::Name;
 use ledger::receipt::{Bad, BadReason};
+use ledger::spool::BatchId;
 use std::io;
 use std::time::Instant;
 use store::Store;
@@ -98,31 +99,31 @@ impl<S: Store> Archive<S> {
                 break (next, batch);
             }
         };
-        let place = Place::of(&batch.slot());
+        let id = BatchId::from(&batch.slot());
         let bytes = batch.file.len() + batch.body.as_ref().map_or(0, bytes::Bytes::len);
         match self.uploader.upload(batch, &mut stream.course).await {
             Ok(receipt) => {
-                tracing::debug!(step = "receipt.write", slot = %place);
-                let write = || self.uploader.receipts.write_receipt(&place, &receipt);
+                tracing::debug!(step = "receipt.write", slot = %id);
+                let write = || self.uploader.receipts.write_receipt(&id, &receipt);
                 self.insist(write).await?;
-                tracing::debug!(step = "receipt.write.done", slot = %place);
+                tracing::debug!(step = "receipt.write.done", slot = %id);
                 stream.memory.passed(next);
                 let at = receipt.store_time;
                 self.health.uploaded(&stream.name, bytes as u64, at);
                 Ok(true)
             }
-            Err(Halt::Bad(reason, detail)) => Err(self.mark_bad(&place, reason, detail).await?),
+            Err(Halt::Bad(reason, detail)) => Err(self.mark_bad(&id, reason, detail).await?),
             Err(Halt::Fork(file)) => {
-                let write = || self.uploader.receipts.write_conflict(&place, &file);
+                let write = || self.uploader.receipts.write_conflict(&id, &file);
                 self.insist(write).await?;
-                Err(blocked(&place, Blocked::Conflict))
+                Err(blocked(&id, Blocked::Conflict))
             }
             Err(Halt::Held(scope, why)) => {
                 let scope = match scope {
                     Scope::Stream => "",
                     Scope::Everything => "everything is held: ",
                 };
-                Err(held(format!("{place}: {scope}{why}")))
+                Err(held(format!("{id}: {scope}{why}")))
             }
             Err(Halt::GaveIn(why)) => Err(Trouble { why, damaged: true }),
         }
@@ -139,23 +140,21 @@ impl<S: Store> Archive<S> {
             (None, Some((epoch, seq, why))) => {
                 let stream = stream.name.clone();
                 let (epoch, seq) = (*epoch, *seq);
-                Err(blocked(&Place { stream, epoch, seq }, *why))
+                Err(blocked(&BatchId { stream, epoch, seq }, *why))
             }
         }
     }
 
     /// Reads the next batch; `None` if it is not there and the stream should be looked at again.
     async fn read(&self, stream: &mut Stream, next: Next) -> Result<Option<Batch>, Trouble> {
-        let place = Place {
+        let id = BatchId {
             stream: stream.name.clone(),
             epoch: next.epoch,
             seq: next.seq,
         };
-        match block_in_place(|| self.spool.read(&place)) {
+        match block_in_place(|| self.spool.read(&id)) {
             Ok(batch) => Ok(Some(batch)),
-            Err(BatchError::Rot(detail)) => {
-                Err(self.mark_bad(&place, BadReason::Rot, detail).await?)
-            }
+            Err(BatchError::Rot(detail)) => Err(self.mark_bad(&id, BadReason::Rot, detail).await?),
             Err(BatchError::Absent) if stream.missing != Some(next) => {
                 // The agent may have removed it since the look, if it was void.
                 stream.missing = Some(next);
@@ -163,25 +162,25 @@ impl<S: Store> Archive<S> {
                 Ok(None)
             }
             Err(BatchError::Absent) => Err(held(format!(
-                "{place}: missing from the spool, though later batches are there; none is skipped: \
+                "{id}: missing from the spool, though later batches are there; none is skipped: \
                  bring it back, or restart the agent, which then begins a new epoch"
             ))),
-            Err(error @ BatchError::Unreadable(_)) => Err(held(format!("{place}: {error}"))),
+            Err(error @ BatchError::Unreadable(_)) => Err(held(format!("{id}: {error}"))),
         }
     }
 
     async fn mark_bad(
         &self,
-        place: &Place,
+        id: &BatchId,
         reason: BadReason,
         detail: String,
     ) -> Result<Trouble, Trouble> {
-        tracing::error!(slot = %place, ?reason, "this batch can't be uploaded as it is: {detail}");
+        tracing::error!(slot = %id, ?reason, "this batch can't be uploaded as it is: {detail}");
         let at = host::clock::now();
         let bad = Bad { reason, detail, at };
-        self.insist(|| self.uploader.receipts.write_bad(place, &bad))
+        self.insist(|| self.uploader.receipts.write_bad(id, &bad))
             .await?;
-        Ok(blocked(place, Blocked::Bad))
+        Ok(blocked(id, Blocked::Bad))
     }
 
     /// Writes a mark, for ever if need be: uploading the batch again because its receipt found no
@@ -206,24 +205,22 @@ fn held(why: String) -> Trouble {
     Trouble { why, damaged }
 }
 
-fn blocked(place: &Place, why: Blocked) -> Trouble {
+fn blocked(id: &BatchId, why: Blocked) -> Trouble {
     let (why, damaged) = match why {
         Blocked::Bad => (
-            format!(
-                "{place}: bad, see receipts/{place}.bad; the agent must answer with a new epoch"
-            ),
+            format!("{id}: bad, see receipts/{id}.bad; the agent must answer with a new epoch"),
             true,
         ),
         Blocked::Conflict => (
             format!(
-                "{place}: a fork: the store holds another statement that the agent's key signed for \
-                 this place, kept as receipts/{place}.conflict; was the host restored from a \
+                "{id}: a fork: the store holds another statement that the agent's key signed for \
+                 this id, kept as receipts/{id}.conflict; was the host restored from a \
                  snapshot, or does a second agent use this key and name?"
             ),
             true,
         ),
         Blocked::Circle => (
-            format!("{place}: the stream's epochs name each other in a circle"),
+            format!("{id}: the stream's epochs name each other in a circle"),
             true,
         ),
     };

@@ -25,6 +25,7 @@ pub mod moment;
 pub mod name;
 pub mod receipt;
 pub mod signature;
+pub mod spool;
 pub mod tree;
 
 pub use digest::Digest;

@@ -4,10 +4,11 @@
 use super::*;
 use crate::fixture::{Sealer, key, signed, spool};
 use crate::health::{Health, STATUS_FILE};
-use crate::spool::{Place, RECEIPTS, SEALED, Spool};
+use crate::spool::Spool;
 use crate::upload::{Terms, Uploader};
 use ledger::limits::DAY_S;
 use ledger::receipt::{Bad, BadReason, Receipt};
+use ledger::spool::{BatchId, RECEIPTS, SEALED};
 use serde::de::DeserializeOwned;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,8 +38,8 @@ async fn drain<S: Store + 'static>(archive: &Arc<Archive<S>>) -> u8 {
     Board::new(Arc::clone(archive)).drain().await
 }
 
-fn beside(root: &Path, place: &Place, extension: &str) -> PathBuf {
-    root.join(RECEIPTS).join(format!("{place}.{extension}"))
+fn beside(root: &Path, id: &BatchId, extension: &str) -> PathBuf {
+    root.join(RECEIPTS).join(format!("{id}.{extension}"))
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> T {
@@ -50,17 +51,17 @@ fn read<T: DeserializeOwned>(path: &Path) -> T {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_stream_is_drained_and_a_second_run_has_nothing_to_do() {
     let spool = spool();
-    let mut places = Vec::new();
+    let mut ids = Vec::new();
     for stream in ["auth", "web"] {
         let mut sealer = Sealer::new(spool.path(), stream, 1);
-        places.push(sealer.genesis(&[]));
-        places.extend((0..3).map(|_| sealer.batch(BODY)));
+        ids.push(sealer.genesis(&[]));
+        ids.extend((0..3).map(|_| sealer.batch(BODY)));
     }
     let first = archive(spool.path(), Model::default(), TERMS);
     assert_eq!(drain(&first).await, exit::CLEAN);
-    for place in &places {
-        let receipt: Receipt = read(&beside(spool.path(), place, "receipt"));
-        assert_eq!(receipt.body.is_some(), place.seq > 0);
+    for id in &ids {
+        let receipt: Receipt = read(&beside(spool.path(), id, "receipt"));
+        assert_eq!(receipt.body.is_some(), id.seq > 0);
     }
     let model = first.uploader.store();
     assert_eq!(model.versions("manifests/"), [1; 8]);
@@ -115,18 +116,18 @@ async fn a_rotten_batch_holds_its_stream_until_a_new_epoch_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fork_is_kept_and_holds_its_stream() {
     let spool = spool();
-    let place = Sealer::new(spool.path(), "auth", 1).genesis(&[]);
+    let id = Sealer::new(spool.path(), "auth", 1).genesis(&[]);
     let path = spool
         .path()
         .join(SEALED)
-        .join(place.to_string())
+        .join(id.to_string())
         .join("manifest");
     let ours = String::from_utf8(fs::read(path).unwrap()).unwrap();
     let line = ours.split_inclusive('\n').next().unwrap();
     let other_line = line.replace("\"boot_ms\":7", "\"boot_ms\":8");
     let other = signed(&key(1), other_line.as_bytes());
     let model = Model::default();
-    let epoch = place.epoch;
+    let epoch = id.epoch;
     model.plant(
         &format!("manifests/web-01/auth/{epoch}/{:020}.manifest", 0),
         &other,
@@ -134,10 +135,10 @@ async fn a_fork_is_kept_and_holds_its_stream() {
     let archive = archive(spool.path(), model, TERMS);
     assert_eq!(drain(&archive).await, exit::DAMAGED);
     assert_eq!(
-        fs::read(beside(spool.path(), &place, "conflict")).unwrap(),
+        fs::read(beside(spool.path(), &id, "conflict")).unwrap(),
         other
     );
-    assert!(!beside(spool.path(), &place, "receipt").exists());
+    assert!(!beside(spool.path(), &id, "receipt").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,11 +146,11 @@ async fn a_retention_over_the_limit_is_refused_before_anything_is_sent() {
     let spool = spool();
     let mut sealer = Sealer::new(spool.path(), "auth", 1);
     sealer.retention_s = 91 * DAY_S;
-    let place = sealer.genesis(&[]);
+    let id = sealer.genesis(&[]);
     let store = Faulty::new(Model::default(), Vec::new());
     let archive = archive(spool.path(), store, TERMS);
     assert_eq!(drain(&archive).await, exit::DAMAGED);
-    let bad: Bad = read(&beside(spool.path(), &place, "bad"));
+    let bad: Bad = read(&beside(spool.path(), &id, "bad"));
     assert_eq!(bad.reason, BadReason::Retention);
     assert_eq!(archive.uploader.store().seen(), []);
 }
@@ -177,18 +178,18 @@ async fn one_refused_object_holds_its_stream_and_wrong_credentials_hold_all() {
     let refused = StoreError::Refused(answer("put", "400"));
     for (error, receipts) in [(refused, 1), (denied(), 0)] {
         let spool = spool();
-        let mut places = Vec::new();
+        let mut ids = Vec::new();
         for stream in ["auth", "web"] {
             let mut sealer = Sealer::new(spool.path(), stream, 1);
-            places.push(sealer.genesis(&[]));
+            ids.push(sealer.genesis(&[]));
         }
         let scripted = 2 - receipts;
         let fault = (Request::PutManifest, Fault::Before(error));
         let store = Faulty::new(Model::default(), vec![fault; scripted]);
         let archive = archive(spool.path(), store, TERMS);
         assert_eq!(drain(&archive).await, exit::UNFINISHED);
-        let written = |place: &&Place| beside(spool.path(), place, "receipt").exists();
-        assert_eq!(places.iter().filter(written).count(), receipts);
+        let written = |id: &&BatchId| beside(spool.path(), id, "receipt").exists();
+        assert_eq!(ids.iter().filter(written).count(), receipts);
         assert_eq!(
             fs::read_dir(spool.path().join(RECEIPTS)).unwrap().count(),
             receipts + 2

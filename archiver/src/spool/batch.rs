@@ -3,12 +3,13 @@
 //! Only [`Batch::read`] makes one, so whoever holds a `Batch` holds bytes that fit their manifest.
 
 use super::folder::Folder;
-use super::{Place, seq_name};
+use super::seq_name;
 use bytes::Bytes;
 use ledger::limits::{BATCH_RAW_MAX, MANIFEST_FILE_MAX};
 use ledger::manifest::Manifest;
 use ledger::name::Slot;
 use ledger::signature::{self, Key, Signature};
+use ledger::spool::{BODY, BatchId, CURSORS, MANIFEST};
 use ledger::{Digest, block::Block};
 use std::io;
 
@@ -54,12 +55,12 @@ impl Batch {
     }
 
     /// Reads the batch at `place` in its epoch's folder, makes it durable and checks it.
-    pub(super) fn read(epoch_folder: &Folder, place: &Place) -> Result<Self, BatchError> {
-        let folder = epoch_folder.enter(&seq_name(place.seq)).map_err(absent)?;
+    pub(super) fn read(epoch_folder: &Folder, id: &BatchId) -> Result<Self, BatchError> {
+        let folder = epoch_folder.enter(&seq_name(id.seq)).map_err(absent)?;
         let manifest = folder
-            .read_synced("manifest", MANIFEST_FILE_MAX as u64)
+            .read_synced(MANIFEST, MANIFEST_FILE_MAX as u64)
             .map_err(|error| rot(error, "manifest"))?;
-        let statement = Statement::check(&manifest, place)?;
+        let statement = Statement::check(&manifest, id)?;
         let body = match &statement.manifest.stored {
             None => None,
             Some(stored) if stored.size > BODY_MAX => {
@@ -69,11 +70,11 @@ impl Batch {
                 )));
             }
             Some(stored) => {
-                let body = folder.read_synced("body", stored.size);
+                let body = folder.read_synced(BODY, stored.size);
                 Some(body.map_err(|error| rot(error, "body"))?)
             }
         };
-        match folder.sync_file("cursors") {
+        match folder.sync_file(CURSORS) {
             // They are the agent's own: without them there is nothing here to be lost.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             synced => synced.map_err(|error| rot(error, "cursors"))?,
@@ -95,12 +96,12 @@ impl Batch {
     /// Reads only what the batch at `place` states.
     pub(super) fn read_statement(
         epoch_folder: &Folder,
-        place: &Place,
+        id: &BatchId,
     ) -> Result<Manifest, BatchError> {
-        let folder = epoch_folder.enter(&seq_name(place.seq)).map_err(absent)?;
-        let manifest = folder.read("manifest", MANIFEST_FILE_MAX as u64);
+        let folder = epoch_folder.enter(&seq_name(id.seq)).map_err(absent)?;
+        let manifest = folder.read(MANIFEST, MANIFEST_FILE_MAX as u64);
         let manifest = manifest.map_err(|error| rot(error, "manifest"))?;
-        Ok(Statement::check(&manifest, place)?.manifest)
+        Ok(Statement::check(&manifest, id)?.manifest)
     }
 }
 
@@ -112,14 +113,14 @@ struct Statement {
 }
 
 impl Statement {
-    fn check(file: &[u8], place: &Place) -> Result<Self, BatchError> {
+    fn check(file: &[u8], id: &BatchId) -> Result<Self, BatchError> {
         let fault = |error: &dyn std::fmt::Display| BatchError::Rot(format!("manifest: {error}"));
         let (line, block) = signature::split(file).map_err(|error| fault(&error))?;
         let signature = Signature::parse(block).map_err(|error| fault(&error))?;
         signature.verify(line).map_err(|error| fault(&error))?;
         let manifest = Manifest::parse(line).map_err(|error| fault(&error))?;
         let slot = manifest.slot();
-        if Place::of(&slot) != *place {
+        if BatchId::from(&slot) != *id {
             return Err(fault(&format_args!("it states {slot}, another place")));
         }
         Ok(Self {

@@ -5,18 +5,8 @@
 
 use ledger::manifest::EpochHead;
 use ledger::name::Epoch;
+use ledger::spool::Mark;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What the archiver left beside a batch, from least to most trouble.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mark {
-    /// It is in the store, locked.
-    Receipt,
-    /// It rotted, or its retention is refused: the agent must answer with a new epoch.
-    Bad,
-    /// The store holds another statement of the same agent for its place.
-    Conflict,
-}
 
 /// One epoch of a stream, as it stands in the spool.
 #[derive(Debug, Clone, Default)]

@@ -1,8 +1,9 @@
 //! What waits in a stream, for people: nothing is removed, made durable or remembered.
 
 use super::order::{self, Outlook};
-use super::{Orphans, SEALED, Spool, found, name_error, seq_name};
+use super::{Orphans, Spool, found, name_error, seq_name};
 use ledger::name::Name;
+use ledger::spool::{BODY, MANIFEST, SEALED};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -40,7 +41,7 @@ impl Spool {
                 None => None,
             };
             if let Some(batch) = batch {
-                bytes += batch.size_of("manifest")? + batch.size_of("body")?;
+                bytes += batch.size_of(MANIFEST)? + batch.size_of(BODY)?;
             }
         }
         let outlook = order::outlook(&views);

@@ -7,12 +7,12 @@ use std::os::unix::fs::symlink;
 
 const BODY: &[u8] = b"not really gzip";
 
-fn folder(spool: &Path, place: &Place) -> PathBuf {
-    spool.join(SEALED).join(place.to_string())
+fn folder(spool: &Path, id: &BatchId) -> PathBuf {
+    spool.join(SEALED).join(id.to_string())
 }
 
-fn mark(spool: &Path, place: &Place, extension: &str) {
-    let path = spool.join(RECEIPTS).join(format!("{place}.{extension}"));
+fn mark(spool: &Path, id: &BatchId, extension: &str) {
+    let path = spool.join(RECEIPTS).join(format!("{id}.{extension}"));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, b"").unwrap();
 }
@@ -26,12 +26,12 @@ fn a_batch_that_fits_is_read_whole() {
     let spool = spool();
     let mut sealer = Sealer::new(spool.path(), "auth", 1);
     let genesis = sealer.genesis(&[]);
-    let place = sealer.batch(BODY);
+    let id = sealer.batch(BODY);
     let found = Spool::open(spool.path()).unwrap();
     assert_eq!(found.read(&genesis).unwrap().body, None);
-    let batch = found.read(&place).unwrap();
+    let batch = found.read(&id).unwrap();
     assert_eq!(batch.body.as_deref(), Some(BODY));
-    assert_eq!(Place::of(&batch.slot()), place);
+    assert_eq!(BatchId::from(&batch.slot()), id);
     assert_eq!(batch.line_sha256, sealer.head().sha256);
     let streams: Vec<String> = found
         .streams()
@@ -95,11 +95,11 @@ fn whatever_does_not_fit_is_rot() {
         let spool = spool();
         let mut sealer = Sealer::new(spool.path(), "auth", 1);
         sealer.genesis(&[]);
-        let place = sealer.batch(BODY);
+        let id = sealer.batch(BODY);
         let found = Spool::open(spool.path()).unwrap();
-        assert!(found.read(&place).is_ok());
-        damage(&folder(spool.path(), &place));
-        let error = found.read(&place).unwrap_err();
+        assert!(found.read(&id).is_ok());
+        damage(&folder(spool.path(), &id));
+        let error = found.read(&id).unwrap_err();
         assert!(matches!(error, BatchError::Rot(_)), "{name}: {error}");
     }
 }
@@ -109,22 +109,18 @@ fn a_batch_of_another_place_is_rot_and_one_that_is_gone_is_absent() {
     let spool = spool();
     let mut sealer = Sealer::new(spool.path(), "auth", 1);
     sealer.genesis(&[]);
-    let place = sealer.heartbeat();
+    let id = sealer.heartbeat();
     let found = Spool::open(spool.path()).unwrap();
-    let renumbered = Place {
+    let renumbered = BatchId {
         seq: 2,
-        ..place.clone()
+        ..id.clone()
     };
-    fs::rename(
-        folder(spool.path(), &place),
-        folder(spool.path(), &renumbered),
-    )
-    .unwrap();
+    fs::rename(folder(spool.path(), &id), folder(spool.path(), &renumbered)).unwrap();
     assert!(matches!(found.read(&renumbered), Err(BatchError::Rot(_))));
-    assert!(matches!(found.read(&place), Err(BatchError::Absent)));
-    let stranger = Place {
+    assert!(matches!(found.read(&id), Err(BatchError::Absent)));
+    let stranger = BatchId {
         stream: "none".parse().unwrap(),
-        ..place
+        ..id
     };
     assert!(matches!(found.read(&stranger), Err(BatchError::Absent)));
 }
@@ -152,7 +148,7 @@ fn between_close_looks_only_the_next_number_is_asked_for() {
     memory.passed(memory.outlook.next.unwrap());
     assert_eq!(look(&mut memory, Duration::ZERO), (Some(2), 1));
     // One that is gone though a later one is there shows at the latest at the next close look.
-    let gone = Place { seq: 2, ..one };
+    let gone = BatchId { seq: 2, ..one };
     fs::rename(folder(spool.path(), &gone), spool.path().join("kept")).unwrap();
     sealer.heartbeat();
     assert_eq!(look(&mut memory, LOOK_EVERY), (Some(2), 1));
@@ -172,8 +168,8 @@ fn a_new_epoch_is_seen_at_once_and_comes_after_what_it_continues() {
     let mut new = Sealer::new(spool.path(), "auth", 1);
     let successor = new.genesis(&[head]);
     found.look(&genesis.stream, &mut memory, now).unwrap();
-    let expected = |place: &Place, last| {
-        let (epoch, seq) = (place.epoch, place.seq);
+    let expected = |id: &BatchId, last| {
+        let (epoch, seq) = (id.epoch, id.seq);
         Some(Next { epoch, seq, last })
     };
     assert_eq!(memory.outlook.next, expected(&genesis, 0));
@@ -191,10 +187,10 @@ fn marks_go_with_their_batches_and_strangers_stay() {
     let mut sealer = Sealer::new(spool.path(), "auth", 1);
     let genesis = sealer.genesis(&[]);
     let kept = sealer.heartbeat();
-    for (place, extension) in [(&genesis, "receipt"), (&kept, "receipt"), (&genesis, "bad")] {
-        mark(spool.path(), place, extension);
+    for (id, extension) in [(&genesis, "receipt"), (&kept, "receipt"), (&genesis, "bad")] {
+        mark(spool.path(), id, extension);
     }
-    let other_epoch = Place {
+    let other_epoch = BatchId {
         epoch: Epoch::new(2, &[0; 10]),
         ..genesis.clone()
     };

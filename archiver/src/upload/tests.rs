@@ -29,8 +29,8 @@ fn one_batch() -> (TempDir, Batch) {
     let spool = spool();
     let mut sealer = Sealer::new(spool.path(), "auth", 1);
     sealer.genesis(&[]);
-    let place = sealer.batch(BODY);
-    let batch = Spool::open(spool.path()).unwrap().read(&place).unwrap();
+    let id = sealer.batch(BODY);
+    let batch = Spool::open(spool.path()).unwrap().read(&id).unwrap();
     (spool, batch)
 }
 
@@ -328,7 +328,7 @@ async fn bytes_that_rotted_after_they_were_read_are_found_out() {
     let path = spool
         .path()
         .join("sealed")
-        .join(Place::of(&batch.slot()).to_string());
+        .join(BatchId::from(&batch.slot()).to_string());
     std::fs::write(path.join("body"), b"really not gzip").unwrap();
     let bad_digest = Fault::Before(StoreError::BadDigest(answer("put", "400")));
     let store = Faulty::new(Model::default(), vec![(Request::PutBody, bad_digest)]);
@@ -369,9 +369,9 @@ async fn what_must_not_be_sent_is_not() {
         .await
         .unwrap();
     receipt.manifest_sha256 = Digest::of(b"another genesis");
-    let genesis = Place {
+    let genesis = BatchId {
         seq: 0,
-        ..Place::of(&batch.slot())
+        ..BatchId::from(&batch.slot())
     };
     uploader.receipts.write_receipt(&genesis, &receipt).unwrap();
     let done = uploader.upload(batch.clone(), &mut Course::default()).await;
@@ -382,8 +382,8 @@ async fn what_must_not_be_sent_is_not() {
 
     let other = crate::fixture::spool();
     let mut sealer = Sealer::new(other.path(), "auth", 1).signed_by(key(2));
-    let place = sealer.genesis(&[]);
-    let theirs = Spool::open(other.path()).unwrap().read(&place).unwrap();
+    let id = sealer.genesis(&[]);
+    let theirs = Spool::open(other.path()).unwrap().read(&id).unwrap();
     let done = uploader.upload(theirs, &mut Course::default()).await;
     assert!(
         matches!(done, Err(Halt::Held(Scope::Stream, _))),
