@@ -11,7 +11,7 @@ use crate::spool::{Layout, Spool};
 use ledger::entry::{Entry, Flags};
 use ledger::manifest::{Event, EventKind, Manifest, Source, Via};
 use ledger::name::{Epoch, Name, Slot};
-use ledger::receipt::{Held, Receipt};
+use ledger::receipt::{LockedObject, Receipt};
 use ledger::{Digest, Moment, signature};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -190,7 +190,7 @@ pub(crate) fn receipt_for(layout: &Layout, slot: &Slot, manifest_sha256: Digest)
         manifest_sha256,
         store: "file:///x".into(),
         store_time: now,
-        manifest: Held {
+        manifest: LockedObject {
             key: "k".into(),
             version_id: "null".into(),
             sha256: manifest_sha256,

@@ -1,23 +1,27 @@
 //! One run of the archiver: the spool is locked, the store admitted, the streams scheduled, until all is
 //! uploaded or a signal comes.
 
-use crate::admit::admit;
+mod admit;
+mod progress;
+mod scheduler;
+mod worker;
+
 use crate::config::Config;
 use crate::health::Health;
-use crate::progress;
-use crate::scheduler::Board;
 use crate::spool::Spool;
 use crate::upload::{Terms, Uploader};
-use crate::worker::Archive;
+use admit::admit;
 use host::disk;
 use host::exit;
 use host::lock::{Lock, LockError};
 use probe::Refusal;
+use scheduler::Scheduler;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{SetupFault, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
+use worker::Shared;
 
 /// How long an upload that was cut short may take to come to rest at the end.
 const REST: Duration = Duration::from_secs(2);
@@ -25,7 +29,7 @@ const REST: Duration = Duration::from_secs(2);
 /// The archiver's own lock, under a name that no stream can have.
 pub(crate) const LOCK_FILE: &str = ".lock";
 
-/// What holds everything until the store has answered for the first time.
+/// Why uploads are paused until the store has answered for the first time.
 const STARTING: &str = "starting: the store has not been seen to keep evidence yet";
 
 /// Why archiving did not begin.
@@ -97,19 +101,19 @@ async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartE
         let opened = store::open(&config.store, &options).await;
         let store = opened.inspect_err(|fault| save(Some(fault.to_string())))?;
         admit(&store, terms, save).await?;
-        let archive = Arc::new(Archive {
+        let shared = Arc::new(Shared {
             uploader: Uploader::new(store, spool.clone(), terms),
             spool,
             health,
         });
         tracing::info!(store = config.store, spool = %config.spool.display(), "archiving");
         Ok(if once {
-            let progress = progress::show(Arc::clone(&archive));
-            let done = Board::new(archive).drain().await;
+            let progress = progress::show(Arc::clone(&shared));
+            let done = Scheduler::new(shared).drain().await;
             progress.finish().await;
             done
         } else {
-            Board::new(archive).serve(config.poll).await
+            Scheduler::new(shared).serve(config.poll).await
         })
     };
     tokio::select! {

@@ -8,19 +8,15 @@
 
 #![forbid(unsafe_code)]
 
-mod admit;
 pub mod archive;
 pub mod check;
 pub mod config;
 #[cfg(test)]
 mod fixture;
 pub mod health;
-mod progress;
 mod receipt;
-mod scheduler;
 pub mod spool;
 pub mod status;
 pub mod upload;
-mod worker;
 
 pub use config::Config;

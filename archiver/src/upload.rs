@@ -15,7 +15,7 @@ use bytes::Bytes;
 use gate::Gate;
 use ledger::Digest;
 use ledger::name::Slot;
-use ledger::receipt::{BadReason, Held, Receipt};
+use ledger::receipt::{BadReason, LockedObject, Receipt};
 use ledger::spool::BatchId;
 use plan::{Answer, Found, Object, Placed, Placement, Plan, Step, Stop};
 use std::io;
@@ -315,13 +315,14 @@ impl<S: Store> Uploader<S> {
             manifest_sha256: batch.line_sha256,
             store: self.store.url().to_owned(),
             store_time: placement.store_time,
-            manifest: self.held(&manifest_key, &placement.manifest, batch.file_sha256),
-            body: body.map(|((placed, key), stored)| self.held(&key, placed, stored.sha256)),
+            manifest: self.locked_object(&manifest_key, &placement.manifest, batch.file_sha256),
+            body: body
+                .map(|((placed, key), stored)| self.locked_object(&key, placed, stored.sha256)),
         }
     }
 
-    fn held(&self, key: &str, placed: &Placed, sha256: Digest) -> Held {
-        Held {
+    fn locked_object(&self, key: &str, placed: &Placed, sha256: Digest) -> LockedObject {
+        LockedObject {
             key: format!("{}{key}", self.store.prefix()),
             version_id: placed.version_id.clone(),
             sha256,

@@ -6,10 +6,10 @@ use crate::{Digest, Moment};
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
-/// One stored object as the store described it after the upload.
+/// One object in the store, with its lock as read back after the upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Held {
+pub struct LockedObject {
     /// Its full key in the store.
     pub key: String,
     /// Its version.
@@ -33,10 +33,10 @@ pub struct Receipt {
     /// The store's own time when it was done.
     pub store_time: Moment,
     /// The manifest object; `sha256` is of the whole file.
-    pub manifest: Held,
+    pub manifest: LockedObject,
     /// The body object, if the batch has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<Held>,
+    pub body: Option<LockedObject>,
 }
 
 /// Why a batch cannot be uploaded as it is: file `<seq>.bad`. The agent answers with a new epoch.

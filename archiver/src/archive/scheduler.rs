@@ -1,6 +1,7 @@
-//! Which stream has a turn: side by side, each in its own order, the held ones at rest.
+//! The scheduler: which stream's worker runs when. Workers run side by side, each stream in its own order;
+//! held streams rest.
 
-use crate::worker::{Archive, End, Stream};
+use super::worker::{RunEnd, Shared, Worker};
 use host::exit;
 use ledger::name::Name;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,69 +17,71 @@ const SIDE_BY_SIDE: usize = 8;
 /// Shortest time between two writes of the status file.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
-/// Which streams have a turn, wait for one, or rest.
-pub(super) struct Board<S> {
-    archive: Arc<Archive<S>>,
-    /// Streams that have no turn now.
-    idle: BTreeMap<Name, Stream>,
-    /// Held streams, and until when they rest: for good in a run that ends.
+/// Which streams' workers run, are queued, or rest.
+pub(super) struct Scheduler<S> {
+    shared: Arc<Shared<S>>,
+    /// Workers that do not run now, queued and resting ones included.
+    idle: BTreeMap<Name, Worker>,
+    /// Held streams, and until when they rest: `None` is for good, in a run that ends.
     resting: BTreeMap<Name, Option<Instant>>,
     queue: VecDeque<Name>,
-    turns: JoinSet<(Stream, u64, End)>,
-    /// Streams that have a turn.
+    runs: JoinSet<(Worker, u64, RunEnd)>,
+    /// Streams whose worker runs now.
     running: BTreeSet<Name>,
     status_written: Option<Instant>,
-    /// The spool could not be listed the last time.
-    is_blind: bool,
+    /// The spool could not be listed the last time: told once.
+    is_unlisted: bool,
 }
 
-impl<S: Store + 'static> Board<S> {
-    pub(super) fn new(archive: Arc<Archive<S>>) -> Self {
+impl<S: Store + 'static> Scheduler<S> {
+    pub(super) fn new(shared: Arc<Shared<S>>) -> Self {
         Self {
-            archive,
+            shared,
             idle: BTreeMap::new(),
             resting: BTreeMap::new(),
             queue: VecDeque::new(),
-            turns: JoinSet::new(),
+            runs: JoinSet::new(),
             running: BTreeSet::new(),
             status_written: None,
-            is_blind: false,
+            is_unlisted: false,
         }
     }
 
-    /// Gives turns until the process ends.
+    /// Runs workers until the process ends.
     pub(super) async fn serve(mut self, poll: Duration) -> u8 {
         let mut ticks = tokio::time::interval(poll);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = ticks.tick() => self.enqueue_idle(),
-                Some(Ok((stream, _, end))) = self.turns.join_next() => {
-                    let rest = self.archive.uploader.terms().retry_held;
-                    self.end_turn(stream, end, Some(Instant::now() + rest));
+                Some(Ok((worker, _, end))) = self.runs.join_next() => {
+                    let rest = self.shared.uploader.terms().retry_held;
+                    self.end_run(worker, end, Some(Instant::now() + rest));
                 }
             }
-            self.start_turns();
+            self.start_runs();
             self.write_status(STATUS_EVERY);
         }
     }
 
-    /// Gives turns until a whole round uploads nothing; the exit code.
+    /// Runs workers until a whole pass over the streams uploads nothing; the exit code.
     pub(super) async fn drain(mut self) -> u8 {
         let mut done = exit::CLEAN;
         loop {
             let mut uploaded = 0;
             self.enqueue_idle();
-            self.start_turns();
-            while let Some(Ok((stream, count, end))) = self.turns.join_next().await {
+            self.start_runs();
+            while let Some(Ok((worker, count, end))) = self.runs.join_next().await {
                 uploaded += count;
                 match end {
-                    End::Held { damaged: true } => done = exit::DAMAGED,
-                    End::Held { damaged: false } if done == exit::CLEAN => done = exit::UNFINISHED,
-                    End::Held { .. } | End::Drained | End::More => {}
+                    RunEnd::Held { damaged: true } => done = exit::DAMAGED,
+                    RunEnd::Held { damaged: false } if done == exit::CLEAN => {
+                        done = exit::UNFINISHED
+                    }
+                    RunEnd::Held { .. } | RunEnd::Drained | RunEnd::More => {}
                 }
-                self.end_turn(stream, end, None);
-                self.start_turns();
+                self.end_run(worker, end, None);
+                self.start_runs();
                 self.write_status(STATUS_EVERY);
             }
             if uploaded == 0 {
@@ -88,33 +91,33 @@ impl<S: Store + 'static> Board<S> {
         }
     }
 
-    fn end_turn(&mut self, stream: Stream, end: End, rest_until: Option<Instant>) {
-        let name = stream.name.clone();
+    fn end_run(&mut self, worker: Worker, end: RunEnd, rest_until: Option<Instant>) {
+        let name = worker.stream.clone();
         self.running.remove(&name);
-        self.idle.insert(name.clone(), stream);
+        self.idle.insert(name.clone(), worker);
         match end {
-            End::Drained => {}
-            End::More => self.queue.push_back(name),
-            End::Held { .. } => {
+            RunEnd::Drained => {}
+            RunEnd::More => self.queue.push_back(name),
+            RunEnd::Held { .. } => {
                 self.resting.insert(name, rest_until);
             }
         }
     }
 
-    /// Puts every stream that has no turn and does not rest in the queue.
+    /// Queues every stream whose worker neither runs nor rests.
     fn enqueue_idle(&mut self) {
-        match block_in_place(|| self.archive.spool.streams()) {
+        match block_in_place(|| self.shared.spool.streams()) {
             Ok(streams) => {
-                self.is_blind = false;
+                self.is_unlisted = false;
                 for name in streams {
                     if !self.running.contains(&name) {
-                        let stream = || Stream::new(name.clone());
-                        self.idle.entry(name.clone()).or_insert_with(stream);
+                        let worker = || Worker::new(name.clone());
+                        self.idle.entry(name.clone()).or_insert_with(worker);
                     }
                 }
             }
-            Err(error) if !self.is_blind => {
-                self.is_blind = true;
+            Err(error) if !self.is_unlisted => {
+                self.is_unlisted = true;
                 tracing::error!("the spool can't be listed: {error}; trying again");
             }
             Err(_) => {}
@@ -129,20 +132,20 @@ impl<S: Store + 'static> Board<S> {
         }
     }
 
-    fn start_turns(&mut self) {
-        while self.turns.len() < SIDE_BY_SIDE {
-            let Some(mut stream) = self
+    fn start_runs(&mut self) {
+        while self.runs.len() < SIDE_BY_SIDE {
+            let Some(mut worker) = self
                 .queue
                 .pop_front()
                 .and_then(|name| self.idle.remove(&name))
             else {
                 return;
             };
-            self.running.insert(stream.name.clone());
-            let archive = Arc::clone(&self.archive);
-            self.turns.spawn(async move {
-                let (uploaded, end) = archive.turn(&mut stream).await;
-                (stream, uploaded, end)
+            self.running.insert(worker.stream.clone());
+            let shared = Arc::clone(&self.shared);
+            self.runs.spawn(async move {
+                let (uploaded, end) = shared.run(&mut worker).await;
+                (worker, uploaded, end)
             });
         }
     }
@@ -152,9 +155,9 @@ impl<S: Store + 'static> Board<S> {
         if self.status_written.is_some_and(|at| at.elapsed() < every) {
             return;
         }
-        let archive = &self.archive;
-        let why = archive.uploader.gate.trouble();
-        block_in_place(|| archive.health.save(&archive.spool.receipts(), why));
+        let shared = &self.shared;
+        let why = shared.uploader.gate.trouble();
+        block_in_place(|| shared.health.save(&shared.spool.receipts(), why));
         self.status_written = Some(Instant::now());
     }
 }

@@ -1,6 +1,6 @@
 //! Moves the line on a terminal while a spool is drained: stored bytes of the batches that wait.
 
-use crate::worker::Archive;
+use super::worker::Shared;
 use host::progress::Progress;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +13,19 @@ const EVERY: Duration = Duration::from_millis(250);
 pub(super) struct Shown(Option<JoinHandle<()>>);
 
 /// Starts the line, if stderr is a terminal.
-pub(super) fn show<S: Store + 'static>(archive: Arc<Archive<S>>) -> Shown {
+pub(super) fn show<S: Store + 'static>(shared: Arc<Shared<S>>) -> Shown {
     let progress = Progress::of_bytes();
     if !progress.is_shown() {
         return Shown(None);
     }
     Shown(Some(tokio::spawn(async move {
-        let mut total = block_in_place(|| waiting(&archive));
+        let mut total = block_in_place(|| waiting(&shared));
         let mut ticks = tokio::time::interval(EVERY);
         loop {
-            let done = archive.health.totals().bytes;
+            let done = shared.health.totals().bytes;
             if done > total {
-                // More was sealed meanwhile.
-                total = done + block_in_place(|| waiting(&archive));
+                // More was sealed since.
+                total = done + block_in_place(|| waiting(&shared));
             }
             progress.expect(total);
             progress.reach(done);
@@ -35,9 +35,9 @@ pub(super) fn show<S: Store + 'static>(archive: Arc<Archive<S>>) -> Shown {
 }
 
 /// Stored bytes that wait in the spool. What cannot be looked at is told by whoever uploads it.
-fn waiting<S>(archive: &Archive<S>) -> u64 {
-    let streams = archive.spool.streams().unwrap_or_default();
-    let surveys = streams.iter().map(|stream| archive.spool.survey(stream));
+fn waiting<S>(shared: &Shared<S>) -> u64 {
+    let streams = shared.spool.streams().unwrap_or_default();
+    let surveys = streams.iter().map(|stream| shared.spool.survey(stream));
     surveys.flatten().map(|survey| survey.bytes).sum()
 }
 

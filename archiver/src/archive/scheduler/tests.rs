@@ -24,18 +24,18 @@ const TERMS: Terms = Terms {
     once: true,
 };
 
-fn archive<S: Store>(root: &Path, store: S, terms: Terms) -> Arc<Archive<S>> {
+fn archive<S: Store>(root: &Path, store: S, terms: Terms) -> Arc<Shared<S>> {
     let spool = Spool::open(root).unwrap();
     let health = Health::new(store.url(), ledger::Moment::from_micros(0));
-    Arc::new(Archive {
+    Arc::new(Shared {
         uploader: Uploader::new(store, spool.clone(), terms),
         spool,
         health,
     })
 }
 
-async fn drain<S: Store + 'static>(archive: &Arc<Archive<S>>) -> u8 {
-    Board::new(Arc::clone(archive)).drain().await
+async fn drain<S: Store + 'static>(archive: &Arc<Shared<S>>) -> u8 {
+    Scheduler::new(Arc::clone(archive)).drain().await
 }
 
 fn beside(root: &Path, id: &BatchId, extension: &str) -> PathBuf {
@@ -208,7 +208,8 @@ async fn a_long_running_archiver_drains_by_itself_once_it_is_let_in() {
     };
     let faults = vec![(Request::PutManifest, Fault::Before(denied())); 3];
     let archive = archive(spool.path(), Faulty::new(Model::default(), faults), terms);
-    let serving = tokio::spawn(Board::new(Arc::clone(&archive)).serve(Duration::from_millis(5)));
+    let serving =
+        tokio::spawn(Scheduler::new(Arc::clone(&archive)).serve(Duration::from_millis(5)));
     let last = sealer.heartbeat();
     let done = async {
         while !beside(spool.path(), &last, "receipt").exists() {

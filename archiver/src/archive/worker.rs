@@ -1,5 +1,5 @@
-//! One stream's turn: its batches, one after the other, until none is left, one is held, or others
-//! have waited long enough.
+//! A stream's worker: it uploads the stream's batches, one after the other, until none is left, one is
+//! held, or other streams have waited long enough. Which worker runs when is the scheduler's business.
 
 use crate::health::Health;
 use crate::spool::batch::{Batch, BatchError};
@@ -15,48 +15,48 @@ use store::Store;
 use store::retry::Scope;
 use tokio::task::block_in_place;
 
-/// Batches after which a turn ends though there are more, so that every stream gets one.
+/// Batches that a worker uploads in one run though there are more, so that every stream gets its share.
 const BATCHES_MAX: u64 = 64;
 
-/// What all turns share.
+/// What all workers share.
 #[derive(Debug)]
-pub(super) struct Archive<S> {
+pub(super) struct Shared<S> {
     pub(super) spool: Spool,
     pub(super) uploader: Uploader<S>,
     pub(super) health: Health,
 }
 
-/// One stream between its turns.
+/// One stream's worker. It outlives its runs, and with them what is known of the stream.
 #[derive(Debug)]
-pub(super) struct Stream {
-    pub(super) name: Name,
+pub(super) struct Worker {
+    pub(super) stream: Name,
     memory: Memory,
     course: Course,
     /// A batch that was not there, though it must be.
     missing: Option<Next>,
 }
 
-/// How a turn ended.
+/// How a run of a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum RunEnd {
     /// Nothing is left to upload.
     Drained,
-    /// It is others' turn.
+    /// More is left; other streams run first.
     More,
-    /// It can't go on; `damaged` if evidence is.
+    /// The stream is held; `damaged` if evidence is.
     Held { damaged: bool },
 }
 
-/// Why a stream can't go on.
-struct Trouble {
+/// Why a stream is held.
+struct Hold {
     why: String,
     damaged: bool,
 }
 
-impl Stream {
-    pub(super) fn new(name: Name) -> Self {
+impl Worker {
+    pub(super) fn new(stream: Name) -> Self {
         Self {
-            name,
+            stream,
             memory: Memory::default(),
             course: Course::default(),
             missing: None,
@@ -64,52 +64,53 @@ impl Stream {
     }
 }
 
-impl<S: Store> Archive<S> {
-    /// Gives `stream` its turn; the number of batches that got their receipts, and how it ended.
-    pub(super) async fn turn(&self, stream: &mut Stream) -> (u64, End) {
+impl<S: Store> Shared<S> {
+    /// Uploads up to [`BATCHES_MAX`] of the worker's batches; the number that got their receipts, and how
+    /// it ended.
+    pub(super) async fn run(&self, worker: &mut Worker) -> (u64, RunEnd) {
         let mut uploaded = 0;
         while uploaded < BATCHES_MAX {
-            let moved = self.move_on(stream).await;
-            let trouble = moved.as_ref().err().map(|trouble| trouble.why.as_str());
-            let backlog = stream.memory.outlook.backlog;
-            let is_new = self.health.looked(&stream.name, backlog, trouble);
-            match moved {
+            let result = self.upload_next(worker).await;
+            let hold = result.as_ref().err().map(|hold| hold.why.as_str());
+            let backlog = worker.memory.outlook.backlog;
+            let is_new = self.health.looked(&worker.stream, backlog, hold);
+            match result {
                 Ok(true) => uploaded += 1,
-                Ok(false) => return (uploaded, End::Drained),
-                Err(Trouble { why, damaged }) => {
+                Ok(false) => return (uploaded, RunEnd::Drained),
+                Err(Hold { why, damaged }) => {
                     // Much may have changed by the next try.
-                    stream.memory.forget();
+                    worker.memory.forget();
                     if is_new {
-                        tracing::error!(stream = %stream.name, backlog, "held: {why}");
+                        tracing::error!(stream = %worker.stream, backlog, "held: {why}");
                     }
-                    return (uploaded, End::Held { damaged });
+                    return (uploaded, RunEnd::Held { damaged });
                 }
             }
         }
-        (uploaded, End::More)
+        (uploaded, RunEnd::More)
     }
 
     /// Uploads the next batch; false if there is none.
-    async fn move_on(&self, stream: &mut Stream) -> Result<bool, Trouble> {
+    async fn upload_next(&self, worker: &mut Worker) -> Result<bool, Hold> {
         let (next, batch) = loop {
-            let Some(next) = self.look(stream)? else {
+            let Some(next) = self.look(worker)? else {
                 return Ok(false);
             };
-            if let Some(batch) = self.read(stream, next).await? {
+            if let Some(batch) = self.read(worker, next).await? {
                 break (next, batch);
             }
         };
         let id = BatchId::from(&batch.slot());
         let bytes = batch.file.len() + batch.body.as_ref().map_or(0, bytes::Bytes::len);
-        match self.uploader.upload(batch, &mut stream.course).await {
+        match self.uploader.upload(batch, &mut worker.course).await {
             Ok(receipt) => {
                 tracing::debug!(step = "receipt.write", slot = %id);
                 let write = || self.uploader.receipts.write_receipt(&id, &receipt);
                 self.insist(write).await?;
                 tracing::debug!(step = "receipt.write.done", slot = %id);
-                stream.memory.passed(next);
+                worker.memory.passed(next);
                 let at = receipt.store_time;
-                self.health.uploaded(&stream.name, bytes as u64, at);
+                self.health.uploaded(&worker.stream, bytes as u64, at);
                 Ok(true)
             }
             Err(Halt::Bad(reason, detail)) => Err(self.mark_bad(&id, reason, detail).await?),
@@ -121,24 +122,24 @@ impl<S: Store> Archive<S> {
             Err(Halt::Held(scope, why)) => {
                 let scope = match scope {
                     Scope::Stream => "",
-                    Scope::Everything => "everything is held: ",
+                    Scope::Everything => "uploads are paused: ",
                 };
                 Err(held(format!("{id}: {scope}{why}")))
             }
-            Err(Halt::GaveIn(why)) => Err(Trouble { why, damaged: true }),
+            Err(Halt::GaveIn(why)) => Err(Hold { why, damaged: true }),
         }
     }
 
-    fn look(&self, stream: &mut Stream) -> Result<Option<Next>, Trouble> {
-        let memory = &mut stream.memory;
-        let looked = block_in_place(|| self.spool.look(&stream.name, memory, Instant::now()));
+    fn look(&self, worker: &mut Worker) -> Result<Option<Next>, Hold> {
+        let memory = &mut worker.memory;
+        let looked = block_in_place(|| self.spool.look(&worker.stream, memory, Instant::now()));
         looked.map_err(|error| held(error.to_string()))?;
         let outlook = &memory.outlook;
         match (outlook.next, outlook.blocked.first()) {
             (Some(next), _) => Ok(Some(next)),
             (None, None) => Ok(None),
             (None, Some((epoch, seq, why))) => {
-                let stream = stream.name.clone();
+                let stream = worker.stream.clone();
                 let (epoch, seq) = (*epoch, *seq);
                 Err(blocked(&BatchId { stream, epoch, seq }, *why))
             }
@@ -146,19 +147,19 @@ impl<S: Store> Archive<S> {
     }
 
     /// Reads the next batch; `None` if it is not there and the stream should be looked at again.
-    async fn read(&self, stream: &mut Stream, next: Next) -> Result<Option<Batch>, Trouble> {
+    async fn read(&self, worker: &mut Worker, next: Next) -> Result<Option<Batch>, Hold> {
         let id = BatchId {
-            stream: stream.name.clone(),
+            stream: worker.stream.clone(),
             epoch: next.epoch,
             seq: next.seq,
         };
         match block_in_place(|| self.spool.read(&id)) {
             Ok(batch) => Ok(Some(batch)),
             Err(BatchError::Rot(detail)) => Err(self.mark_bad(&id, BadReason::Rot, detail).await?),
-            Err(BatchError::Absent) if stream.missing != Some(next) => {
-                // The agent may have removed it since the look, if it was void.
-                stream.missing = Some(next);
-                stream.memory.forget();
+            Err(BatchError::Absent) if worker.missing != Some(next) => {
+                // The agent may have reresult it since the look, if it was void.
+                worker.missing = Some(next);
+                worker.memory.forget();
                 Ok(None)
             }
             Err(BatchError::Absent) => Err(held(format!(
@@ -174,7 +175,7 @@ impl<S: Store> Archive<S> {
         id: &BatchId,
         reason: BadReason,
         detail: String,
-    ) -> Result<Trouble, Trouble> {
+    ) -> Result<Hold, Hold> {
         tracing::error!(slot = %id, ?reason, "this batch can't be uploaded as it is: {detail}");
         let at = host::clock::now();
         let bad = Bad { reason, detail, at };
@@ -185,7 +186,7 @@ impl<S: Store> Archive<S> {
 
     /// Writes a mark, for ever if need be: uploading the batch again because its receipt found no
     /// room would leave one more locked version each time.
-    async fn insist(&self, write: impl Fn() -> io::Result<()>) -> Result<(), Trouble> {
+    async fn insist(&self, write: impl Fn() -> io::Result<()>) -> Result<(), Hold> {
         let terms = self.uploader.terms();
         loop {
             match block_in_place(&write) {
@@ -200,12 +201,12 @@ impl<S: Store> Archive<S> {
     }
 }
 
-fn held(why: String) -> Trouble {
+fn held(why: String) -> Hold {
     let damaged = false;
-    Trouble { why, damaged }
+    Hold { why, damaged }
 }
 
-fn blocked(id: &BatchId, why: Blocked) -> Trouble {
+fn blocked(id: &BatchId, why: Blocked) -> Hold {
     let (why, damaged) = match why {
         Blocked::Bad => (
             format!("{id}: bad, see receipts/{id}.bad; the agent must answer with a new epoch"),
@@ -224,5 +225,5 @@ fn blocked(id: &BatchId, why: Blocked) -> Trouble {
             true,
         ),
     };
-    Trouble { why, damaged }
+    Hold { why, damaged }
 }
