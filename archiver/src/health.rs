@@ -36,13 +36,13 @@ struct Pages {
 pub struct Status {
     /// [`VERSION`]
     pub v: u64,
-    /// False while anything is held.
+    /// False while anything is held or paused.
     pub healthy: bool,
     /// The store's URL.
     pub store: String,
     /// When the archiver started.
     pub started: Moment,
-    /// Why everything is held, if it is.
+    /// Why uploads of all streams are paused, if they are.
     pub held: Option<String>,
     /// What was uploaded since the start.
     pub uploaded: Totals,
@@ -116,7 +116,7 @@ impl Health {
     }
 
     /// The file's new content, if it differs from the last that was asked for; `held` says why
-    /// everything is held, if it is.
+    /// uploads of all streams are paused, if they are.
     #[must_use]
     pub fn to_write(&self, held: Option<String>) -> Option<Vec<u8>> {
         let mut pages = self.pages();

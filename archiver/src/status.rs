@@ -79,7 +79,7 @@ impl fmt::Display for Standing {
             uploaded.bytes
         )?;
         if let Some(held) = held {
-            writeln!(f, "EVERYTHING IS HELD: {}", escape(held))?;
+            writeln!(f, "PAUSED: {}", escape(held))?;
         }
         for (name, stream) in streams {
             let waiting = counted(stream.backlog, "batch", "batches");

@@ -37,7 +37,7 @@ pub struct Terms {
     pub max_retention_s: u64,
     /// How long something held rests before the next try.
     pub retry_held: Duration,
-    /// Whether to give up where everything is held, instead of waiting.
+    /// Whether to give up where uploads are paused, instead of waiting.
     pub once: bool,
 }
 
@@ -48,7 +48,7 @@ pub struct Uploader<S> {
     spool: Spool,
     /// The archiver's half of the spool.
     pub receipts: Receipts,
-    /// Closed while everything is held.
+    /// Closed while uploads are paused.
     pub gate: Gate,
     terms: Terms,
 }
@@ -237,7 +237,7 @@ impl<S: Store> Uploader<S> {
                     "{error}; check the credentials, the bucket, and that they may PutObject, \
                      PutObjectRetention and GetObjectRetention below the prefix"
                 );
-                self.hold_everything(&why, wait);
+                self.pause(&why, wait);
                 Ok(false)
             }
         }
@@ -273,7 +273,7 @@ impl<S: Store> Uploader<S> {
                     return Err(Halt::GaveIn(why));
                 }
                 // The plan still stands at reading the lock: the next try stores nothing.
-                self.hold_everything(&why, self.terms.retry_held);
+                self.pause(&why, self.terms.retry_held);
                 Ok(())
             }
         }
@@ -285,11 +285,11 @@ impl<S: Store> Uploader<S> {
         }
     }
 
-    fn hold_everything(&self, why: &str, wait: Duration) {
+    fn pause(&self, why: &str, wait: Duration) {
         if self.gate.close(why, wait) {
-            tracing::error!(?wait, "everything is held: {why}");
+            tracing::error!(?wait, "uploads are paused: {why}");
         } else {
-            tracing::warn!(?wait, "still held: {why}");
+            tracing::warn!(?wait, "still paused: {why}");
         }
     }
 

@@ -11,8 +11,8 @@ use store::retry::{Ruling, rule};
 use store::{Intruder, Protection, SetupFault, StoreError};
 
 /// Sees that the store is set up to keep evidence, and keeps it, before anything is sent to it. An
-/// outage or a missing right is waited for; a store that is not set up, or gives in, is refused. `save`
-/// is told what holds everything, in the end that nothing does or why it was refused.
+/// outage or a missing right is waited for; a store that is not set up, or does not enforce its locks, is refused. `save`
+/// is told why uploads are paused, in the end that they are not or why the store was refused.
 pub(super) async fn admit<S: Intruder + Clone + 'static>(
     store: &S,
     terms: Terms,
@@ -33,7 +33,7 @@ pub(super) async fn admit<S: Intruder + Clone + 'static>(
             Ruling::Hold(..) if terms.once => return Err(StartError::Held(why)),
             Ruling::Hold(_, wait) => wait,
         };
-        tracing::error!(?wait, "everything is held: {why}");
+        tracing::error!(?wait, "uploads are paused: {why}");
         failures += 1;
         tokio::time::sleep(wait).await;
     }

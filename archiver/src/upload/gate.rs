@@ -1,4 +1,4 @@
-//! What everything waits at while the store lets nobody in: wrong credentials, a missing bucket, a
+//! Where all uploads wait while they are paused: wrong credentials, a missing bucket, a
 //! lock that is not one. Whoever is first after the wait tries again and opens it for all. An outage
 //! closes nothing, for each upload waits for itself; it is noted here to be told.
 

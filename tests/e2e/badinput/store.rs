@@ -90,7 +90,7 @@ fn an_outage_is_told_by_status_until_it_ends() {
     server.kill();
     fs::write(site.log("during.log"), "a line\n").unwrap();
     drop(site.agent(&["drain"]).expect(0));
-    status_is(2, "EVERYTHING IS HELD: ");
+    status_is(2, "PAUSED: ");
     server.restart();
     status_is(0, "stream all: 0 batches waiting");
     archiver.signal(Signal::TERM);
@@ -125,7 +125,7 @@ fn wrong_credentials_hold_everything_until_they_are_mended(kind: Kind) {
     let once = site.start(archive(&["--once"]), "archive").finish(SOON);
     drop(once.expect(2));
     let status = || site.archive(&["status"]);
-    let held = ["EVERYTHING IS HELD: ", "403"];
+    let held = ["PAUSED: ", "403"];
     let left = status().expect(2).says(&["no archiver runs now"]);
     drop(left.says(&held));
 

@@ -210,9 +210,9 @@ fn status_ends_with_2_while_an_archiver_holds_everything() {
         .env("AWS_ACCESS_KEY_ID", "a")
         .env("AWS_SECRET_ACCESS_KEY", "b");
     let mut archiver = site.start(command, "archive");
-    archiver.wait_for_log("everything is held", SOON);
+    archiver.wait_for_log("uploads are paused", SOON);
     let told = site.archive(&["status"]).expect(2);
-    drop(told.says(&["EVERYTHING IS HELD", "127.0.0.1:9"]));
+    drop(told.says(&["PAUSED", "127.0.0.1:9"]));
     assert!(archiver.is_alive());
 }
 
@@ -238,7 +238,7 @@ fn status_tells_of_this_start_and_not_of_what_an_earlier_run_left() {
         let told = site.archive(&["status"]);
         told.stdout.contains("s3://silent/prod").then_some(told)
     });
-    drop(told.expect(2).says(&["EVERYTHING IS HELD: starting"]));
+    drop(told.expect(2).says(&["PAUSED: starting"]));
     drop(archiver);
 
     // A start that is refused leaves why.
@@ -246,7 +246,7 @@ fn status_tells_of_this_start_and_not_of_what_an_earlier_run_left() {
     drop(site.archive(&[]).expect(3));
     drop(site.archive(&["status"]).expect(2).says(&[
         "no archiver runs now",
-        "EVERYTHING IS HELD",
+        "PAUSED",
         "store does not exist",
         "holdfast bucket create --store file://",
     ]));
