@@ -110,7 +110,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> u8 {
     if let Command::About(about) = &cli.command {
         return about.run::<Cli>(PROGRAM, config::sample);
     }
-    for warning in environment.strangers(config::KEYS, config::ARCHIVERS) {
+    for warning in environment.unknown_variables(config::KEYS, config::ARCHIVERS) {
         tracing::warn!("{warning}");
     }
     let config = match Config::read(&cli.config, environment) {

@@ -53,7 +53,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Has everything looked at anew the next time.
+    /// Has everything looked at again the next time.
     pub fn forget(&mut self) {
         self.looked = None;
     }

@@ -202,7 +202,7 @@ impl<S: Store> Uploader<S> {
             Answer::Stored { .. } | Answer::Lock(Some(_)) => {
                 self.open_gate();
             }
-            Answer::Found(Found::Squatter) => tracing::error!(
+            Answer::Found(Found::Foreign) => tracing::error!(
                 %slot,
                 "something that this agent never signed stands under the manifest's key; it is kept \
                  as evidence; find out who can write there: {}",

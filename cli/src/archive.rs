@@ -47,7 +47,7 @@ pub(crate) fn run(args: &ArchiveArgs, environment: &Environment) -> u8 {
 }
 
 fn start(args: &ArchiveArgs, environment: &Environment) -> Result<u8, CommandError> {
-    for warning in strangers(environment) {
+    for warning in unknown_variables(environment) {
         tracing::warn!("{warning}");
     }
     let config = Config::read(&args.config, environment)?;
@@ -88,7 +88,7 @@ fn show_check(config: &Config, args: &ArchiveArgs) -> Result<u8, CommandError> {
 }
 
 /// Variables of Holdfast's that nothing of `holdfast` reads, to be warned of.
-fn strangers(environment: &Environment) -> Vec<String> {
+fn unknown_variables(environment: &Environment) -> Vec<String> {
     // Often set side by side with the archiver's.
     let agents = agent::config::KEYS.iter();
     let agents: Vec<_> = agents
@@ -98,7 +98,7 @@ fn strangers(environment: &Environment) -> Vec<String> {
         .iter()
         .map(String::as_str)
         .chain(["HOLDFAST_SIGNERS"]);
-    environment.strangers(KEYS, &others.collect::<Vec<_>>())
+    environment.unknown_variables(KEYS, &others.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

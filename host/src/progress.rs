@@ -1,7 +1,7 @@
 //! How far a long command is: one line on a terminal with bytes, rate and time left. Nothing on
 //! pipes and files. Nothing is decided by it.
 //!
-//! What else goes to stderr meanwhile must go through [`beside`], or the line would be torn.
+//! What else goes to stderr in that time must go through [`beside`], or the line would be torn.
 
 use indicatif::{
     DecimalBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,

@@ -1,7 +1,7 @@
 //! What must hold between the manifests of one epoch, followed one by one, and across epochs.
 //!
 //! Pure bookkeeping: it is told manifests whose signatures are good and answers with what does not
-//! fit. It goes on after every break, taking what is there as the new truth, so that one fault is
+//! fit. It continues after every break, taking what is there as the new truth, so that one fault is
 //! told once and hides no other. How grave a break is, is the verifier's to say. Memory is about a
 //! hundred bytes for each source of the epoch.
 
@@ -106,7 +106,7 @@ pub struct Silence {
     pub promised_s: u64,
     /// Seconds it lasted.
     pub lasted_s: u64,
-    /// Whether the machine was started anew meanwhile, so only its wall clock tells.
+    /// Whether the machine was restarted in between, so only its wall clock tells.
     pub rebooted: bool,
 }
 

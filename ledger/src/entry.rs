@@ -43,7 +43,7 @@ fn char_escaped(c: char) -> impl Iterator<Item = char> {
 /// Marks on an entry whose piece is not a whole line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flags {
-    /// The piece starts amid a line: the byte before it is not LF.
+    /// The piece starts inside a line: the byte before it is not LF.
     pub cont: bool,
     /// No LF follows the piece.
     pub open: bool,

@@ -1,4 +1,4 @@
-//! Credentials by the AWS conventions, looked up anew while the program runs.
+//! Credentials by the AWS conventions, looked up again while the program runs.
 //!
 //! The SDK reads a profile's files once. A key that was wrong at first, or rotated since, must come
 //! into force without a restart: an archiver is held for as long as it is refused.

@@ -101,7 +101,7 @@ pub trait Store: Send + Sync {
     /// One page of all versions and delete markers whose key starts with `prefix`, in the byte
     /// order of their keys; `page` is the previous page's [`Page::next`].
     ///
-    /// What is added meanwhile may or may not be listed. Keys may be anything at all.
+    /// What is added between two pages may or may not be listed. Keys may be anything at all.
     fn list_versions(
         &self,
         prefix: &str,

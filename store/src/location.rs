@@ -53,7 +53,7 @@ impl FromStr for Location {
         let path = path.ok_or_else(|| OpenError::Url(url.into()))?;
         let climbs = path.components().any(|part| part == Component::ParentDir);
         if path.is_absolute() && !climbs && !url.contains('\0') {
-            // Collected anew, the path has no doubled or final slashes.
+            // Collected from its parts, the path has no doubled or final slashes.
             return Ok(Self::Directory(path.components().collect()));
         }
         Err(OpenError::Url(url.into()))

@@ -1,8 +1,10 @@
-//! What a failed request leads to: the same again later, one stream held, or everything held.
+//! What a failed request leads to. [`rule`] decides for uploads, which never give up: the same again later,
+//! one stream held, or all uploads paused. [`patiently`] repeats reads and attacks a bounded number of times.
 //!
-//! Pure: the caller gives the attempt's number and a random roll, and does the waiting.
+//! [`rule`] is pure: the caller gives the attempt's number and a random roll, and does the waiting.
 
 use crate::StoreError;
+use std::future::Future;
 use std::time::Duration;
 
 /// The first wait after a failure that may pass by itself.
@@ -68,6 +70,41 @@ fn backoff(attempt: u32, roll: u64) -> Duration {
     let half = full / 2;
     let half_us = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
     half + Duration::from_micros(roll % half_us.saturating_add(1))
+}
+
+/// How long a bounded caller waits for a failure to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Calls at most.
+    pub tries: u32,
+    /// The wait after the first failure.
+    pub first_wait: Duration,
+    /// What each further wait is multiplied by.
+    pub factor: u32,
+}
+
+/// Makes the same call again while it fails in a way that may pass by itself (busy, conflict, skew).
+///
+/// # Errors
+/// The first failure of another kind, or the last one once `patience` is used up.
+pub async fn patiently<T, F>(
+    patience: Patience,
+    mut call: impl FnMut() -> F,
+) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut wait = patience.first_wait;
+    for _ in 1..patience.tries {
+        match call().await {
+            Err(StoreError::Busy(_) | StoreError::Conflict(_) | StoreError::Skew { .. }) => {
+                tokio::time::sleep(wait).await;
+                wait = wait.saturating_mul(patience.factor);
+            }
+            answer => return answer,
+        }
+    }
+    call().await
 }
 
 #[cfg(test)]
@@ -140,6 +177,35 @@ mod tests {
         for (attempt, factor) in [(1, 2), (6, 64), (7, 64), (u32::MAX, 64)] {
             let expected = Ruling::Hold(Scope::Everything, HOLD * factor);
             assert_eq!(rule(&broken, attempt, 0, HOLD), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn patience_repeats_what_may_pass_and_nothing_else() {
+        let patience = Patience {
+            tries: 3,
+            first_wait: Duration::from_millis(1),
+            factor: 2,
+        };
+        let denied: fn() -> StoreError = || StoreError::Denied(answer());
+        let busy: fn() -> StoreError = || StoreError::Busy(answer());
+        for (failure, fails, calls, succeeds) in [
+            (busy, 2, 3, true),
+            (busy, 3, 3, false),
+            (denied, 1, 1, false),
+        ] {
+            let mut asked = 0;
+            let done = patiently(patience, || {
+                asked += 1;
+                let answer = if asked <= fails {
+                    Err(failure())
+                } else {
+                    Ok(())
+                };
+                async { answer }
+            })
+            .await;
+            assert_eq!((asked, done.is_ok()), (calls, succeeds), "{done:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A host set up anew: its stream is told from a second history until it says what it continues.
+//! A host set up again: its stream is told from a second history until it says what it continues.
 
 use harness::{Kind, Server, Site, on_every_server};
 use serde_json::Value;
@@ -81,7 +81,7 @@ fn a_second_history_is_critical_until_it_is_adopted(kind: Kind) {
         loose.iter().all(|finding| finding["severity"] == "note"),
         "{loose:?}"
     );
-    // Nothing is adopted twice: a further start goes on in the same epoch.
+    // Nothing is adopted twice: a further start continues in the same epoch.
     work(&second, "fourth");
     verify(&second, 0);
 }

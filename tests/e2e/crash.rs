@@ -1,4 +1,4 @@
-//! Programs and server killed with SIGKILL amid their work; at the end the world is as if nothing
+//! Programs and server killed with SIGKILL while they work; at the end the world is as if nothing
 //! had been.
 //!
 //! A kill counts only if it hit a live process that had something to lose: the agent with bytes
@@ -33,7 +33,7 @@ const AIM_AFTER_OUTAGE: Duration = Duration::from_secs(90);
 /// A kill comes this long at most after its step was seen.
 const AFTER_STEP_US: u64 = 3000;
 
-/// Restarts of the server amid uploads.
+/// Restarts of the server during uploads.
 const SERVER_KILLS: usize = 6;
 
 /// One stream sealed as often as can be configured, so that there are many batches.
@@ -359,7 +359,7 @@ fn a_server_killed_amid_uploads_gets_everything_in_the_end(kind: Kind) {
         });
         written
     });
-    // A server that dies amid a create may not know of it afterwards, and take the same once more. Two
+    // A server that dies during a create may not know of it afterwards, and take the same once more. Two
     // equal versions do no harm: whoever reads knows ours by its bytes.
     let repeated = check(&site, &bucket, &written);
     println!("manifests that the server has once more: {repeated}");

@@ -121,7 +121,7 @@ fn every_command_that_the_help_lists_is_known_here() {
         let told = run(program, &["-h"]).expect(0).stdout;
         let (_, list) = told.split_once("Commands:\n").unwrap();
         let (list, _) = list.split_once("\n\n").unwrap();
-        // What goes on in the next line is indented further.
+        // What continues in the next line is indented further.
         let begins = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
         for line in list.lines().filter(begins) {
             let name = line.split_whitespace().next().unwrap();

@@ -67,7 +67,7 @@ fn live(site: &Site) -> Vec<Vec<u8>> {
     let archiver = site.start(site.archive_command(&[]), "archive");
     let written = feed(site, &samples::logs());
     stop(agent);
-    // The logs end amid a line, which `run` leaves for later and `drain` takes.
+    // The logs end inside a line, which `run` leaves for later and `drain` takes.
     drop(site.agent(&["drain"]).expect(0));
     wait_for(
         "all batches to be archived",

@@ -1,8 +1,8 @@
 //! End to end: the real programs on real files, against real servers. The list says what belongs where.
 
-mod adopt; // hosts set up anew, and what they continue
+mod adopt; // hosts set up again, and what they continue
 mod badinput; // what must happen on bad input, a test a sentence
-mod crash; // programs and server killed amid their work
+mod crash; // programs and server killed while they work
 mod demo; // README's first command
 mod exits; // every command and exit code, a test each; what --check and status say
 mod flow; // lines go in while logs rotate, objects come out, everything comes back

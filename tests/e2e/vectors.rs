@@ -22,7 +22,7 @@ fn json(name: &str) -> serde_json::Value {
     serde_json::from_slice(&bytes).unwrap()
 }
 
-/// Makes the vectors anew if HOLDFAST_MAKE_VECTORS is set to the directory to write; see the README
+/// Makes the vectors again if HOLDFAST_MAKE_VECTORS is set to the directory to write; see the README
 /// there before you do. Otherwise it makes them into a temporary directory and checks that what
 /// gzip does not touch is what is frozen.
 #[test]

@@ -44,7 +44,7 @@ pub fn hand_over(path: &Path) {
 /// When the disk refuses.
 #[must_use]
 pub fn copy_program(command: &Command, to: &Path) -> Command {
-    // Not `fs::copy`: a child that another test forks meanwhile would hold the file open for
+    // Not `fs::copy`: a child that another test forks at that moment would hold the file open for
     // writing, and what is being written cannot be run.
     let mut copy = Command::new("cp");
     let copied = copy.arg(command.get_program()).arg(to).status();

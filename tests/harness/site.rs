@@ -284,7 +284,7 @@ impl Drop for Site {
     }
 }
 
-/// All files below a folder; one that vanishes meanwhile is left out.
+/// All files below a folder; one that vanishes during the walk is left out.
 #[must_use]
 pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

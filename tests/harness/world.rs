@@ -125,7 +125,7 @@ fn describe(bytes: &[u8]) -> String {
     format!("{} bytes, {head:?} … {tail:?}", bytes.len())
 }
 
-/// The sources a manifest names; one continued from another epoch goes on with that one's bytes.
+/// The sources a manifest names; one continued from another epoch continues that one's bytes.
 fn name_sources(
     manifest: &Value,
     sources: &mut BTreeMap<SourceId, Rebuilt>,

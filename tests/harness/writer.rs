@@ -19,7 +19,7 @@ pub struct Writer {
     path: PathBuf,
     rotation: Rotation,
     file: File,
-    /// What each file's life held; the last one is going on.
+    /// What each file's sources held; the last one is still written.
     lives: Vec<Vec<u8>>,
 }
 

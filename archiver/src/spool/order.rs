@@ -20,7 +20,7 @@ pub struct EpochView {
     pub links: Vec<EpochHead>,
 }
 
-/// Why an epoch does not go on.
+/// Why an epoch does not continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Blocked {
     /// [`Mark::Bad`]
@@ -57,9 +57,9 @@ pub struct Outlook {
     /// The batch to upload next. It may be missing from the spool though later ones are there.
     pub next: Option<Next>,
     /// With nothing to upload nor in the way: the batch that the agent will seal next, if the
-    /// stream goes on as it did.
+    /// stream continues as before.
     pub expected: Option<Next>,
-    /// Epochs that cannot go on, with the batch they stand at.
+    /// Epochs that cannot continue, with the batch they stand at.
     pub blocked: Vec<(Epoch, u64, Blocked)>,
     /// Batches that still have to be uploaded.
     pub backlog: usize,
@@ -263,8 +263,8 @@ mod tests {
         let successor = look(vec![(1, blocked()), (2, view(&[0], &[], &[(1, 1)]))]);
         assert_eq!(successor.next, None);
         assert_eq!(successor.blocked, [(epoch(1), 0, Blocked::Bad)]);
-        let stranger = look(vec![(1, blocked()), (2, view(&[0], &[], &[]))]);
-        assert_eq!(place(&stranger), Some((epoch(2), 0)));
+        let unrelated = look(vec![(1, blocked()), (2, view(&[0], &[], &[]))]);
+        assert_eq!(place(&unrelated), Some((epoch(2), 0)));
     }
 
     #[test]

@@ -118,11 +118,11 @@ fn a_batch_of_another_place_is_rot_and_one_that_is_gone_is_absent() {
     fs::rename(folder(spool.path(), &id), folder(spool.path(), &renumbered)).unwrap();
     assert!(matches!(found.read(&renumbered), Err(BatchError::Rot(_))));
     assert!(matches!(found.read(&id), Err(BatchError::Absent)));
-    let stranger = BatchId {
+    let other = BatchId {
         stream: "none".parse().unwrap(),
         ..id
     };
-    assert!(matches!(found.read(&stranger), Err(BatchError::Absent)));
+    assert!(matches!(found.read(&other), Err(BatchError::Absent)));
 }
 
 #[test]

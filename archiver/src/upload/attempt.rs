@@ -94,7 +94,7 @@ impl<S: Store> Attempt<'_, S> {
             Ok(fetched) => judge(self.batch, fetched),
             Err(StoreError::Missing(_)) => Found::Nothing,
             // Longer than any manifest.
-            Err(StoreError::TooLarge { .. }) => Found::Squatter,
+            Err(StoreError::TooLarge { .. }) => Found::Foreign,
             Err(error) => return Err(error),
         }))
     }
@@ -141,12 +141,12 @@ fn confirm(key: &str, stored: &Stored, sha256: Digest) -> Result<(), StoreError>
 /// very same place is a fork; anybody can put anything else there.
 fn judge(batch: &Batch, fetched: Fetched) -> Found {
     let Ok((line, block)) = signature::split(&fetched.bytes) else {
-        return Found::Squatter;
+        return Found::Foreign;
     };
     let signed = Signature::parse(block)
         .is_ok_and(|signature| signature.key() == batch.key && signature.verify(line).is_ok());
     if !signed {
-        return Found::Squatter;
+        return Found::Foreign;
     }
     if Digest::of(line) == batch.line_sha256 {
         let lock_s = manifest_lock_s(&batch.manifest) - FOUND_LOCK_SLACK_S;
@@ -156,6 +156,6 @@ fn judge(batch: &Batch, fetched: Fetched) -> Found {
     }
     match Manifest::parse(line) {
         Ok(other) if other.slot() == batch.slot() => Found::Fork(fetched.bytes),
-        _ => Found::Squatter,
+        _ => Found::Foreign,
     }
 }

@@ -75,7 +75,7 @@ pub(super) enum Found {
     /// Another line that our agent's key signed for this very place.
     Fork(Bytes),
     /// Something that proves nothing.
-    Squatter,
+    Foreign,
     /// Nothing any more.
     Nothing,
 }
@@ -123,7 +123,7 @@ pub(super) struct Placement {
 pub(super) struct Plan {
     step: Step,
     has_body: bool,
-    /// The manifest's place is taken by something worthless: ours goes on top of it.
+    /// The manifest's place is taken by something worthless: ours is put on top of it.
     on_top: bool,
     /// The place was said to be taken, yet nothing stood there.
     was_empty: bool,
@@ -231,7 +231,7 @@ impl Plan {
                 self.was_there = true;
             }
             Found::Fork(line) => return Err(Stop::Fork(line)),
-            Found::Squatter => self.on_top = true,
+            Found::Foreign => self.on_top = true,
             // Gone since, or a server that is not yet itself after a crash: the condition stays, or
             // ours could be there twice. The second time the server's word for it is worth nothing.
             Found::Nothing => self.on_top = std::mem::replace(&mut self.was_empty, true),

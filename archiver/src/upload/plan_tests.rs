@@ -135,7 +135,7 @@ fn what_stands_in_the_manifests_place_decides() {
     let fork = Bytes::from_static(b"line");
     for (found, expected) in [
         (Found::Fork(fork.clone()), Err(Stop::Fork(fork))),
-        (Found::Squatter, Ok(PUT_ON_TOP)),
+        (Found::Foreign, Ok(PUT_ON_TOP)),
         (Found::Nothing, Ok(PUT_MANIFEST)),
     ] {
         let turns = vec![
@@ -164,7 +164,7 @@ fn a_place_that_is_taken_and_empty_is_claimed_once_more_before_ours_goes_on_top(
 fn on_top_of_a_squatter_ours_is_put_after_its_body() {
     let turns = vec![
         (Step::Look, Answer::Taken),
-        (Step::Compare, Answer::Found(Found::Squatter)),
+        (Step::Compare, Answer::Found(Found::Foreign)),
         (PUT_BODY, stored()),
         (PUT_ON_TOP, stored()),
     ];

@@ -62,7 +62,7 @@ async fn must_be_true<S: Store>(store: &S, receipt: &Receipt, batch: &Batch) {
             (LockMode::Compliance, held.retain_until)
         );
         assert_eq!(held.mode, "COMPLIANCE");
-        // A minute for a slow machine: clocks go on while it works.
+        // A minute for a slow machine: clocks run while it works.
         let asked_s = lock.retain_until.since_s(receipt.store_time);
         assert!(
             (lock_s - 60..=lock_s + 60).contains(&asked_s),
@@ -268,14 +268,14 @@ async fn a_store_without_versions_keeps_what_is_there_and_the_stream_waits() {
         let (dir, store) = on_disk();
         let path = dir.path().join(&planted);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, b"squatter").unwrap();
+        std::fs::write(&path, b"foreign").unwrap();
         let uploader = uploader(spool.path(), store, TERMS);
         let done = uploader.upload(batch.clone(), &mut Course::default()).await;
         assert!(
             matches!(done, Err(Halt::Held(Scope::Stream, _))),
             "{planted}: {done:?}"
         );
-        assert_eq!(std::fs::read(&path).unwrap(), b"squatter");
+        assert_eq!(std::fs::read(&path).unwrap(), b"foreign");
     }
 }
 

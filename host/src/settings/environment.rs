@@ -52,7 +52,7 @@ impl Environment {
     /// `others`. Never an error: Kubernetes gives every pod `HOLDFAST_PORT` and the like where a
     /// service is named so.
     #[must_use]
-    pub fn strangers(&self, keys: &[Key], others: &[&str]) -> Vec<String> {
+    pub fn unknown_variables(&self, keys: &[Key], others: &[&str]) -> Vec<String> {
         let known: BTreeSet<String> = keys
             .iter()
             .filter_map(|key| key.variable(keys))
@@ -109,7 +109,7 @@ mod tests {
             .map(|(name, value)| (name.into(), value.into())),
         );
         assert_eq!(
-            environment.strangers(&keys, &["HOLDFAST_STORE"]),
+            environment.unknown_variables(&keys, &["HOLDFAST_STORE"]),
             [
                 "variable HOLDFAST_7 means nothing here",
                 "variable HOLDFAST_SEAL_AEG means nothing here, did you mean HOLDFAST_SEAL_AGE?",

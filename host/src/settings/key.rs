@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write as _};
 
-/// Column after which the sample's comments go on in the next line.
+/// Column after which the sample's comments continue in the next line.
 const WRAP: usize = 96;
 
 /// One key that a settings file may have.

@@ -1,4 +1,4 @@
-//! Where batches meet: whether the first piece of each source says rightly that it starts amid a line.
+//! Where batches meet: whether the first piece of each source says rightly that it starts inside a line.
 //!
 //! Bodies are read side by side, so each reports what it did to its sources, and the seams between
 //! them are checked afterwards, in the chain's order.
@@ -11,7 +11,7 @@ pub enum Edge {
     /// Nothing, or an LF: a line starts.
     LineEnd,
     /// An archived byte that is not LF.
-    Amid,
+    InsideLine,
     /// Nobody can know: a gap, or a body that is not there.
     Free,
 }
@@ -22,7 +22,7 @@ impl Edge {
     pub fn allows(self, cont: bool) -> bool {
         match self {
             Self::LineEnd => !cont,
-            Self::Amid => cont,
+            Self::InsideLine => cont,
             Self::Free => true,
         }
     }
@@ -84,7 +84,7 @@ impl Seams {
         }
     }
 
-    /// Nobody can know how `source` goes on: the body that would tell is not there.
+    /// Nobody can know how `source` continues: the body that would tell is not there.
     pub fn lose(&mut self, source: u64) {
         self.edges.insert(source, Edge::Free);
     }

@@ -146,7 +146,7 @@ impl Lane {
         }
     }
 
-    /// Goes on to the next range while this one is full.
+    /// Continues with the next range while this one is full.
     fn range_end(&mut self) -> u64 {
         while self.range + 1 < self.ranges.len() && self.ranges[self.range].1 <= self.at {
             self.range += 1;
@@ -179,7 +179,7 @@ impl Touch {
             Some(_) => {}
         }
         self.last = Some(if flags.open {
-            Edge::Amid
+            Edge::InsideLine
         } else {
             Edge::LineEnd
         });

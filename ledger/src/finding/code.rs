@@ -75,7 +75,7 @@ codes! {
     EntrySequence "ENTRY_SEQUENCE" "an entry is not numbered one after the entry before it"
     EntryTime "ENTRY_TIME" "the first or last entry was created at another time than its manifest says"
     EntrySource "ENTRY_SOURCE" "an entry names a source or path that its manifest does not list"
-    EntryCont "ENTRY_CONT" "an entry says wrongly whether it starts amid a line"
+    EntryCont "ENTRY_CONT" "an entry says wrongly whether it starts inside a line"
     // locks
     LockAbsent "LOCK_ABSENT" "an archived object has no lock"
     LockMode "LOCK_MODE" "an archived object has a lock that can be taken off"
@@ -89,7 +89,7 @@ codes! {
     Restated "RESTATED" "bytes were sealed again after a rollback or lost state; they are counted once"
     // silence
     Silent "SILENT" "a stream stopped although its last manifest promised another one"
-    Outage "OUTAGE" "a stream was silent for longer than it had promised, then went on"
+    Outage "OUTAGE" "a stream was silent for longer than it had promised, then continued"
     Stopped "STOPPED" "a stream rests: its agent stopped on purpose"
     Late "LATE" "manifests reached the store long after they were sealed"
     // reverse check

@@ -1,4 +1,4 @@
-//! Lists that lose names: SeaweedFS (4.48) reads folder by folder, `web/` before `web-01/`, but goes on
+//! Lists that lose names: SeaweedFS (4.48) reads folder by folder, `web/` before `web-01/`, but continues
 //! after a page's last key in the order of bytes, and so never comes to `web-01/` from within `web/`.
 //!
 //! A list that may have lost names of ours is refused: evidence that is not listed would not be missed.
@@ -13,7 +13,7 @@ const FOLDERS_MAX: usize = 4;
 const BEFORE_SLASH: [char; 2] = ['-', '.'];
 
 impl S3Store {
-    /// Refuses a list of keys below `prefix` that goes on after `next`, if it may have lost names.
+    /// Refuses a list of keys below `prefix` that continues after `next`, if it may have lost names.
     pub(super) async fn refuse_lossy_list(
         &self,
         prefix: &str,
@@ -36,7 +36,7 @@ impl S3Store {
     }
 }
 
-/// What a list below `asked` may have lost that goes on after `next`, as beginnings of keys.
+/// What a list below `asked` may have lost that continues after `next`, as beginnings of keys.
 fn beside(next: &Token, asked: &str) -> Vec<String> {
     let key = str::from_utf8(&next.key).unwrap_or_default();
     let slashes = key.match_indices('/').map(|(at, _)| at);

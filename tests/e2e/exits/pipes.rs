@@ -144,7 +144,7 @@ fn progress_is_shown_on_a_terminal_and_never_on_a_pipe() {
             .collect();
         assert!(!lines.is_empty(), "{command:?}: {shown:?}");
         assert!(lines.iter().any(|line| line.contains("B/s, ")), "{lines:?}");
-        // The line is taken away in the end, and what is logged meanwhile begins where a line does.
+        // The line is taken away in the end, and what is logged until then begins where a line does.
         for logged in shown.split('\n').filter(|line| line.contains("DEBUG")) {
             let before = logged.split("DEBUG").next().unwrap();
             let since_cleared = before.rsplit("\u{1b}[2K").next().unwrap();

@@ -15,7 +15,7 @@ const WITH_OWN_ACCOUNT: &str = "export HOME=/dev/shm \
 
 const SIGNERS: &str = "/var/lib/holdfast/signers/allowed_signers";
 
-/// One of the app's log files, under a second name that does not rotate away amid a try.
+/// One of the app's log files, under a second name that does not rotate away during a try.
 const LOG: &str = "/var/log/app/tried";
 
 const WRITE_ELSEWHERE: &str =

@@ -1,5 +1,5 @@
 //! The denies of infra/iam/bucket-policy.json. MinIO judges accounts by their own policies alone and
-//! asks a bucket's policy only about strangers, so here the very statements, without their
+//! asks a bucket's policy only about accounts it does not know, so here the very statements, without their
 //! `Principal`, stand in the uploader's policy. What a server makes of a bucket policy itself is
 //! not shown by this.
 

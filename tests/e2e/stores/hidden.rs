@@ -179,9 +179,9 @@ fn names_that_a_list_would_lose_are_not_passed_over(kind: Kind) {
 fn what_a_role_may_not_do_is_denied(kind: Kind) {
     let server = Server::shared(kind);
     let bucket = server.locked_bucket("hidden-rights");
-    let mut stranger = root();
-    stranger.secret = "not the secret".into();
-    let store = s3(&bucket.url(""), &shared(&server.endpoint(), &stranger));
+    let mut unknown = root();
+    unknown.secret = "not the secret".into();
+    let store = s3(&bucket.url(""), &shared(&server.endpoint(), &unknown));
     server.run(async {
         let until = host::clock::now().plus_s(86_400);
         let put = store.put(put("probe/x", b"x", until)).await;

@@ -171,7 +171,7 @@ fn first_epoch(root: &Path, epoch: Epoch, app: StreamHead) -> (Writer, [Vec<u8>;
     ];
     auth.batch(12, &[plain, chained(rest, odd)], sources, vec![]);
 
-    // The half line goes on; 16 bytes cannot be read; then the file is cut by copytruncate and a
+    // The half line is completed; 16 bytes cannot be read; then the file is cut by copytruncate and a
     // new one begins; the second source is read to its end from its compressed copy.
     let mut finish = pieces(1, AUTH_LOG, half, &[b"ne\n"]);
     finish[0].cont = true;
@@ -224,7 +224,7 @@ fn chained(mut first: Vec<Piece>, second: Vec<Piece>) -> Vec<Piece> {
     first
 }
 
-/// After a reboot and the loss of local state: a new epoch that names the first and goes on in the
+/// After a reboot and the loss of local state: a new epoch that names the first and continues in the
 /// middle of its third source, then the end of the stream on purpose.
 fn second_epoch(root: &Path, epoch: Epoch, first: &Writer) -> (Writer, Vec<u8>) {
     let from = 27;

@@ -253,14 +253,14 @@ fn two_statements_for_one_place(kind: Kind) {
     let manifest = fork.manifest_key(2);
     site.put(&manifest, &fork.objects[&manifest], Put::For(90_000));
     let report = site.judge(1);
-    // The chain goes on from the one that the next manifest names.
+    // The chain continues from the one that the next manifest names.
     assert_eq!(brief(&report), ["EQUIVOCATION critical"]);
     let by_hand = report["findings"][0]["by_hand"].as_str().unwrap();
     assert_eq!(by_hand.matches("--version-id").count(), 2, "{by_hand}");
 }
 
 fn manifests_that_others_wrote(kind: Kind) {
-    let site = Site::whole(kind, "verify-squatter");
+    let site = Site::whole(kind, "verify-foreign");
     let mut longer = site.draft.clone();
     longer.key = key(2);
     longer.heartbeat(|_| {});

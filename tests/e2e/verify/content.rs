@@ -192,14 +192,14 @@ fn entries_that_break_a_rule() {
     assert_body(Code::EntrySource, moved, |_, _| {});
     let foreign = |lines: &mut Lines| replace(&mut lines[2], "file.id\":1", "file.id\":9");
     assert_body(Code::EntrySource, foreign, |_, _| {});
-    let amid = |lines: &mut Lines| {
+    let inside = |lines: &mut Lines| {
         replace(
             &mut lines[2],
             ",\"message\"",
             ",\"log.flags\":[\"cont\"],\"message\"",
         );
     };
-    assert_body(Code::EntryCont, amid, |_, _| {});
+    assert_body(Code::EntryCont, inside, |_, _| {});
     let amid_at_first = |lines: &mut Lines| {
         replace(
             &mut lines[0],

@@ -1,4 +1,4 @@
-//! Locks, silence, expiry and strangers, on the embedded store.
+//! Locks, silence, expiry and foreign objects, on the embedded store.
 
 use super::draft::{Draft, Object, Objects, key};
 use super::judged::{

@@ -219,7 +219,7 @@ impl Draft {
         }
     }
 
-    /// Goes on reading source 1 at `offset`.
+    /// Continues reading source 1 at `offset`.
     pub(super) fn at_offset(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
@@ -267,7 +267,7 @@ impl Draft {
         }
     }
 
-    /// Signs a manifest as it is, right or wrong, and goes on after it.
+    /// Signs a manifest as it is, right or wrong, and continues after it.
     pub(super) fn seal(&mut self, manifest: Manifest, body: Option<Vec<u8>>) {
         let mut line = serde_json::to_vec(&manifest).unwrap();
         line.push(b'\n');
