@@ -6,6 +6,7 @@ use auditor::report::Report;
 use auditor::{Options, Progress, verify};
 use host::report::Style;
 use host::{disk, exit};
+use ledger::limits::SIGNERS_FILE_MAX;
 use ledger::signature::signers::{AllowedSigners, SignersError};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::num::NonZeroUsize;
@@ -14,9 +15,6 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use store::{OpenError, Store as _, StoreError, StoreOptions};
 use words::{ReportFormat, VerifyArgs};
-
-/// Longest signers file that is read.
-const SIGNERS_MAX: u64 = 16 * 1024 * 1024;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -99,9 +97,11 @@ fn judge(args: &VerifyArgs) -> Result<Report, VerifyError> {
 }
 
 fn read_signers(path: &Path) -> Result<AllowedSigners, VerifyError> {
-    let bytes = disk::read_bounded(path, SIGNERS_MAX).map_err(|error| VerifyError::Signers {
-        path: path.into(),
-        error,
+    let bytes = disk::read_bounded(path, SIGNERS_FILE_MAX as u64).map_err(|error| {
+        VerifyError::Signers {
+            path: path.into(),
+            error,
+        }
     })?;
     let text = String::from_utf8(bytes).map_err(|_| VerifyError::Text { path: path.into() })?;
     let signers = AllowedSigners::parse(&text).map_err(|error| VerifyError::Line {

@@ -1,6 +1,7 @@
 //! One entry: a piece of a log line and where it came from, as one line of NDJSON.
 //!
-//! Field names are the Elastic Common Schema's, flattened. The exact bytes of the line are what is
+//! `message`, `event.*` and `log.file.path` are the Elastic Common Schema's, flattened; `log.offset` and
+//! `log.flags` are Filebeat's names; `log.file.id` and `…_base64` are ours. The exact bytes of the line are what is
 //! hashed, so this module writes them once and nobody re-serialises them.
 
 use crate::Moment;
