@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub const EXIT_CODES: &str = "\
 Exit codes of every command:
   0  done and clean
-  1  evidence damaged: tampering, a fork, rot, or a store that gives in
+  1  evidence damaged: tampering, a fork, rot, or a lock that is not enforced
   2  could not finish: permission, network, held back, nothing found
   3  usage or configuration
   4  data intact, but someone interfered";

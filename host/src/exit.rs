@@ -2,7 +2,7 @@
 
 /// Done and clean.
 pub const CLEAN: u8 = 0;
-/// Evidence is damaged: tampering, a fork, rot, or a store that gives in.
+/// Evidence is damaged: tampering, a fork, rot, or a lock that is not enforced.
 pub const DAMAGED: u8 = 1;
 /// Could not finish: permission, network, held back, nothing found.
 pub const UNFINISHED: u8 = 2;
