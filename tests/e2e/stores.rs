@@ -1,11 +1,9 @@
-//! One conformance suite on every store: what the `Store` trait promises, by capability; and what
-//! only one of them can be asked.
+//! The conformance suite on every store, and what only one of them can be asked.
 
 mod clock; // a client whose clock is wrong
 mod files; // what only a directory can meet
 mod hidden; // versions under versions and markers, locks put to the test, hostile names
 mod mended; // credentials that change while the program runs
-mod rules; // the suite
 mod setup; // places that aren't set up, and making them
 
 use aws_credential_types::Credentials;
@@ -16,17 +14,16 @@ use harness::server::{Account, REGION, root};
 use harness::{Kind, Server};
 use std::future::Future;
 use std::sync::Arc;
+use store::testing::conformance::Subject;
 use store::{AnyStore, Location, StoreOptions, open_with};
 use tempfile::TempDir;
 
 /// A small page, so that a few objects make several.
 const PAGE_SIZE: usize = 7;
 
-/// Two stores that must not see each other's objects, and what they stand on.
+/// A store under test, and what it stands on.
 struct Stand {
-    store: AnyStore,
-    /// Another prefix of the bucket; another directory.
-    sibling: AnyStore,
+    subject: Subject<AnyStore>,
     ground: Ground,
 }
 
@@ -43,8 +40,12 @@ impl Stand {
         let bucket = server.locked_bucket(&name);
         let at = |prefix| s3(&bucket.url(prefix), &shared(&server.endpoint(), &root()));
         Self {
-            store: at("one/deep"),
-            sibling: at("one/deeper"),
+            subject: Subject {
+                store: at("one/deep"),
+                sibling: at("one/deeper"),
+                page_size: PAGE_SIZE,
+                lists_all_names: kind.lists_all_names(),
+            },
             ground: Ground::Server(Arc::clone(&server)),
         }
     }
@@ -59,17 +60,13 @@ impl Stand {
             s3(&url, &SdkConfig::builder().build())
         };
         Self {
-            store: at("one"),
-            sibling: at("oneself"),
+            subject: Subject {
+                store: at("one"),
+                sibling: at("oneself"),
+                page_size: PAGE_SIZE,
+                lists_all_names: true,
+            },
             ground: Ground::Disk(home),
-        }
-    }
-
-    /// Whether a list that takes several pages holds all names.
-    fn lists_all_names(&self) -> bool {
-        match &self.ground {
-            Ground::Server(server) => server.kind().lists_all_names(),
-            Ground::Disk(_) => true,
         }
     }
 
@@ -115,7 +112,7 @@ macro_rules! on_every_store {
             $(pub(super) fn $rule(kind: harness::Kind) {
                 let name = concat!("rule-", stringify!($rule));
                 let stand = super::Stand::in_bucket(kind, name);
-                stand.run(super::rules::$rule(&stand));
+                stand.run(store::testing::conformance::$rule(&stand.subject));
             })*
         }
         use bucket::{$($rule),*};
@@ -124,7 +121,7 @@ macro_rules! on_every_store {
             $(#[test]
             fn $rule() {
                 let stand = super::Stand::on_disk();
-                stand.run(super::rules::$rule(&stand));
+                stand.run(store::testing::conformance::$rule(&stand.subject));
             })*
         }
     };

@@ -1,11 +1,11 @@
 //! A client whose own clock is wrong: it ends up signing with the store's time.
 
-use super::rules::put_if_absent;
 use super::{s3, shared};
 use aws_types::sdk_config::{SharedTimeSource, TimeSource};
 use harness::server::root;
 use harness::{Kind, Server, on_every_server};
 use std::time::{Duration, SystemTime};
+use store::testing::conformance::put_if_absent;
 use store::{Store as _, StoreError};
 
 /// A clock that is off by so many seconds.

@@ -1,10 +1,10 @@
 //! What only a directory can meet: puts cut short, symlinks, names of others.
 
-use super::rules::{list, put, put_if_absent, tomorrow};
-use super::{Ground, Stand};
+use super::{Ground, PAGE_SIZE, Stand};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
+use store::testing::conformance::{list, put, put_if_absent, tomorrow};
 use store::{SetupFault, Store as _, StoreError, VersionKind};
 
 fn home(stand: &Stand) -> PathBuf {
@@ -17,7 +17,7 @@ fn home(stand: &Stand) -> PathBuf {
 #[test]
 fn put_cut_short_is_finished_by_the_same_again() {
     let stand = Stand::on_disk();
-    let store = &stand.store;
+    let store = &stand.subject.store;
     let folder = home(&stand).join("probe");
     fs::create_dir(&folder).unwrap();
     stand.run(async {
@@ -56,7 +56,7 @@ fn put_cut_short_is_finished_by_the_same_again() {
 #[test]
 fn reading_leaves_the_lock() {
     let stand = Stand::on_disk();
-    let store = &stand.store;
+    let store = &stand.subject.store;
     stand.run(async {
         let until = tomorrow(store).await.ceil_to_second();
         store.put(put("probe/read", b"bytes", until)).await.unwrap();
@@ -70,7 +70,7 @@ fn reading_leaves_the_lock() {
 #[test]
 fn links_are_listed_but_never_followed() {
     let stand = Stand::on_disk();
-    let (store, home) = (&stand.store, home(&stand));
+    let (store, home) = (&stand.subject.store, home(&stand));
     let outside = home.parent().unwrap().join("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("secret"), b"secret").unwrap();
@@ -86,7 +86,7 @@ fn links_are_listed_but_never_followed() {
             assert!(matches!(put, Err(StoreError::Refused(_))), "{key}: {put:?}");
             assert!(store.lock_of(key, "null").await.is_err(), "{key}");
         }
-        let listed: Vec<_> = list(store, "")
+        let listed: Vec<_> = list(store, "", PAGE_SIZE)
             .await
             .into_iter()
             .map(|version| (version.key, version.kind))
@@ -102,7 +102,7 @@ fn links_are_listed_but_never_followed() {
 #[test]
 fn only_names_of_ours_become_paths() {
     let stand = Stand::on_disk();
-    let store = &stand.store;
+    let store = &stand.subject.store;
     stand.run(async {
         let until = tomorrow(store).await;
         for key in [

@@ -1,9 +1,9 @@
 //! What a bucket's owner may do behind our back, and what the store still tells.
 
-use super::rules::{list, put, put_if_absent, tomorrow};
 use super::{Ground, PAGE_SIZE, Stand, s3, shared};
 use harness::server::root;
 use harness::{Kind, Server, on_every_server};
+use store::testing::conformance::{list, put, put_if_absent, tomorrow};
 use store::{Store as _, StoreError, VersionKind};
 
 fn server(stand: &Stand) -> &Server {
@@ -24,7 +24,7 @@ on_every_server! {
 
 fn versions_are_read_under_newer_ones_and_markers(kind: Kind) {
     let stand = Stand::in_bucket(kind, "hidden-versions");
-    let (store, server) = (&stand.store, server(&stand));
+    let (store, server) = (&stand.subject.store, server(&stand));
     let bucket = server.bucket("hidden-versions");
     let key = "probe/x";
     let ours = server.run(async {
@@ -51,7 +51,7 @@ fn versions_are_read_under_newer_ones_and_markers(kind: Kind) {
         let got = store.get(key, None, 100).await;
         assert!(matches!(got, Err(StoreError::Missing(_))), "{got:?}");
 
-        let listed = list(store, key).await;
+        let listed = list(store, key, PAGE_SIZE).await;
         let mut kinds: Vec<_> = listed.iter().map(|version| version.kind).collect();
         kinds.sort_by_key(|kind| *kind == VersionKind::Marker);
         assert_eq!(
@@ -73,18 +73,18 @@ fn versions_are_read_under_newer_ones_and_markers(kind: Kind) {
         // As on AWS: to a conditional put a key under a marker is absent.
         let until = tomorrow(store).await;
         store.put(put_if_absent(key, b"ours", until)).await.unwrap();
-        assert_eq!(list(store, key).await.len(), 4);
+        assert_eq!(list(store, key, PAGE_SIZE).await.len(), 4);
     });
 }
 
 fn versions_of_one_key_fill_several_pages(kind: Kind) {
     let stand = Stand::in_bucket(kind, "hidden-many");
-    let (store, server) = (&stand.store, server(&stand));
+    let (store, server) = (&stand.subject.store, server(&stand));
     let bucket = server.bucket("hidden-many");
     let mut put: Vec<String> = (0..3 * PAGE_SIZE)
         .map(|_| bucket.put("one/deep/probe/x", b"x"))
         .collect();
-    let listed = server.run(list(store, "probe/"));
+    let listed = server.run(list(store, "probe/", PAGE_SIZE));
     let mut ids: Vec<String> = listed
         .into_iter()
         .map(|version| version.version_id)
@@ -96,7 +96,7 @@ fn versions_of_one_key_fill_several_pages(kind: Kind) {
 
 fn locked_versions_are_not_deleted(kind: Kind) {
     let stand = Stand::in_bucket(kind, "hidden-deletes");
-    let (store, server) = (&stand.store, server(&stand));
+    let (store, server) = (&stand.subject.store, server(&stand));
     server.run(async {
         let until = tomorrow(store).await;
         let stored = store.put(put("probe/x", b"ours", until)).await.unwrap();
@@ -116,7 +116,7 @@ fn locked_versions_are_not_deleted(kind: Kind) {
 
 fn any_name_in_a_bucket_is_listed(kind: Kind) {
     let stand = Stand::in_bucket(kind, "hidden-names");
-    let (store, server) = (&stand.store, server(&stand));
+    let (store, server) = (&stand.subject.store, server(&stand));
     let bucket = server.bucket("hidden-names");
     // Control characters would make plain XML unreadable.
     let mut names = [
@@ -143,7 +143,7 @@ fn any_name_in_a_bucket_is_listed(kind: Kind) {
         }
     });
     let listed: Vec<String> = server
-        .run(list(store, ""))
+        .run(list(store, "", PAGE_SIZE))
         .into_iter()
         .map(|version| version.key)
         .collect();
@@ -152,7 +152,7 @@ fn any_name_in_a_bucket_is_listed(kind: Kind) {
 
 fn names_that_a_list_would_lose_are_not_passed_over(kind: Kind) {
     let stand = Stand::in_bucket(kind, "hidden-siblings");
-    let (store, server) = (&stand.store, server(&stand));
+    let (store, server) = (&stand.subject.store, server(&stand));
     let bucket = server.bucket("hidden-siblings");
     let folders = ["probe/web-01/", "probe/web.a/", "probe/web/"];
     for folder in folders {
@@ -162,10 +162,14 @@ fn names_that_a_list_would_lose_are_not_passed_over(kind: Kind) {
     }
     server.run(async {
         for folder in folders {
-            assert_eq!(list(store, folder).await.len(), PAGE_SIZE + 1, "{folder}");
+            assert_eq!(
+                list(store, folder, PAGE_SIZE).await.len(),
+                PAGE_SIZE + 1,
+                "{folder}"
+            );
         }
         if server.kind().lists_all_names() {
-            assert_eq!(list(store, "").await.len(), 3 * (PAGE_SIZE + 1));
+            assert_eq!(list(store, "", PAGE_SIZE).await.len(), 3 * (PAGE_SIZE + 1));
         } else {
             let refused = store.list_versions("", None).await;
             let Err(StoreError::Broken(answer)) = refused else {

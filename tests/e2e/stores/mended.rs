@@ -1,6 +1,5 @@
 //! Credentials that are mended while the program runs come into force without a restart.
 
-use super::rules::put;
 use harness::server::{Account, REGION, root};
 use harness::{Kind, Server, on_every_server};
 use std::fs;
@@ -8,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
+use store::testing::conformance::put;
 use store::{Store as _, StoreError, StoreOptions, open};
 
 /// How often the child asks, and how many times: well over the time after which keys are looked up.

@@ -129,7 +129,8 @@ fn every_call_tells_of_a_bucket_that_is_not_there(kind: Kind) {
         let error = store.lock_of("probe/x", version).await.expect_err("lock");
         assert!(gone(&error), "{error:?}");
         // Servers look for the bucket's Object Lock first, and find none.
-        let put = super::rules::put("probe/x", b"x", host::clock::now().plus_s(86_400));
+        let put =
+            store::testing::conformance::put("probe/x", b"x", host::clock::now().plus_s(86_400));
         let error = store.put(put).await.expect_err("put");
         assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
         let fault = store

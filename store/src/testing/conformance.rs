@@ -1,9 +1,22 @@
-//! What the `Store` trait promises, a function a promise.
+//! The conformance suite: what the [`Store`] trait promises, a function a promise. Every store runs all of
+//! it (tests/e2e/stores.rs); each function panics where a promise is broken.
 
-use super::{PAGE_SIZE, Stand};
+use crate::{Lock, LockMode, Put, Store, StoreError, Stored, Version, VersionKind};
 use ledger::{Digest, Moment};
-use store::{AnyStore, Lock, LockMode, Put, Store as _, StoreError, Stored, Version, VersionKind};
 use tokio::task::JoinSet;
+
+/// The store under test.
+#[derive(Debug, Clone)]
+pub struct Subject<S> {
+    /// Empty at first, and nobody else's.
+    pub store: S,
+    /// Another prefix of the same bucket, or another directory: neither may see the other's objects.
+    pub sibling: S,
+    /// Keys that a page may hold at most; small, so that a few objects make several pages.
+    pub page_size: usize,
+    /// Whether a list that takes several pages holds all names; not every server does that.
+    pub lists_all_names: bool,
+}
 
 /// Writers at once.
 const RACERS: u8 = 16;
@@ -14,7 +27,7 @@ const MANY: usize = 1010;
 /// How far two clocks of one machine may read apart, with a request between them.
 const CLOCK_SLACK_S: u64 = 5;
 
-pub(super) fn put<'a>(key: &'a str, bytes: &[u8], retain_until: Moment) -> Put<'a> {
+pub fn put<'a>(key: &'a str, bytes: &[u8], retain_until: Moment) -> Put<'a> {
     Put {
         key,
         bytes: bytes.to_vec().into(),
@@ -24,7 +37,7 @@ pub(super) fn put<'a>(key: &'a str, bytes: &[u8], retain_until: Moment) -> Put<'
     }
 }
 
-pub(super) fn put_if_absent<'a>(key: &'a str, bytes: &[u8], retain_until: Moment) -> Put<'a> {
+pub fn put_if_absent<'a>(key: &'a str, bytes: &[u8], retain_until: Moment) -> Put<'a> {
     Put {
         if_absent: true,
         ..put(key, bytes, retain_until)
@@ -32,16 +45,16 @@ pub(super) fn put_if_absent<'a>(key: &'a str, bytes: &[u8], retain_until: Moment
 }
 
 /// A lock's end that no test outlives.
-pub(super) async fn tomorrow(store: &AnyStore) -> Moment {
+pub async fn tomorrow(store: &impl Store) -> Moment {
     store.now().await.expect("a clock").plus_s(86_400)
 }
 
-/// All versions below `prefix`, by pages of at most [`PAGE_SIZE`].
-pub(super) async fn list(store: &AnyStore, prefix: &str) -> Vec<Version> {
+/// All versions below `prefix`.
+pub async fn list(store: &impl Store, prefix: &str, page_size: usize) -> Vec<Version> {
     let (mut all, mut page) = (Vec::new(), None);
     loop {
         let found = store.list_versions(prefix, page).await.expect("a list");
-        assert!(found.items.len() <= PAGE_SIZE);
+        assert!(found.items.len() <= page_size);
         all.extend(found.items);
         page = found.next;
         if page.is_none() {
@@ -50,20 +63,20 @@ pub(super) async fn list(store: &AnyStore, prefix: &str) -> Vec<Version> {
     }
 }
 
-async fn stored(store: &AnyStore, key: &str, bytes: &[u8]) -> Stored {
+async fn stored(store: &impl Store, key: &str, bytes: &[u8]) -> Stored {
     let until = tomorrow(store).await;
     store.put(put(key, bytes, until)).await.expect("a put")
 }
 
-async fn read(store: &AnyStore, key: &str, version_id: Option<&str>) -> Vec<u8> {
+async fn read(store: &impl Store, key: &str, version_id: Option<&str>) -> Vec<u8> {
     let fetched = store.get(key, version_id, 1 << 30).await.expect("a get");
     fetched.bytes.to_vec()
 }
 
-pub(super) async fn what_is_put_is_got_back(stand: &Stand) {
-    let store = &stand.store;
+pub async fn what_is_put_is_got_back<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let store = &subject.store;
     for size in [0, 1, 5 * 1024 * 1024] {
-        let bytes: Vec<u8> = (0..size).map(|at: usize| (at % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..251).cycle().take(size).collect();
         let key = format!("probe/round/{size}");
         let stored = stored(store, &key, &bytes).await;
         assert_eq!(stored.sha256, Digest::of(&bytes));
@@ -75,7 +88,7 @@ pub(super) async fn what_is_put_is_got_back(stand: &Stand) {
 
         let fetched = store.get(&key, None, size as u64).await.expect("a get");
         assert_eq!(fetched.version_id, stored.version_id);
-        let listed = list(store, &key).await;
+        let listed = list(store, &key, subject.page_size).await;
         assert_eq!(listed.len(), 1);
         let version = Version {
             key,
@@ -92,8 +105,8 @@ pub(super) async fn what_is_put_is_got_back(stand: &Stand) {
     }
 }
 
-pub(super) async fn if_absent_leaves_what_is_there(stand: &Stand) {
-    let store = &stand.store;
+pub async fn if_absent_leaves_what_is_there<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let store = &subject.store;
     let until = tomorrow(store).await;
     let first = put_if_absent("probe/once", b"first", until);
     store.put(first.clone()).await.expect("the first");
@@ -103,14 +116,14 @@ pub(super) async fn if_absent_leaves_what_is_there(stand: &Stand) {
         assert!(!error.may_have_happened());
     }
     assert_eq!(read(store, "probe/once", None).await, b"first");
-    assert_eq!(list(store, "probe/once").await.len(), 1);
+    assert_eq!(list(store, "probe/once", subject.page_size).await.len(), 1);
 }
 
-pub(super) async fn of_sixteen_at_once_one_wins(stand: &Stand) {
-    let until = tomorrow(&stand.store).await;
+pub async fn of_sixteen_at_once_one_wins<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let until = tomorrow(&subject.store).await;
     let mut racers = JoinSet::new();
     for racer in 0..RACERS {
-        let store = stand.store.clone();
+        let store = subject.store.clone();
         racers.spawn(async move {
             let bytes = [racer; 1000];
             let done = store.put(put_if_absent("probe/race", &bytes, until)).await;
@@ -126,23 +139,23 @@ pub(super) async fn of_sixteen_at_once_one_wins(stand: &Stand) {
         }
     }
     assert_eq!(winners.len(), 1);
-    let bytes = read(&stand.store, "probe/race", None).await;
+    let bytes = read(&subject.store, "probe/race", None).await;
     assert_eq!(bytes, [winners[0]; 1000]);
-    assert_eq!(list(&stand.store, "").await.len(), 1);
+    assert_eq!(list(&subject.store, "", subject.page_size).await.len(), 1);
 }
 
-pub(super) async fn wrong_digest_leaves_nothing(stand: &Stand) {
-    let store = &stand.store;
+pub async fn wrong_digest_leaves_nothing<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let store = &subject.store;
     let mut wrong = put("probe/wrong", b"these bytes", tomorrow(store).await);
     wrong.sha256 = Digest::of(b"other bytes");
     let error = store.put(wrong).await.expect_err("a wrong digest");
     assert!(matches!(error, StoreError::BadDigest(_)), "{error:?}");
     assert_eq!(store.head("probe/wrong").await, Ok(None));
-    assert_eq!(list(store, "").await, []);
+    assert_eq!(list(store, "", subject.page_size).await, []);
 }
 
-pub(super) async fn locks_are_read_back_exactly(stand: &Stand) {
-    let store = &stand.store;
+pub async fn locks_are_read_back_exactly<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let store = &subject.store;
     // A fraction of a second must not shorten the lock.
     let day = tomorrow(store).await.ceil_to_second();
     for (key, until) in [
@@ -161,8 +174,8 @@ pub(super) async fn locks_are_read_back_exactly(stand: &Stand) {
     }
 }
 
-pub(super) async fn locks_only_lengthen(stand: &Stand) {
-    let store = &stand.store;
+pub async fn locks_only_lengthen<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let store = &subject.store;
     let until = tomorrow(store).await.ceil_to_second();
     let key = "probe/lengthen";
     let stored = store.put(put(key, b"bytes", until)).await.expect("a put");
@@ -182,14 +195,14 @@ pub(super) async fn locks_only_lengthen(stand: &Stand) {
     assert_eq!(lock.map(|lock| lock.retain_until), Some(later));
 }
 
-pub(super) async fn same_bytes_again_do_no_harm(stand: &Stand) {
-    let store = &stand.store;
+pub async fn same_bytes_again_do_no_harm<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let store = &subject.store;
     let first = stored(store, "probe/again", b"bytes").await;
     let later = tomorrow(store).await.plus_s(3600).ceil_to_second();
     let second = store.put(put("probe/again", b"bytes", later)).await;
     let second = second.expect("the same again");
 
-    let versions = list(store, "probe/again").await;
+    let versions = list(store, "probe/again", subject.page_size).await;
     let expected = if store.capability().versions { 2 } else { 1 };
     assert_eq!(versions.len(), expected);
     assert_eq!(first.version_id != second.version_id, expected == 2);
@@ -209,8 +222,8 @@ pub(super) async fn same_bytes_again_do_no_harm(stand: &Stand) {
     );
 }
 
-pub(super) async fn other_bytes_never_replace(stand: &Stand) {
-    let store = &stand.store;
+pub async fn other_bytes_never_replace<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let store = &subject.store;
     let first = stored(store, "probe/other", b"first").await;
     let other = put("probe/other", b"second", tomorrow(store).await);
     let done = store.put(other).await;
@@ -225,8 +238,8 @@ pub(super) async fn other_bytes_never_replace(stand: &Stand) {
     assert_eq!(read(store, "probe/other", version).await, b"first");
 }
 
-pub(super) async fn reading_is_bounded(stand: &Stand) {
-    let store = &stand.store;
+pub async fn reading_is_bounded<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let store = &subject.store;
     stored(store, "probe/big", &vec![7; 100_000]).await;
     for max_bytes in [0, 1, 99_999] {
         let error = store.get("probe/big", None, max_bytes).await;
@@ -241,8 +254,8 @@ pub(super) async fn reading_is_bounded(stand: &Stand) {
     }
 }
 
-pub(super) async fn what_is_not_there_is_missing(stand: &Stand) {
-    let store = &stand.store;
+pub async fn what_is_not_there_is_missing<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let store = &subject.store;
     stored(store, "probe/here", b"bytes").await;
     // A version id of the right form, of another object.
     let version_id = stored(store, "probe/elsewhere", b"other").await.version_id;
@@ -266,12 +279,12 @@ pub(super) async fn what_is_not_there_is_missing(stand: &Stand) {
     );
     let extended = store.extend("probe/none", &version_id, Moment::LAST).await;
     assert!(extended.is_err_and(missing));
-    assert_eq!(list(store, "probe/none").await, []);
+    assert_eq!(list(store, "probe/none", subject.page_size).await, []);
     assert_eq!(store.check().await, Ok(()));
 }
 
-pub(super) async fn prefixes_are_apart(stand: &Stand) {
-    let (one, other) = (&stand.store, &stand.sibling);
+pub async fn prefixes_are_apart<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let (one, other) = (&subject.store, &subject.sibling);
     stored(one, "probe/a", b"one").await;
     stored(other, "probe/a", b"other").await;
     stored(other, "probe/b", b"other").await;
@@ -281,28 +294,35 @@ pub(super) async fn prefixes_are_apart(stand: &Stand) {
         versions.into_iter().map(|version| version.key).collect()
     };
     for prefix in ["", "probe", "probe/"] {
-        assert_eq!(keys(list(one, prefix).await), ["probe/a"], "{prefix}");
         assert_eq!(
-            keys(list(other, prefix).await),
+            keys(list(one, prefix, subject.page_size).await),
+            ["probe/a"],
+            "{prefix}"
+        );
+        assert_eq!(
+            keys(list(other, prefix, subject.page_size).await),
             ["probe/a", "probe/b"],
             "{prefix}"
         );
     }
-    assert_eq!(keys(list(other, "probe/b").await), ["probe/b"]);
-    assert_eq!(list(one, "probe/b").await, []);
+    assert_eq!(
+        keys(list(other, "probe/b", subject.page_size).await),
+        ["probe/b"]
+    );
+    assert_eq!(list(one, "probe/b", subject.page_size).await, []);
 }
 
-pub(super) async fn long_lists_come_in_pages(stand: &Stand) {
-    let until = tomorrow(&stand.store).await;
+pub async fn long_lists_come_in_pages<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let until = tomorrow(&subject.store).await;
     // What else a store that loses names does is tested in `hidden`.
-    let second = if stand.lists_all_names() { "a-b" } else { "ab" };
+    let second = if subject.lists_all_names { "a-b" } else { "ab" };
     let mut expected: Vec<String> = (0..MANY)
         .map(|at| format!("probe/{}/{at}", ["a", second, "a=", "b"][at % 4]))
         .collect();
     for keys in expected.chunks(RACERS.into()) {
         let mut putting = JoinSet::new();
         for key in keys {
-            let (store, key) = (stand.store.clone(), key.clone());
+            let (store, key) = (subject.store.clone(), key.clone());
             putting.spawn(async move { store.put(put(&key, b"x", until)).await });
         }
         while let Some(joined) = putting.join_next().await {
@@ -310,7 +330,7 @@ pub(super) async fn long_lists_come_in_pages(stand: &Stand) {
         }
     }
     expected.sort();
-    let listed: Vec<String> = list(&stand.store, "probe/")
+    let listed: Vec<String> = list(&subject.store, "probe/", subject.page_size)
         .await
         .into_iter()
         .map(|version| version.key)
@@ -318,8 +338,8 @@ pub(super) async fn long_lists_come_in_pages(stand: &Stand) {
     assert_eq!(listed, expected);
 }
 
-pub(super) async fn clock_is_told(stand: &Stand) {
-    let store = &stand.store;
+pub async fn clock_is_told<S: Store + Clone + 'static>(subject: &Subject<S>) {
+    let store = &subject.store;
     for _ in 0..2 {
         let (told, local) = (store.now().await.expect("a clock"), host::clock::now());
         assert!(told.since_s(local) <= CLOCK_SLACK_S && local.since_s(told) <= CLOCK_SLACK_S);
