@@ -1,12 +1,10 @@
 //! The gzip members ("blocks") of a body and the table that describes them.
 
 use crate::Digest;
+pub use crate::codec::gzip::HEADER;
 use crate::json::integer;
 use crate::limits::BLOCK_RAW_MAX;
 use serde::{Deserialize, Serialize};
-
-/// How every block begins (RFC 1952 section 2.3): gzip, deflate, no flags, no time.
-pub const HEADER: [u8; 8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0];
 
 /// One gzip member of a stored body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ extern crate alloc;
 
 pub mod block;
 pub mod chain;
+pub mod codec;
 pub mod digest;
 pub mod entry;
 pub mod finding;
