@@ -4,7 +4,7 @@ pub(crate) mod words;
 
 use host::report::Style;
 use host::{disk, exit};
-use probe::{Options, Report, probe};
+use probe::{Options, Report, TICK, probe};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use store::{Location, OpenError, SetupFault, Store as _, StoreOptions};
@@ -77,6 +77,7 @@ fn try_store(args: &ProbeArgs) -> Result<Report, ProbeError> {
             run: &run,
             lock_s: args.lock,
             clock: host::clock::now,
+            tick: TICK,
             tell: &|what| show(shown, what),
         };
         let report = probe(Arc::new(store), scratch.as_ref(), &options).await;
@@ -98,7 +99,7 @@ fn scratch_url(args: &ProbeArgs) -> Result<Option<String>, ProbeError> {
     }
 }
 
-/// One line on a terminal that says what goes on; nothing on a pipe.
+/// One line on a terminal that says what is being tried; nothing on a pipe.
 fn show(shown: bool, what: &str) {
     if shown {
         // A terminal that went away is no error of ours.

@@ -17,11 +17,18 @@ pub(super) struct Attack {
     control: Control,
 }
 
+/// Why there is no attack to judge.
+pub(super) enum Missed {
+    /// The canary's lock ended before it was attacked and looked at.
+    TooLate,
+    /// It could not be made or not be looked at, which is the row's outcome.
+    Judged(Outcome),
+}
+
 impl<S: Intruder> Field<S> {
     /// Lays a canary, attacks it and looks at it.
-    pub(super) async fn attack(&mut self, row: Row) -> Result<Attack, Outcome> {
-        let unlaid = |error| Outcome::unproven(row, "no canary could be laid", error);
-        let canary = self.lay(row).await.map_err(unlaid)?;
+    pub(super) async fn attack(&mut self, row: Row) -> Result<Attack, Missed> {
+        let canary = self.lay_for(row).await.map_err(Missed::Judged)?;
         let mut attack = self.attack_canary(row, canary).await?;
         match row {
             Row::Shorten | Row::ShortenBypass => self.lengthen(&mut attack).await,
@@ -31,20 +38,27 @@ impl<S: Intruder> Field<S> {
         Ok(attack)
     }
 
-    /// The same on a canary that is there.
+    /// Lays a row's canary, without which the row is not asked.
+    pub(super) async fn lay_for(&mut self, row: Row) -> Result<Canary, Outcome> {
+        let unlaid = |error| Outcome::unproven(row, "no canary could be laid", error);
+        self.lay(row).await.map_err(unlaid)
+    }
+
+    /// Attacks a canary that is there, and looks at it.
     pub(super) async fn attack_canary(
         &mut self,
         row: Row,
         canary: Canary,
-    ) -> Result<Attack, Outcome> {
-        let timeless = |error| Outcome::unproven(row, "the store doesn't tell the time", error);
+    ) -> Result<Attack, Missed> {
+        let what = "the store doesn't tell the time";
+        let timeless = |error| Missed::Judged(Outcome::unproven(row, what, error));
         if !self.is_in_time(&canary).await.map_err(timeless)? {
-            return Err(too_late(row));
+            return Err(Missed::TooLate);
         }
         let said = self.strike(row, &canary).await;
         let seen = self.look_after(row, &canary).await;
         if !self.was_in_time(&canary).await.map_err(timeless)? {
-            return Err(too_late(row));
+            return Err(Missed::TooLate);
         }
         let control = match (&seen, &said) {
             (Seen::Whole, Ok(())) if row == Row::Overwrite => {
@@ -188,10 +202,20 @@ impl<S: Intruder> Field<S> {
 
     /// Lays a canary and reads its lock back.
     pub(super) async fn lock_read_back(&mut self) -> Outcome {
-        match self.lay(Row::Lock).await {
+        match self.lay_for(Row::Lock).await {
             Ok(canary) => self.lock_of(&canary).await,
-            Err(error) => Outcome::unproven(Row::Lock, "no canary could be laid", error),
+            Err(outcome) => outcome,
         }
+    }
+
+    /// The outcome of a row for which even the longest lock was too short.
+    pub(super) fn too_late(&self, row: Row) -> Outcome {
+        let lock_s = self.lock_s();
+        let got = format!(
+            "the store is too slow: a lock of {lock_s} s, the longest that is tried, ended before the \
+             canary was looked at"
+        );
+        Outcome::new(row, Answer::NotAsked, got)
     }
 
     /// Judges a canary's lock. A longer one than was asked for protects no less.
@@ -255,9 +279,4 @@ fn read_back(lock: Option<Lock>, asked: Moment) -> Outcome {
         }
     };
     Outcome::new(Row::Lock, answer, got)
-}
-
-fn too_late(row: Row) -> Outcome {
-    let got = "the store is too slow: the canary's lock ended meanwhile; give a longer --lock";
-    Outcome::new(row, Answer::NotAsked, got)
 }

@@ -1,11 +1,13 @@
 //! Canaries: small objects under `probe/`, locked for seconds, on which harm may be tried. Laid,
 //! looked at, waited for, and cleared away.
 
+use super::Options;
 use super::answer::Seen;
 use super::row::Row;
 use bytes::Bytes;
 use ledger::{Digest, Moment};
 use serde::Serialize;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intruder, Lock, LockMode, Put, StoreError, Version};
@@ -17,8 +19,9 @@ const TRIES_MAX: u32 = 3;
 /// Between two such tries.
 const BETWEEN_TRIES: Duration = Duration::from_millis(300);
 
-/// Between two looks at the store's clock.
-const TICK: Duration = Duration::from_millis(200);
+/// How long canaries may be locked, in seconds. A store too slow for the first of two locks is asked again
+/// with a lock twice as long, never longer than the last.
+pub const LOCK_BOUNDS_S: RangeInclusive<u64> = 5..=60;
 
 /// What a store's clock may take longer than ours to pass the same span.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -36,11 +39,20 @@ pub(super) struct Field<S> {
     /// Random, so that runs don't meet.
     run: String,
     /// How long canaries are locked.
-    lock_s: u64,
+    lock: Lasting,
     /// All that is known to be laid.
     laid: Vec<Left>,
     /// When the last lock ends.
     end: Moment,
+}
+
+/// How long the canaries of one field are locked.
+#[derive(Debug, Clone, Copy)]
+enum Lasting {
+    /// As long as was asked for.
+    Asked(u64),
+    /// Longer: the store is slow.
+    Doubled(u64),
 }
 
 /// One canary.
@@ -67,20 +79,42 @@ impl<S: Intruder> Field<S> {
         Self {
             store,
             run: run.to_owned(),
-            lock_s,
+            lock: Lasting::Asked(lock_s),
             laid: Vec::new(),
             end: Moment::from_micros(0),
         }
     }
 
+    /// Where a row's canary lies: each time that the row is asked, in another place.
     pub(super) fn key(&self, row: Row) -> String {
-        format!("probe/{}-{}", self.run, row.suffix())
+        let (run, suffix) = (&self.run, row.suffix());
+        match self.lock {
+            Lasting::Asked(_) => format!("probe/{run}-{suffix}"),
+            Lasting::Doubled(lock_s) => format!("probe/{run}-{lock_s}s-{suffix}"),
+        }
+    }
+
+    /// How long a canary that is laid now is locked, in seconds.
+    pub(super) fn lock_s(&self) -> u64 {
+        match self.lock {
+            Lasting::Asked(lock_s) | Lasting::Doubled(lock_s) => lock_s,
+        }
+    }
+
+    /// Doubles the lock of canaries to come, up to its bound; whether it became longer.
+    pub(super) fn double_lock(&mut self) -> bool {
+        let now_s = self.lock_s();
+        let doubled_s = now_s.saturating_mul(2).min(*LOCK_BOUNDS_S.end());
+        if doubled_s > now_s {
+            self.lock = Lasting::Doubled(doubled_s);
+        }
+        doubled_s > now_s
     }
 
     /// The end of a lock that begins now, by the store's clock.
     pub(super) async fn end_of_lock(&self) -> Result<Moment, StoreError> {
         let now = patiently(|| self.store.now()).await?;
-        Ok(now.plus_s(self.lock_s).ceil_to_second())
+        Ok(now.plus_s(self.lock_s()).ceil_to_second())
     }
 
     /// Lays a row's canary.
@@ -212,8 +246,8 @@ impl<S: Intruder> Field<S> {
     }
 
     /// Waits until `end` by the store's clock, telling how many seconds are left.
-    pub(super) async fn wait_until(&self, end: Moment, tell: &(dyn Fn(&str) + Sync)) {
-        let allowed = Duration::from_secs(self.lock_s) + PATIENCE;
+    pub(super) async fn wait_until(&self, end: Moment, options: &Options<'_>) {
+        let allowed = Duration::from_secs(self.lock_s()) + PATIENCE;
         let give_up = Instant::now() + allowed;
         while Instant::now() < give_up {
             if let Ok(now) = self.store.now().await {
@@ -221,9 +255,9 @@ impl<S: Intruder> Field<S> {
                     return;
                 }
                 let left_s = end.since_s(now) + 1;
-                tell(&format!("the canaries' locks end in {left_s} s"));
+                (options.tell)(&format!("the canaries' locks end in {left_s} s"));
             }
-            tokio::time::sleep(TICK).await;
+            tokio::time::sleep(options.tick).await;
         }
     }
 

@@ -19,14 +19,16 @@ mod start;
 mod tests;
 
 use answer::Outcome;
+use attack::{Attack, Missed};
 use canary::Field;
 use host::report::Tool;
 use ledger::Moment;
 use std::sync::Arc;
+use std::time::Duration;
 use store::{Intruder, Protection};
 
 pub use answer::{Answer, Verdict};
-pub use canary::Left;
+pub use canary::{LOCK_BOUNDS_S, Left};
 pub use report::{Report, RowReport, StoreProbed};
 pub use row::Row;
 pub use start::{Refusal, harmless};
@@ -45,21 +47,27 @@ const ATTACKS: [Row; 7] = [
 /// How long before the end of the first lock the canaries are looked at again.
 const LAST_LOOK_US: u64 = 2_500_000;
 
+/// Between two looks at the store's clock.
+pub const TICK: Duration = Duration::from_millis(200);
+
 /// What a probe needs to know that it does not ask the store.
 pub struct Options<'a> {
     /// A random name, so that two runs don't meet.
     pub run: &'a str,
-    /// How long canaries are locked, in seconds.
+    /// How long canaries are locked at first, in seconds; longer on a store that is too slow for it.
     pub lock_s: u64,
     /// Our own clock, which the store's is compared with.
     pub clock: fn() -> Moment,
-    /// Is told what goes on.
+    /// Between two looks at the store's clock: [`TICK`].
+    pub tick: Duration,
+    /// Is told what is being tried.
     pub tell: &'a (dyn Fn(&str) + Sync),
 }
 
 /// Tries everything on `store`, and to suspend the versioning of `scratch` if there is one.
 ///
-/// It takes about as long as a lock of its canaries. It never fails: what could not be asked is a row.
+/// It takes about as long as a lock of its canaries, and longer on a store that is slow: a row whose lock
+/// ended too early is asked again with one twice as long, up to the end of [`LOCK_BOUNDS_S`]. It never fails: what could not be asked is a row.
 pub async fn probe<S: Intruder + 'static>(
     store: Arc<S>,
     scratch: Option<&S>,
@@ -100,36 +108,81 @@ pub async fn probe<S: Intruder + 'static>(
 
 /// All rows that need a canary. The attacks come first and are waited for together.
 async fn ask<S: Intruder + 'static>(field: &mut Field<S>, options: &Options<'_>) -> Vec<Outcome> {
-    let tell = |row: Row| (options.tell)(&format!("trying: {}", row.title()));
-    let (mut outcomes, mut attacks) = (Vec::new(), Vec::new());
-    for row in ATTACKS {
-        tell(row);
-        match field.attack(row).await {
-            Ok(attack) => attacks.push(attack),
-            Err(outcome) => outcomes.push(outcome),
+    let mut round = Round::of(&ATTACKS, field, options).await;
+    let mut outcomes = promises(field, options).await;
+    let mut attacks = Vec::new();
+    // Each time the lock is doubled, so it ends soon.
+    loop {
+        look_again(&mut round.attacks, field, options).await;
+        attacks.append(&mut round.attacks);
+        outcomes.append(&mut round.outcomes);
+        if round.late.is_empty() || !field.double_lock() {
+            break;
         }
+        round = Round::of(&round.late, field, options).await;
     }
-    tell(Row::Lock);
-    outcomes.push(field.lock_read_back().await);
-    tell(Row::Checksum);
-    outcomes.push(field.checksum().await);
-    tell(Row::CreateTwice);
-    outcomes.push(field.create_twice().await);
-    tell(Row::CreateRace);
-    outcomes.push(field.create_race().await);
-    // Harm may also come later than the answer.
-    let first_end = attacks.iter().map(|attack| attack.end_of_lock()).min();
-    if let Some(end) = first_end {
-        let soon = end.micros().saturating_sub(LAST_LOOK_US);
-        let soon = Moment::from_micros(soon);
-        field.wait_until(soon, options.tell).await;
-    }
-    for attack in &mut attacks {
-        field.look_again(attack).await;
-    }
-    field.wait_until(field.end().plus_s(1), options.tell).await;
+    outcomes.extend(round.late.iter().map(|row| field.too_late(*row)));
+    field.wait_until(field.end().plus_s(1), options).await;
     for attack in attacks {
         outcomes.push(field.finish(attack).await);
     }
     outcomes
+}
+
+/// What became of some rows' attacks, all with canaries locked for the same time.
+#[derive(Default)]
+struct Round {
+    attacks: Vec<Attack>,
+    outcomes: Vec<Outcome>,
+    /// Rows for which the lock was too short.
+    late: Vec<Row>,
+}
+
+impl Round {
+    async fn of<S: Intruder>(rows: &[Row], field: &mut Field<S>, options: &Options<'_>) -> Self {
+        let mut round = Self::default();
+        for row in rows.iter().copied() {
+            tell(row, options);
+            match field.attack(row).await {
+                Ok(attack) => round.attacks.push(attack),
+                Err(Missed::Judged(outcome)) => round.outcomes.push(outcome),
+                Err(Missed::TooLate) => round.late.push(row),
+            }
+        }
+        round
+    }
+}
+
+/// The rows that no lock's end hurries.
+async fn promises<S: Intruder + 'static>(
+    field: &mut Field<S>,
+    options: &Options<'_>,
+) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    tell(Row::Lock, options);
+    outcomes.push(field.lock_read_back().await);
+    tell(Row::Checksum, options);
+    outcomes.push(field.checksum().await);
+    tell(Row::CreateTwice, options);
+    outcomes.push(field.create_twice().await);
+    tell(Row::CreateRace, options);
+    outcomes.push(field.create_race().await);
+    outcomes
+}
+
+/// Looks at what was attacked once more shortly before the first lock ends: harm may also come later than
+/// the answer.
+async fn look_again<S: Intruder>(attacks: &mut [Attack], field: &Field<S>, options: &Options<'_>) {
+    let Some(end) = attacks.iter().map(Attack::end_of_lock).min() else {
+        return;
+    };
+    let soon = Moment::from_micros(end.micros().saturating_sub(LAST_LOOK_US));
+    field.wait_until(soon, options).await;
+    for attack in attacks {
+        field.look_again(attack).await;
+    }
+}
+
+fn tell(row: Row, options: &Options<'_>) {
+    (options.tell)(&format!("trying: {}", row.title()));
 }

@@ -2,14 +2,15 @@
 //! without any right to delete, on one canary, in about a dozen requests.
 
 use super::answer::{Answer, Outcome};
-use super::canary::Field;
+use super::attack::Missed;
+use super::canary::{Canary, Field};
 use super::place;
 use super::row::Row;
 use ledger::Moment;
 use std::sync::Arc;
 use store::{Answer as Said, Intruder, StoreError};
 
-/// How long the canary is locked: longer than a dozen requests take on a slow line.
+/// How long the canary is locked at first: longer than a dozen requests take on a slow line.
 const LOCK_S: u64 = 30;
 
 /// Why nothing may be sent to a store.
@@ -68,18 +69,34 @@ pub async fn harmless<S: Intruder + 'static>(
     accept(field.lock_of(&canary).await)?;
     accept(field.created_again(Row::CreateTwice, &canary).await)?;
     for row in [Row::Shorten, Row::Weaken] {
-        let attacked = field.attack_canary(row, canary.clone()).await;
-        accept(match attacked {
-            Ok(mut attack) => {
-                field.lengthen(&mut attack).await;
-                canary = attack.canary();
-                attack.judged()
-            }
-            Err(outcome) => outcome,
-        })?;
+        accept(attack(&mut field, row, &mut canary).await)?;
     }
     let clock = place::clock(store.as_ref(), clock).await;
     Ok((clock.answer != Answer::Holds).then_some(clock.got))
+}
+
+/// Attacks the lock of `canary`. Where that ended too early it lays another, locked twice as long, which
+/// the next attack takes as well.
+async fn attack<S: Intruder + 'static>(
+    field: &mut Field<S>,
+    row: Row,
+    canary: &mut Canary,
+) -> Outcome {
+    loop {
+        match field.attack_canary(row, canary.clone()).await {
+            Ok(mut attack) => {
+                field.lengthen(&mut attack).await;
+                *canary = attack.canary();
+                return attack.judged();
+            }
+            Err(Missed::Judged(outcome)) => return outcome,
+            Err(Missed::TooLate) if field.double_lock() => match field.lay_for(row).await {
+                Ok(laid) => *canary = laid,
+                Err(outcome) => return outcome,
+            },
+            Err(Missed::TooLate) => return field.too_late(row),
+        }
+    }
 }
 
 fn accept(url: &str, outcome: Outcome) -> Result<(), Refusal> {

@@ -8,24 +8,30 @@ use liar::{Liar, Lie};
 use std::collections::BTreeSet;
 use store::testing::model::{Model, store_time};
 
-/// How much faster the store's clock runs: a lock of ten seconds ends within a fifth of one.
-const SPEED: u32 = 20;
+/// What a request takes by the store's clock, which stands still otherwise: no test depends on how fast the
+/// machine is.
+const REQUEST: Duration = Duration::from_millis(50);
 
-/// Longest lock: a test that is slow by itself must not be late.
-const LOCK_S: u64 = 60;
+/// Long enough for all rows at that.
+const LOCK_S: u64 = 20;
 
 fn options<'a>() -> Options<'a> {
     Options {
         run: "0123456789abcdef",
         lock_s: LOCK_S,
         clock: store_time,
+        tick: Duration::from_micros(10),
         tell: &|_| {},
     }
 }
 
 fn liar(row: Option<(Row, Lie)>) -> Arc<Liar> {
+    taking(REQUEST, row)
+}
+
+fn taking(request: Duration, row: Option<(Row, Lie)>) -> Arc<Liar> {
     Arc::new(Liar {
-        inner: Model::running(SPEED),
+        inner: Model::taking(request),
         row,
         at_start: false,
     })
@@ -69,7 +75,7 @@ async fn without_a_scratch_bucket_no_versioning_is_touched() {
     assert_eq!(report.exit_code, 0);
 }
 
-/// Probes one liar for each row and lie; all at once, for each takes the length of a lock.
+/// Probes one liar for each row and lie, all at once.
 async fn lied_to(rows: &[Row], lie: Lie, expected: Answer, exit_code: u8) {
     let mut probes = tokio::task::JoinSet::new();
     for row in rows.iter().copied() {
@@ -189,4 +195,63 @@ async fn an_archiver_does_not_start_on_a_store_that_gives_in() {
             );
         }
     }
+}
+
+/// So slow that a lock of five seconds ends before an attack on it is made and looked at.
+const SLOW: Duration = Duration::from_millis(1500);
+
+/// So slow that every lock does.
+const TOO_SLOW: Duration = Duration::from_secs(30);
+
+async fn slow(request: Duration) -> (Report, Arc<Liar>) {
+    let (store, scratch) = (taking(request, None), liar(None));
+    let options = Options {
+        lock_s: *LOCK_BOUNDS_S.start(),
+        ..options()
+    };
+    let report = probe(Arc::clone(&store), Some(scratch.as_ref()), &options).await;
+    (report, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_lock_ended_too_early_is_asked_again_with_a_lock_twice_as_long() {
+    let (report, store) = slow(SLOW).await;
+    // The store's clock runs ahead by what its requests took, which is no matter here.
+    assert_eq!(red(&report), [], "{:#?}", report.rows);
+    let objects = store.inner.objects();
+    let asked = |key: &str| objects.contains_key(&format!("probe/0123456789abcdef-{key}"));
+    assert!(asked("delete") && asked("10s-delete"));
+    assert!(!asked("60s-delete"), "{:?}", objects.keys());
+    // What the first tries laid is cleared away as well.
+    assert!(objects.values().flatten().all(|kept| kept.is_gone));
+    let told = report.json().unwrap() + &report.text(host::report::Style::for_terminal(false));
+    assert!(!told.contains("too slow"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_the_longest_lock_is_too_short_for_is_not_asked_and_says_so() {
+    let (report, _) = slow(TOO_SLOW).await;
+    let attacked = report.rows.iter().filter(|row| ATTACKS.contains(&row.row));
+    for row in attacked {
+        assert_eq!(row.answer, Answer::NotAsked, "{row:?}");
+        assert!(row.got.contains("a lock of 60 s"), "{row:?}");
+    }
+    assert_eq!((report.verdict, report.exit_code), (Verdict::NotProven, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archiver_that_starts_on_a_slow_store_tries_a_longer_lock() {
+    let at_start = |request| {
+        let mut store = Arc::try_unwrap(taking(request, None)).unwrap();
+        store.at_start = true;
+        Arc::new(store)
+    };
+    // Four requests are made before the first attack, and six with it.
+    let store = at_start(Duration::from_secs(4));
+    let done = harmless(Arc::clone(&store), "run", store_time).await;
+    assert_eq!(done, Ok(None));
+    assert_eq!(store.inner.versions(""), [1, 1]);
+    let refusal = harmless(at_start(TOO_SLOW), "run", store_time).await;
+    let told = refusal.unwrap_err().to_string();
+    assert!(told.contains("a lock of 60 s"), "{told}");
 }

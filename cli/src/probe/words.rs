@@ -1,9 +1,7 @@
 //! Words of `holdfast probe`, as typed.
 
 use clap::{Args, ValueEnum};
-
-/// How long canaries may be locked, in seconds.
-const LOCK_BOUNDS_S: (u64, u64) = (5, 60);
+use probe::LOCK_BOUNDS_S;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,7 +24,8 @@ pub(crate) struct ProbeArgs {
     /// What to try: s3://BUCKET[/PREFIX] or file:///ABSOLUTE/DIRECTORY
     #[arg(long, env = "HOLDFAST_STORE", value_name = "URL")]
     pub(crate) store: String,
-    /// How long the canaries are locked, from 5s to 60s; the probe takes about as long
+    /// How long the canaries are locked, from 5s to 60s; the probe takes about as long. On a store too
+    /// slow for it the rows that came too late are asked again with a lock twice as long
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = lock_s)]
     pub(crate) lock: u64,
     /// A bucket with Object Lock in which nothing matters, on the same server: try to suspend its
@@ -52,9 +51,9 @@ pub(crate) enum ProbeFormat {
 }
 
 fn lock_s(text: &str) -> Result<u64, String> {
-    let (least, most) = LOCK_BOUNDS_S;
+    let (least, most) = LOCK_BOUNDS_S.into_inner();
     let seconds = humantime::parse_duration(text).map(|lock| lock.as_secs());
-    let bounded = seconds.ok().filter(|lock| (least..=most).contains(lock));
+    let bounded = seconds.ok().filter(|lock| LOCK_BOUNDS_S.contains(lock));
     bounded.ok_or_else(|| format!("expected a duration from {least}s to {most}s, such as 10s"))
 }
 
