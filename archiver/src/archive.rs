@@ -45,7 +45,7 @@ pub enum StartError {
     #[error(transparent)]
     Setup(SetupFault),
     #[error(transparent)]
-    GivesIn(Refusal),
+    NotEnforced(Refusal),
     #[error("held: {0}")]
     Held(String),
     #[error("cannot start: {0}")]
@@ -58,7 +58,7 @@ impl StartError {
     pub fn exit(&self) -> u8 {
         match self {
             Self::Spool(_) | Self::Open(_) | Self::Setup(_) => exit::USAGE,
-            Self::GivesIn(_) => exit::DAMAGED,
+            Self::NotEnforced(_) => exit::DAMAGED,
             Self::Lock(_) | Self::Held(_) | Self::System(_) => exit::UNFINISHED,
         }
     }

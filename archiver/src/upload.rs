@@ -83,7 +83,7 @@ pub enum Halt {
     /// It has to wait.
     Held(Scope, String),
     /// The store said that it locked, and did not.
-    GaveIn(String),
+    NotEnforced(String),
 }
 
 impl<S: Store> Uploader<S> {
@@ -270,7 +270,7 @@ impl<S: Store> Uploader<S> {
                      Compliance until {until} was asked for: it does not protect evidence"
                 );
                 if self.terms.once {
-                    return Err(Halt::GaveIn(why));
+                    return Err(Halt::NotEnforced(why));
                 }
                 // The plan still stands at reading the lock: the next try stores nothing.
                 self.pause(&why, self.terms.retry_held);

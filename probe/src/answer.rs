@@ -14,8 +14,9 @@ pub enum Answer {
     Holds,
     /// Refused, and the control was refused as well: permission may have refused both. Never a pass.
     NotProven,
-    /// The harm was done, whatever was said.
-    GaveIn,
+    /// The lock is not enforced: the harm was done, whatever was said.
+    #[serde(rename = "gave_in")]
+    NotEnforced,
     /// The question did not get through.
     NotAsked,
     /// Not tried: nobody asked for it.
@@ -28,9 +29,10 @@ pub enum Answer {
 pub enum Verdict {
     /// Every row that was tried holds.
     Holds,
-    /// Some row gave in.
-    GaveIn,
-    /// None gave in, but not every one is proven.
+    /// Some lock is not enforced.
+    #[serde(rename = "gave_in")]
+    NotEnforced,
+    /// Every lock that could be tried is enforced, but not every one is proven.
     NotProven,
 }
 
@@ -41,7 +43,7 @@ impl Verdict {
         let mut verdict = Self::Holds;
         for answer in answers {
             match answer {
-                Answer::GaveIn => return Self::GaveIn,
+                Answer::NotEnforced => return Self::NotEnforced,
                 Answer::NotProven | Answer::NotAsked => verdict = Self::NotProven,
                 Answer::Holds | Answer::NotTried => {}
             }
@@ -54,7 +56,7 @@ impl Verdict {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Holds => exit::CLEAN,
-            Self::GaveIn => exit::DAMAGED,
+            Self::NotEnforced => exit::DAMAGED,
             Self::NotProven => exit::UNFINISHED,
         }
     }
@@ -152,7 +154,7 @@ pub(super) fn is_silence(error: &StoreError) -> bool {
 /// Judges an attack on a canary whose lock lasted.
 pub(super) fn judge(said: &Result<(), StoreError>, seen: &Seen, control: &Control) -> Answer {
     match (seen, said, control) {
-        (Seen::Harmed(_), _, _) => Answer::GaveIn,
+        (Seen::Harmed(_), _, _) => Answer::NotEnforced,
         (_, Err(error), _) if is_silence(error) => Answer::NotAsked,
         (Seen::Unknown(error), _, _) if is_silence(error) => Answer::NotAsked,
         (Seen::Unknown(_), _, _) => Answer::NotProven,
@@ -194,9 +196,9 @@ mod tests {
         let failed = || Control::Failed("403".into());
         for (said, seen, control, expected) in [
             // Said yes and did it, said no and did it.
-            (yes(), harmed(), Control::None, Answer::GaveIn),
-            (Err(denied()), harmed(), worked(), Answer::GaveIn),
-            (Err(busy()), harmed(), Control::None, Answer::GaveIn),
+            (yes(), harmed(), Control::None, Answer::NotEnforced),
+            (Err(denied()), harmed(), worked(), Answer::NotEnforced),
+            (Err(busy()), harmed(), Control::None, Answer::NotEnforced),
             // Refused, whatever the words, and the control worked: it was the lock.
             (Err(denied()), Seen::Whole, worked(), Answer::Holds),
             (invalid(), Seen::Whole, worked(), Answer::Holds),
@@ -225,12 +227,12 @@ mod tests {
 
     #[test]
     fn the_worst_row_is_the_verdict() {
-        use Answer::{GaveIn, Holds, NotAsked, NotProven, NotTried};
+        use Answer::{Holds, NotAsked, NotEnforced, NotProven, NotTried};
         for (answers, verdict, exit) in [
             (&[Holds, NotTried][..], Verdict::Holds, 0),
             (&[Holds, NotProven, Holds], Verdict::NotProven, 2),
             (&[NotAsked], Verdict::NotProven, 2),
-            (&[NotProven, GaveIn, Holds], Verdict::GaveIn, 1),
+            (&[NotProven, NotEnforced, Holds], Verdict::NotEnforced, 1),
         ] {
             let judged = Verdict::over(answers.iter().copied());
             assert_eq!((judged, judged.exit_code()), (verdict, exit), "{answers:?}");

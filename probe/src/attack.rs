@@ -227,7 +227,7 @@ impl<S: Intruder> Field<S> {
             Ok(lock) => read_back(lock, canary.until),
             Err(StoreError::Missing(answer)) => Outcome::new(
                 Row::Lock,
-                Answer::GaveIn,
+                Answer::NotEnforced,
                 format!("it took a put, and then: {}", answer.said),
             ),
             Err(error) => Outcome::unproven(Row::Lock, "the lock can't be read", error),
@@ -275,7 +275,7 @@ fn read_back(lock: Option<Lock>, asked: Moment) -> Outcome {
         }
         Some(Ordering::Less) | None => {
             let got = format!("it took a lock until {asked}, and what was put is {got}");
-            (Answer::GaveIn, got)
+            (Answer::NotEnforced, got)
         }
     };
     Outcome::new(Row::Lock, answer, got)

@@ -36,17 +36,17 @@ impl<S: Intruder + 'static> Field<S> {
             Ok(()) => "it said yes",
             Err(error) => &error.answer().said,
         };
-        let gave_in = |seen: &str| {
+        let not_enforced = |seen: &str| {
             let got = format!("{said_text}; {seen}");
-            Err(Outcome::new(row, Answer::GaveIn, got))
+            Err(Outcome::new(row, Answer::NotEnforced, got))
         };
         if matches!(head, Ok(Some(_))) || matches!(created, Err(StoreError::Exists(_))) {
-            return gave_in("and the bytes were kept");
+            return not_enforced("and the bytes were kept");
         }
         let stored = created.map_err(unasked("nothing can be put there"))?;
         let canary = self.noted(key, stored.version_id, bytes, until);
         match &said {
-            Ok(()) => gave_in("and kept nothing of what it said yes to"),
+            Ok(()) => not_enforced("and kept nothing of what it said yes to"),
             Err(StoreError::Busy(_) | StoreError::Broken(_)) => {
                 Err(Outcome::new(row, Answer::NotAsked, said_text))
             }
@@ -91,7 +91,7 @@ impl<S: Intruder + 'static> Field<S> {
         }
         let got = format!("no conditional create: {}", error.answer().said);
         let control = "the same put without its condition was taken";
-        Err(Outcome::new(row, Answer::GaveIn, got).with_control(control))
+        Err(Outcome::new(row, Answer::NotEnforced, got).with_control(control))
     }
 
     /// Creates what is there. That it was created at all, with the same condition, is the control.
@@ -106,11 +106,11 @@ impl<S: Intruder + 'static> Field<S> {
         match (said, seen) {
             (Ok(stored), _) => {
                 self.note(key, &stored.version_id, *until);
-                judged(Answer::GaveIn, "both were taken".into())
+                judged(Answer::NotEnforced, "both were taken".into())
             }
             (Err(error), Seen::Harmed(what)) => {
                 let said = &error.answer().said;
-                judged(Answer::GaveIn, format!("{said}; of the first: {what}"))
+                judged(Answer::NotEnforced, format!("{said}; of the first: {what}"))
             }
             (Err(StoreError::Exists(answer)), _) => judged(Answer::Holds, answer.said),
             (Err(error), _) => Outcome::unproven(row, "neither taken nor 412", error),
@@ -170,7 +170,7 @@ impl Race {
             });
         let got = format!("{won} of {RACERS} were taken; {there}");
         if won > 1 || self.versions.is_some_and(|count| count > 1) {
-            return Outcome::new(row, Answer::GaveIn, got);
+            return Outcome::new(row, Answer::NotEnforced, got);
         }
         match self.odd {
             Some(error) => Outcome::unproven(row, &got, error),
@@ -196,10 +196,10 @@ mod tests {
         for (won, odd, versions, expected) in [
             (1, None, Some(1), Answer::Holds),
             (1, None, None, Answer::Holds),
-            (2, None, Some(2), Answer::GaveIn),
+            (2, None, Some(2), Answer::NotEnforced),
             // One said yes, another was kept though it was refused.
-            (1, None, Some(2), Answer::GaveIn),
-            (2, Some(busy()), None, Answer::GaveIn),
+            (1, None, Some(2), Answer::NotEnforced),
+            (2, Some(busy()), None, Answer::NotEnforced),
             (1, Some(busy()), Some(1), Answer::NotAsked),
             (0, Some(denied()), Some(0), Answer::NotProven),
             (0, None, Some(0), Answer::NotProven),

@@ -23,7 +23,7 @@ pub(super) async fn setup<S: Store>(store: &S) -> Outcome {
         Err(SetupFault::Unknown { cause, .. }) => {
             Outcome::unproven(Row::Setup, "it can't be asked", cause)
         }
-        Err(fault) => Outcome::new(Row::Setup, Answer::GaveIn, fault.to_string()),
+        Err(fault) => Outcome::new(Row::Setup, Answer::NotEnforced, fault.to_string()),
     }
 }
 

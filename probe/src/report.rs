@@ -78,7 +78,7 @@ impl RowReport {
             Answer::Holds if self.row.is_refusal() => "refused by the lock",
             Answer::Holds => "holds",
             Answer::NotProven => "not proven",
-            Answer::GaveIn => "GAVE IN",
+            Answer::NotEnforced => "LOCK NOT ENFORCED",
             Answer::NotAsked => "not asked",
             Answer::NotTried => "not tried",
         }
@@ -86,7 +86,7 @@ impl RowReport {
 
     fn severity(&self) -> Severity {
         match self.answer {
-            Answer::GaveIn => Severity::Critical,
+            Answer::NotEnforced => Severity::Critical,
             Answer::NotProven | Answer::NotAsked => Severity::Inconclusive,
             Answer::Holds | Answer::NotTried => Severity::Note,
         }
@@ -161,19 +161,19 @@ impl Report {
                      Probe again\nafter an update of the server.",
                 ),
             ),
-            Verdict::GaveIn if self.store.locks == "evidenced" => (
+            Verdict::NotEnforced if self.store.locks == "evidenced" => (
                 Severity::Critical,
                 (
-                    "GAVE IN: a directory only evidences",
+                    "LOCK NOT ENFORCED: a directory only evidences",
                     "Whoever owns the disk can change what is on it, and an auditor sees that it was \
                      changed. For protection\nuse a bucket that enforces Object Lock, or a file system \
                      that enforces WORM.",
                 ),
             ),
-            Verdict::GaveIn => (
+            Verdict::NotEnforced => (
                 Severity::Critical,
                 (
-                    "GAVE IN: this store does not keep what it locks",
+                    "LOCK NOT ENFORCED: this store does not keep what it locks",
                     "Archive to another server, another version of it, or a bucket made with: \
                      holdfast bucket create --store s3://NEW-BUCKET/… --retention 1d",
                 ),
@@ -181,7 +181,7 @@ impl Report {
             Verdict::NotProven => (
                 Severity::Inconclusive,
                 (
-                    "NOT PROVEN: nothing gave in, but not every refusal was the lock's",
+                    "NOT PROVEN: no lock was broken, but not every refusal was the lock's",
                     "Probe once with credentials that may do all of this where no lock forbids it \
                      (docs/operations.md, Probe),\nor mend what kept a row from being asked.",
                 ),
@@ -239,7 +239,11 @@ mod tests {
         for (answer, word, verdict) in [
             (Answer::Holds, "refused by the lock", "HOLDS"),
             (Answer::NotProven, "not proven", "NOT PROVEN"),
-            (Answer::GaveIn, "GAVE IN", "GAVE IN"),
+            (
+                Answer::NotEnforced,
+                "LOCK NOT ENFORCED",
+                "LOCK NOT ENFORCED",
+            ),
             (Answer::NotAsked, "not asked", "NOT PROVEN"),
         ] {
             let report = report(answer, "403");
@@ -254,7 +258,7 @@ mod tests {
 
     #[test]
     fn json_has_the_contracts_fields() {
-        let json = report(Answer::GaveIn, "gone").json().unwrap();
+        let json = report(Answer::NotEnforced, "gone").json().unwrap();
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         for name in [
             "store",

@@ -18,10 +18,10 @@ const LOCK_S: u64 = 30;
 pub enum Refusal {
     /// It does not keep what it locks, or does not do what it says.
     #[error(
-        "{url} gives in: {row}: {got}; expected: {expected}; nothing is sent to it; see all of it with: \
+        "{url} does not enforce its locks: {row}: {got}; expected: {expected}; nothing is sent to it; see all of it with: \
          holdfast probe --store {url}"
     )]
-    GivesIn {
+    NotEnforced {
         /// The store.
         url: String,
         /// The row's name.
@@ -52,7 +52,7 @@ pub enum Refusal {
 /// seconds. Gives what is odd and no reason to stop: two clocks far apart.
 ///
 /// # Errors
-/// The store gives in, or it can't be told.
+/// A lock is not enforced, or it can't be told.
 pub async fn harmless<S: Intruder + 'static>(
     store: Arc<S>,
     run: &str,
@@ -103,7 +103,7 @@ fn accept(url: &str, outcome: Outcome) -> Result<(), Refusal> {
     let (url, row) = (url.to_owned(), outcome.row);
     match outcome.answer {
         Answer::Holds | Answer::NotTried => Ok(()),
-        Answer::GaveIn => Err(Refusal::GivesIn {
+        Answer::NotEnforced => Err(Refusal::NotEnforced {
             url,
             row: row.title(),
             expected: row.expected(),

@@ -96,7 +96,7 @@ async fn lied_to(rows: &[Row], lie: Lie, expected: Answer, exit_code: u8) {
     assert_eq!(shown.len(), rows.len());
 }
 
-/// Every row in which a store can give in.
+/// Every row in which a store can fail to enforce a lock.
 const LYING: [Row; 13] = [
     Row::Setup,
     Row::Lock,
@@ -131,8 +131,8 @@ const NEEDING_A_RIGHT: [Row; 11] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lie_is_red_in_its_row_alone_and_a_missing_right_is_never_a_pass() {
     tokio::join!(
-        lied_to(&LYING, Lie::Openly, Answer::GaveIn, 1),
-        lied_to(&LYING, Lie::Secretly, Answer::GaveIn, 1),
+        lied_to(&LYING, Lie::Openly, Answer::NotEnforced, 1),
+        lied_to(&LYING, Lie::Secretly, Answer::NotEnforced, 1),
         lied_to(&NEEDING_A_RIGHT, Lie::NoRight, Answer::NotProven, 2),
     );
 }
@@ -167,7 +167,7 @@ async fn an_archiver_starts_on_a_store_that_holds_and_leaves_one_canary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_archiver_does_not_start_on_a_store_that_gives_in() {
+async fn an_archiver_does_not_start_where_a_lock_is_not_enforced() {
     for row in [
         Row::Lock,
         Row::Checksum,
@@ -184,7 +184,7 @@ async fn an_archiver_does_not_start_on_a_store_that_gives_in() {
             let refusal = harmless(Arc::new(store), "run", store_time)
                 .await
                 .unwrap_err();
-            let Refusal::GivesIn { row: named, .. } = &refusal else {
+            let Refusal::NotEnforced { row: named, .. } = &refusal else {
                 panic!("{row:?} {lie:?}: {refusal}");
             };
             assert_eq!(*named, row.title(), "{lie:?}");

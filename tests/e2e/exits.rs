@@ -8,7 +8,7 @@
 //! | `holdfast archive --check` | `archive::check_ends_with_0…` | – | `archive::check_ends_with_2…` | `archive::check_ends_with_3…` | – |
 //! | `holdfast archive status` | `archive::status_ends_with_0…` | – | `archive::status_ends_with_2…` | `archive::status_ends_with_3…` | – |
 //! | `holdfast verify` | `auditor::verify_ends_with_0…` | `…_1…` | `…_2…` | `…_3…` | `…_4…` |
-//! | `holdfast probe` | `probe` a_bucket_with_object_lock… | `probe` a_directory_gives_in… | `probe` a_credential_that_may_not… | `auditor::probe_ends_with_3…` | – |
+//! | `holdfast probe` | `probe` a_bucket_with_object_lock… | `probe` a_directory_enforces_nothing… | `probe` a_credential_that_may_not… | `auditor::probe_ends_with_3…` | – |
 //! | `holdfast explain` | `auditor::explain_ends_with_0…` | – | – | `auditor::explain_ends_with_3…` | – |
 //! | `holdfast bucket create` | `auditor::bucket_create_ends_with_0…` | `…_1…` | `…_2…` | `…_3…` | – |
 //! | `holdfast demo` | `demo` the_demo_shows… | – | `auditor::demo_ends_with_2…` | `auditor::demo_ends_with_3…` | – |

@@ -7,7 +7,7 @@ mod demo; // README's first command
 mod exits; // every command and exit code, a test each; what --check and status say
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
 mod layout; // docker-compose.yml as it runs: who can read, write and reach what
-mod probe; // stores that hold, give in, or can't be asked; what an archiver tries at its start
+mod probe; // stores that enforce locks, that do not, and that can't be asked; what an archiver tries at its start
 mod roles; // what the accounts of infra/iam may do, and what each is refused
 mod shapes; // lines of every shape
 mod stores; // one conformance suite on every store: what the Store trait promises, by capability

@@ -104,7 +104,7 @@ on_every_server! {
     a_bucket_with_object_lock_holds_in_every_row_and_is_left_clean,
     buckets_without_object_lock_give_in,
     what_cannot_be_asked_is_not_a_pass,
-    the_archiver_refuses_a_store_that_gives_in,
+    the_archiver_refuses_a_store_without_enforced_locks,
 }
 
 fn a_bucket_with_object_lock_holds_in_every_row_and_is_left_clean(kind: Kind) {
@@ -225,13 +225,13 @@ fn the_archivers_credential_proves_what_it_can() {
 }
 
 #[test]
-fn a_directory_gives_in_and_says_that_it_only_evidences() {
+fn a_directory_enforces_nothing_and_says_that_it_only_evidences() {
     let home = tempfile::tempdir().unwrap();
     let url = format!("file://{}", home.path().display());
     let site = Site::new(&url, STREAMS);
     let (people, machine) = (start(&site, &[]), start(&site, &JSON));
     drop(people.finish(LIMIT).expect(1).says(&[
-        "GAVE IN: a directory only evidences",
+        "LOCK NOT ENFORCED: a directory only evidences",
         "bucket that enforces Object Lock",
     ]));
     let report = read(machine.finish(LIMIT), 1);
@@ -341,7 +341,7 @@ fn an_archiver_without_rights_on_probe_is_held_and_told_which() {
     assert!(bucket.versions("").is_empty());
 }
 
-/// Answers in a server's place to what the archiver tries: each of these servers gives in in one row.
+/// Answers in a server's place to what the archiver tries: each of these servers breaks its promise in one row.
 fn lying(request: &Request, row: &str) -> Answer {
     let is_retention = request.target.contains("retention");
     let lock = |mode: &str| {
@@ -360,7 +360,7 @@ fn lying(request: &Request, row: &str) -> Answer {
     }
 }
 
-fn the_archiver_refuses_a_store_that_gives_in(kind: Kind) {
+fn the_archiver_refuses_a_store_without_enforced_locks(kind: Kind) {
     let server = Server::shared(kind);
     for (name, row) in [
         ("probe-lies-lock", "lock read back"),
@@ -374,7 +374,11 @@ fn the_archiver_refuses_a_store_that_gives_in(kind: Kind) {
         );
         for args in [&["--once"][..], &[]] {
             let told = site.archive(args).expect(1);
-            drop(told.says(&["gives in", row, "holdfast probe --store s3://"]));
+            drop(told.says(&[
+                "does not enforce its locks",
+                row,
+                "holdfast probe --store s3://",
+            ]));
         }
         assert_eq!(site.unreceipted().len(), site.sealed().len());
         assert!(

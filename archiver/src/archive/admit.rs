@@ -71,7 +71,7 @@ async fn try_out<S: Intruder + Clone + 'static>(
             let why = refusal.to_string();
             match refusal {
                 Refusal::Unknown { cause, .. } => Ok(Some((why, cause))),
-                refusal @ Refusal::GivesIn { .. } => Err(StartError::GivesIn(refusal)),
+                refusal @ Refusal::NotEnforced { .. } => Err(StartError::NotEnforced(refusal)),
             }
         }
     }

@@ -126,7 +126,7 @@ impl<S: Store> Shared<S> {
                 };
                 Err(held(format!("{id}: {scope}{why}")))
             }
-            Err(Halt::GaveIn(why)) => Err(Hold { why, damaged: true }),
+            Err(Halt::NotEnforced(why)) => Err(Hold { why, damaged: true }),
         }
     }
 

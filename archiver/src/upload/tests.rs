@@ -319,7 +319,7 @@ async fn a_lock_that_is_none_gets_no_receipt() {
     let done = uploader(spool.path(), store, terms)
         .upload(batch, &mut Course::default())
         .await;
-    assert!(matches!(done, Err(Halt::GaveIn(_))), "{done:?}");
+    assert!(matches!(done, Err(Halt::NotEnforced(_))), "{done:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ clears them away once their locks have ended. Nothing else in the store is touch
 the credentials need all rights on probe/ (s3:BypassGovernanceRetention included), and to list the
 bucket's versions: an administrator's, not the archiver's.
 
-It ends with 0 if every row holds, with 1 if the store gave in or cannot lock, with 2 if some row is
+It ends with 0 if every row holds, with 1 if the store does not enforce a lock or cannot lock, with 2 if some row is
 not proven, for want of a permission or of an answer.";
 
 /// Words of `holdfast probe`.
