@@ -1,9 +1,11 @@
-//! `holdfast demo`: the whole story in a fresh folder, on the embedded `file://` store.
+//! `holdfast demo`: the whole story in a fresh folder, on the embedded `file://` store, with a made log or
+//! with copies of one's own.
 //!
 //! It runs the real agent (in process), the real archiver and the real verifier, and checks that
 //! each says what it should; a demo that only prints would prove nothing. It touches nothing outside
 //! its folder.
 
+mod logs;
 mod scene;
 mod tamper;
 
@@ -11,28 +13,39 @@ use auditor::report::Report;
 use clap::Args;
 use host::exit;
 use ledger::finding::{Code, Verdict};
+use ledger::limits::MAX_LINE;
+use logs::{InputError, Log, Shape};
 use scene::{Scene, SceneError};
 use std::io;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
   holdfast demo
-  TMPDIR=/var/tmp holdfast demo
+  holdfast demo --log /var/log/syslog
+  holdfast demo --log /var/log/nginx/access.log /var/log/nginx/error.log
+  TMPDIR=/var/tmp holdfast demo --log big.log
 
 It needs no server and no credentials, takes a second and touches nothing outside its folder, which
-stays for you to look at. 0: everything was found as it should be.";
+stays for you to look at. Of at most 32 files of your own it copies at most the first 64 MiB each, and needs
+some times their size on the disk.
+
+0: everything was found as it should be. 2: it was not, or the demo could not end. 3: a file can't be fed.";
 
 /// Words of `holdfast demo`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-pub(crate) struct DemoArgs {}
-
-/// Lines of the log before and after its rotation.
-const LINES: [std::ops::Range<u32>; 2] = [1..601, 601..1001];
+pub(crate) struct DemoArgs {
+    /// Tell the story with copies of these logs; the files themselves are only read
+    #[arg(long = "log", value_name = "FILE", num_args = 1..)]
+    logs: Vec<PathBuf>,
+}
 
 /// Why the demo ended early.
 #[derive(Debug, thiserror::Error)]
 enum DemoError {
+    #[error(transparent)]
+    Input(#[from] InputError),
     #[error(transparent)]
     Scene(#[from] SceneError),
     #[error("the demo expected {expected} and verify said {got}; its folder is {folder}")]
@@ -51,24 +64,39 @@ impl From<io::Error> for DemoError {
     }
 }
 
+impl DemoError {
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Input(_) => exit::USAGE,
+            Self::Scene(_) | Self::Unexpected { .. } | Self::Print(_) => exit::UNFINISHED,
+        }
+    }
+}
+
 /// Runs the command; its exit code.
 #[must_use]
-pub(crate) fn run(_: &DemoArgs) -> u8 {
-    match tell(&mut io::stdout().lock()) {
+pub(crate) fn run(args: &DemoArgs) -> u8 {
+    match tell(args, &mut io::stdout().lock()) {
         Ok(()) => exit::CLEAN,
         // Whoever closed the pipe has seen enough.
         Err(DemoError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => exit::CLEAN,
         Err(error) => {
             crate::complain(&error);
-            exit::UNFINISHED
+            error.exit()
         }
     }
 }
 
-fn tell(out: &mut impl io::Write) -> Result<(), DemoError> {
+fn tell(args: &DemoArgs, out: &mut impl io::Write) -> Result<(), DemoError> {
+    let inputs = logs::open(&args.logs)?;
     let scene = Scene::set()?;
     writeln!(out, "Everything happens in {}\n", scene.folder().display())?;
-    archive_a_rotated_log(&scene, out)?;
+    let logs = if inputs.is_empty() {
+        logs::make(scene.folder())?
+    } else {
+        logs::copy(inputs, scene.folder())?
+    };
+    archive_rotated_logs(&scene, &logs, out)?;
     writeln!(
         out,
         "\nNow someone tampers. Each time a fresh copy of the archive, each time the auditor's verify:"
@@ -83,7 +111,7 @@ fn tell(out: &mut impl io::Write) -> Result<(), DemoError> {
     Ok(())
 }
 
-type Act = fn(&Scene, &std::path::Path) -> Result<(), SceneError>;
+type Act = fn(&Scene, &Path) -> Result<(), SceneError>;
 
 const ACTS: [(&str, Act, Code); 3] = [
     (
@@ -103,22 +131,32 @@ const ACTS: [(&str, Act, Code); 3] = [
     ),
 ];
 
-fn archive_a_rotated_log(scene: &Scene, out: &mut impl io::Write) -> Result<(), DemoError> {
-    let [before, after] = LINES;
+fn archive_rotated_logs(
+    scene: &Scene,
+    logs: &[Log],
+    out: &mut impl io::Write,
+) -> Result<(), DemoError> {
+    let all = Shape::sum(logs);
+    for log in logs {
+        let Shape { lines, bytes, .. } = log.shape;
+        writeln!(out, "{}: {lines} lines, {bytes} bytes", log.title)?;
+        log.write_first_half()?;
+    }
+    let (_, first) = all.half;
     writeln!(
         out,
-        "1. An application writes {} lines; the agent seals them.",
-        before.len()
+        "1. The first {first} lines are there; the agent seals them."
     )?;
-    scene.write_log(before)?;
     scene.drain()?;
+    let rest = all.lines - first;
     writeln!(
         out,
-        "   The agent is stopped. The log is rotated and {} lines follow. The agent starts again.",
-        after.len()
+        "   The agent is stopped. Each log is rotated and the other {rest} lines follow. The agent starts \
+         again."
     )?;
-    scene.rotate_log()?;
-    scene.write_log(after)?;
+    for log in logs {
+        log.rotate()?;
+    }
     scene.drain()?;
     let batches = scene.count_batches()?;
     writeln!(
@@ -135,12 +173,12 @@ fn archive_a_rotated_log(scene: &Scene, out: &mut impl io::Write) -> Result<(), 
         "3. The auditor verifies, with the agent's public key and read access:"
     )?;
     let report = scene.verify()?;
-    if report.verdict != Verdict::Clean || report.coverage.entries != 1000 {
-        return Err(unexpected(
-            scene,
-            "a clean archive of 1000 entries",
-            &report,
-        ));
+    if !is_as_fed(&report, all) {
+        let expected = format!(
+            "a clean archive of {} lines and {} bytes of log",
+            all.lines, all.bytes
+        );
+        return Err(unexpected(scene, &expected, &report));
     }
     let coverage = &report.coverage;
     writeln!(
@@ -149,6 +187,21 @@ fn archive_a_rotated_log(scene: &Scene, out: &mut impl io::Write) -> Result<(), 
         report.exit_code, coverage.manifests, coverage.entries, coverage.log_bytes, coverage.locks
     )?;
     Ok(())
+}
+
+/// Whether an auditor found what the agent was fed, every byte of it once.
+fn is_as_fed(report: &Report, fed: Shape) -> bool {
+    let coverage = &report.coverage;
+    // A line is one entry, unless it is too long for one.
+    let has_all_lines = if fed.longest <= MAX_LINE as u64 {
+        coverage.entries == fed.lines
+    } else {
+        coverage.entries > fed.lines
+    };
+    let lost_or_twice = coverage.gap_bytes + coverage.restated_bytes;
+    report.verdict == Verdict::Clean
+        && has_all_lines
+        && (coverage.log_bytes, lost_or_twice) == (fed.bytes, 0)
 }
 
 fn show_finding(
@@ -185,9 +238,10 @@ fn unexpected(scene: &Scene, expected: &str, report: &Report) -> DemoError {
     DemoError::Unexpected {
         expected: expected.into(),
         got: format!(
-            "{} over {} entries [{}]",
+            "{} over {} entries and {} bytes of log [{}]",
             report.verdict.as_str(),
             report.coverage.entries,
+            report.coverage.log_bytes,
             codes.join(", ")
         ),
         folder: scene.folder().display().to_string(),

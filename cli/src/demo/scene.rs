@@ -4,12 +4,13 @@ use auditor::report::Report;
 use auditor::{Options, Progress, verify};
 use host::settings::{Environment, SettingsError};
 use ledger::signature::signers::{AllowedSigners, SignersError};
-use std::fmt::Write as _;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{OpenError, Store as _, StoreError, StoreOptions};
+
+/// Room for all that the demo copies, should nothing of it compress.
+const SPOOL_CAP: &str = "8GiB";
 
 /// Why a step of the demo could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -67,21 +68,19 @@ impl Scene {
                 .map_err(at(&path))
                 .map(|()| path)
         };
-        for name in ["logs", "archive"] {
-            let path = folder.join(name);
-            std::fs::create_dir(&path).map_err(at(&path))?;
-        }
+        let archive = folder.join("archive");
+        std::fs::create_dir(&archive).map_err(at(&archive))?;
         let quoted = |name: &str| toml_text(&folder.join(name).display().to_string());
         let agent_toml = format!(
-            "agent = \"demo\"\nspool = {}\nstate = {}\n\n[[stream]]\nname = \"app\"\n\
+            "agent = \"demo\"\nspool = {}\nstate = {}\nspool_cap = \"{SPOOL_CAP}\"\n\n[[stream]]\nname = \"app\"\n\
              include = [{}]\nretention = \"1d\"\n",
             quoted("spool"),
             quoted("agent"),
-            quoted("logs/app.log*"),
+            quoted("logs/*/*"),
         );
         let config =
             agent::Config::read(&write("agent.toml", &agent_toml)?, &Environment::default())?;
-        let archive = format!("file://{}", folder.join("archive").display());
+        let archive = format!("file://{}", archive.display());
         let archiver_toml = format!(
             "spool = {}\nstore = {}\n",
             quoted("spool"),
@@ -95,38 +94,6 @@ impl Scene {
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    /// Appends numbered lines to the log.
-    pub(super) fn write_log(&self, numbers: Range<u32>) -> Result<(), SceneError> {
-        let mut text = String::new();
-        for number in numbers {
-            let user = ["root", "alice", "bob", "backup"][number as usize % 4];
-            // A String takes whatever is written into it.
-            let written = writeln!(
-                text,
-                "Nov 22 10:{:02}:{:02} web-01 sshd[{}]: Accepted publickey for {user} from 192.0.2.{} port {}",
-                number / 60 % 60,
-                number % 60,
-                1000 + number,
-                number % 254 + 1,
-                40_000 + number,
-            );
-            debug_assert!(written.is_ok());
-        }
-        let path = self.folder.join("logs/app.log");
-        let mut file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(at(&path))?;
-        io::Write::write_all(&mut file, text.as_bytes()).map_err(at(&path))
-    }
-
-    /// Renames the log away, as logrotate does.
-    pub(super) fn rotate_log(&self) -> Result<(), SceneError> {
-        let path = self.folder.join("logs/app.log");
-        std::fs::rename(&path, self.folder.join("logs/app.log.1")).map_err(at(&path))
     }
 
     /// Runs the agent over what is there.
