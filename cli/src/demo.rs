@@ -26,11 +26,12 @@ Examples:
   holdfast demo --log /var/log/nginx/access.log /var/log/nginx/error.log
   TMPDIR=/var/tmp holdfast demo --log big.log
 
-It needs no server and no credentials, takes a second and touches nothing outside its folder, which
-stays for you to look at. Of at most 32 files of your own it copies at most the first 64 MiB each, and needs
-some times their size on the disk.
+It needs no server and no credentials, takes a second on its own log, and touches nothing outside
+its folder, which stays for you to look at. It copies at most the first 64 MiB of each file, of at
+most 32 files, and needs some times their size on the disk.
 
-0: everything was found as it should be. 2: it was not, or the demo could not end. 3: a file can't be fed.";
+0: everything was found as it should be. 2: it was not, or the demo could not end. 3: a file
+cannot be fed";
 
 /// Words of `holdfast demo`.
 #[derive(Debug, Args)]
