@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> u8 {
     let environment = Environment::of(std::env::vars_os());
-    // The demo tells its own story; what the programs log meanwhile would drown it.
+    // The demo tells its own story; what the programs log beside it would drown it.
     let quieter = i8::from(matches!(cli.command, Command::Demo(_)));
     host::logging::init(
         cli.log.log_format,

@@ -80,7 +80,7 @@ pub(super) enum Control {
     Worked(String),
     /// It was not.
     Failed(String),
-    /// There was none to be had.
+    /// There is none.
     None,
 }
 
