@@ -7,44 +7,65 @@
 
 #![forbid(unsafe_code)]
 
-mod audit;
-mod bodies;
-mod body;
-mod body_queue;
-mod breaks;
-mod by_hand;
-mod candidate;
-mod claims;
-mod epoch;
-mod findings;
-mod heads;
-mod links;
-mod list;
-mod lock;
-mod reader;
-mod refusals;
+mod audit_state;
+mod listing {
+    pub(crate) mod hidden_folders;
+    pub(crate) mod lister;
+    pub(crate) mod reverse_check;
+    pub(crate) mod scope;
+    pub(crate) mod store_reader;
+    pub(crate) mod succession;
+}
+mod objects {
+    pub(crate) mod lock_state;
+}
+mod manifests {
+    pub(crate) mod choice;
+    pub(crate) mod refusals;
+    pub(crate) mod statements;
+}
+mod epochs {
+    pub(crate) mod breaks;
+    pub(crate) mod epoch_end;
+    pub(crate) mod epoch_walk;
+    pub(crate) mod links;
+    pub(crate) mod manifest_walk;
+    pub(crate) mod named_heads;
+    pub(crate) mod promises;
+    pub(crate) mod source_joins;
+}
+mod bodies {
+    pub(crate) mod body_queue;
+    pub(crate) mod body_versions;
+    pub(crate) mod content;
+}
+pub mod findings {
+    pub(crate) mod collection;
+    pub(crate) mod commands;
+    mod page;
+    mod pages;
+    pub use page::Explanation;
+    pub use pages::explanation;
+}
 pub mod report;
-mod reverse;
-mod scope;
-mod shadows;
-mod survey;
-mod walk;
 
 use crate::report::{Report, StoreDescribed};
-use by_hand::ByHand;
+use findings::commands::ByHand;
 use host::report::Tool;
 use ledger::Moment;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Name;
 use ledger::signature::signers::AllowedSigners;
-use reader::Reader;
+use listing::store_reader::Reader;
 use std::sync::Arc;
 use store::{Protection, Store};
 
 pub use host::progress::Progress;
 
-use audit::{Audit, Judge};
-use scope::Scope;
+use audit_state::{Audit, Judge};
+use epochs::manifest_walk as walk;
+use listing::{reverse_check as reverse, succession as survey};
+use manifests::refusals;
 
 /// Seconds that an object without its counterpart counts as still under way, by default.
 pub const GRACE_S: u64 = 15 * 60;
