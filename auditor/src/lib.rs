@@ -8,7 +8,9 @@
 #![forbid(unsafe_code)]
 
 mod audit_state;
+mod criteria;
 mod listing {
+    pub(crate) mod copies;
     pub(crate) mod hidden_folders;
     pub(crate) mod lister;
     pub(crate) mod reverse_check;
@@ -17,12 +19,18 @@ mod listing {
     pub(crate) mod succession;
 }
 mod objects {
+    pub(crate) mod absence;
+    pub(crate) mod inspector;
     pub(crate) mod lock_state;
+    pub(crate) mod markers;
+    pub(crate) mod shadow_versions;
+    pub(crate) mod unjudged;
+    pub(crate) mod unnamed;
 }
 mod manifests {
     pub(crate) mod choice;
+    pub(crate) mod manifest_versions;
     pub(crate) mod refusals;
-    pub(crate) mod statements;
 }
 mod epochs {
     pub(crate) mod breaks;
@@ -35,37 +43,33 @@ mod epochs {
     pub(crate) mod source_joins;
 }
 mod bodies {
+    pub(crate) mod body_list;
     pub(crate) mod body_queue;
+    pub(crate) mod body_verdict;
     pub(crate) mod body_versions;
     pub(crate) mod content;
+    pub(crate) mod gzip;
 }
-pub mod findings {
-    pub(crate) mod collection;
-    pub(crate) mod commands;
-    mod page;
-    mod pages;
-    pub use page::Explanation;
-    pub use pages::explanation;
-}
+pub mod findings;
 pub mod report;
 
 use crate::report::{Report, StoreDescribed};
+use audit_state::Audit;
+use criteria::Criteria;
+use epochs::manifest_walk;
 use findings::commands::ByHand;
 use host::report::Tool;
 use ledger::Moment;
-use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Name;
 use ledger::signature::signers::AllowedSigners;
-use listing::store_reader::Reader;
+use listing::store_reader::StoreReader;
+use listing::{copies, reverse_check, succession};
+use manifests::refusals;
+use objects::inspector::Inspector;
 use std::sync::Arc;
 use store::{Protection, Store};
 
 pub use host::progress::Progress;
-
-use audit_state::{Audit, Judge};
-use epochs::manifest_walk as walk;
-use listing::{reverse_check as reverse, succession as survey};
-use manifests::refusals;
 
 /// Seconds that an object without its counterpart counts as still under way, by default.
 pub const GRACE_S: u64 = 15 * 60;
@@ -109,33 +113,30 @@ pub async fn verify<S: Store + 'static>(
     now: Moment,
     progress: Arc<Progress>,
 ) -> Report {
-    let reader = Reader::new(Arc::clone(&store));
+    let reader = StoreReader::new(Arc::clone(&store));
     let protection = store.capability().protection;
     let likeness = if options.copy {
         Ok(false)
     } else {
-        survey::looks_like_copy(&reader, protection).await
+        copies::looks_like_copy(&reader, protection).await
     };
     let copy = options.copy || matches!(likeness, Ok(true));
-    let judge = Judge {
+    let inspector = Inspector {
         reader,
         signers,
-        copy,
         locks: !copy,
-        now,
-        // The store's clock is told in whole seconds, its objects' dates are finer.
-        horizon: now.plus_s(1),
-        grace_s: options.grace_s,
+        criteria: Criteria {
+            copy,
+            now,
+            // The store's clock is told in whole seconds, its objects' dates are finer.
+            horizon: now.plus_s(1),
+            grace_s: options.grace_s,
+        },
     };
-    let mut audit = Audit::new(judge, options, ByHand::of(store.as_ref()), progress);
+    let mut audit = Audit::new(inspector, options, ByHand::of(store.as_ref()), progress);
     match likeness {
         Ok(false) => {}
-        Ok(true) => {
-            let message = "nothing in this directory is locked: it looks like a copy and was judged \
-                           as one; say --copy if it is";
-            let finding = Finding::new(Code::LooksLikeCopy, Severity::Inconclusive, message);
-            audit.findings.push(finding);
-        }
+        Ok(true) => audit.findings.push(copies::judged_as_copy()),
         Err(error) => audit.cannot_list(&error),
     }
     judge_all(&mut audit).await;
@@ -144,34 +145,21 @@ pub async fn verify<S: Store + 'static>(
 }
 
 async fn judge_all<S: Store + 'static>(audit: &mut Audit<S>) {
-    match survey::read_succession(&audit.judge, &audit.scope).await {
+    match succession::read(&audit.inspector, &audit.scope).await {
         Ok((succession, manifests)) => {
             audit.succession = succession;
             audit.progress.expect(manifests);
         }
         Err(error) => return audit.cannot_list(&error),
     }
-    if let Err(error) = walk::walk(audit).await {
+    if let Err(error) = manifest_walk::walk(audit).await {
         audit.cannot_list(&error);
     }
-    if let Err(error) = reverse::check(audit).await {
+    if let Err(error) = reverse_check::check(audit).await {
         audit.cannot_list(&error);
     }
-    if audit.coverage.manifests > 0 {
-        return;
-    }
-    // No statement at all: then the refused ones stand where the archive should be.
-    refusals::needed(&mut audit.findings);
-    let mut told = refusals::NO_STATEMENT
-        .into_iter()
-        .chain([Code::UnknownSigner]);
-    if !told.any(|code| audit.findings.has(code)) {
-        let message = "nothing found: no trusted manifest here; is the URL, its prefix or the \
-                       filter right?";
-        let finding = Finding::new(Code::NothingFound, Severity::Inconclusive, message);
-        audit
-            .findings
-            .push(finding.by_hand(audit.hand.list("manifests/")));
+    if audit.coverage.manifests == 0 {
+        refusals::no_statement_at_all(&mut audit.findings, &audit.by_hand);
     }
 }
 
@@ -185,7 +173,7 @@ fn report<S: Store>(audit: Audit<S>, store: &S, started: Moment, finished: Momen
         coverage: audit.coverage,
         store: StoreDescribed {
             url: store.url().to_string(),
-            judged_as_copy: audit.judge.copy,
+            judged_as_copy: audit.inspector.criteria.copy,
             locks: match capability.protection {
                 Protection::Enforces => "enforced",
                 Protection::Evidences => "evidenced",

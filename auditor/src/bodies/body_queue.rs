@@ -1,14 +1,20 @@
 //! Bodies being read side by side, a bounded number at once, and taken up again in the chain's order.
+//! What each comes to is decided by `body_verdict`; this carries it out.
 
-use crate::audit_state::{Audit, Judge};
-use crate::bodies::body_versions::{self as bodies, BodyCursor, BodyReading, Named, Right, Wrong};
-use crate::epochs::breaks;
-use ledger::Moment;
-use ledger::chain::{Edge, Seams, Tiling, Touch};
-use ledger::finding::{Code, Finding, Severity};
+use super::body_list::{BodyList, day_prefix};
+use super::body_verdict::{self, BodyPresence};
+use super::body_versions::{self, BodyVersions, NamedBody};
+use super::content::Touches;
+use crate::audit_state::Audit;
+use crate::epochs::source_joins;
+use crate::objects::absence::{self, MissingAt};
+use crate::objects::inspector::Inspector;
+use crate::objects::{unjudged, unnamed};
+use ledger::chain::{Edge, Seams, Tiling};
+use ledger::finding::Finding;
 use ledger::name::{Epoch, Name, ObjectName};
 use std::collections::{BTreeMap, VecDeque};
-use store::{Store, Version};
+use store::Store;
 use tokio::task::JoinHandle;
 
 /// Manifests between the newest followed and the oldest whose body is being read, for each job: most
@@ -44,10 +50,28 @@ impl MissingRun {
     }
 }
 
-struct Running {
-    named: Named,
+/// A body whose turn to be judged has not come.
+struct QueuedBody {
+    named: NamedBody,
     /// `None` for a manifest without entries, or a body whose list could not be read.
-    handle: Option<JoinHandle<BodyReading>>,
+    handle: Option<JoinHandle<BodyVersions>>,
+}
+
+/// Bodies past their retention.
+#[derive(Debug, Clone, Copy)]
+struct ExpiredRun {
+    first: u64,
+    last: u64,
+    count: u64,
+}
+
+/// What an epoch's links need to know of its bodies.
+pub(crate) struct BodiesEnd {
+    /// Up to the seq that a successor names, or to the end.
+    pub(crate) seams: Seams,
+    pub(crate) missing: MissingRun,
+    /// What the first piece of each continued source says of the byte before it.
+    pub(crate) first_conts: BTreeMap<u64, bool>,
 }
 
 /// An epoch's bodies.
@@ -58,19 +82,18 @@ pub(crate) struct BodyQueue<S> {
     cut: Option<u64>,
     jobs: usize,
     reading: usize,
-    cursor: BodyCursor<S>,
-    running: VecDeque<Running>,
+    list: BodyList<S>,
+    queued: VecDeque<QueuedBody>,
     seams: Seams,
     at_cut: Option<Seams>,
     first_conts: BTreeMap<u64, bool>,
     missing: MissingRun,
-    expired: Option<(u64, u64, u64)>,
-    head: Option<u64>,
+    expired: Option<ExpiredRun>,
 }
 
 impl<S: Store + 'static> BodyQueue<S> {
     pub(crate) fn new(
-        judge: &Judge<S>,
+        inspector: &Inspector<S>,
         agent: &Name,
         stream: &Name,
         epoch: Epoch,
@@ -84,51 +107,46 @@ impl<S: Store + 'static> BodyQueue<S> {
             cut,
             jobs,
             reading: 0,
-            cursor: BodyCursor::new(&judge.reader, agent, stream, epoch),
-            running: VecDeque::new(),
+            list: BodyList::new(&inspector.reader, agent, stream, epoch),
+            queued: VecDeque::new(),
             seams: Seams::default(),
             at_cut: None,
             first_conts: BTreeMap::new(),
             missing: MissingRun::default(),
             expired: None,
-            head: None,
         }
     }
 
     /// A statement that is not followed names this body.
     pub(crate) fn speak_for(&mut self, key: Option<String>) {
-        self.cursor.spoken_for.extend(key);
+        self.list.spoken_for.extend(key);
     }
 
     /// Begins to read the body of the next manifest; waits while enough are being read.
-    pub(crate) async fn push(&mut self, audit: &mut Audit<S>, named: Named) {
-        while self.reading >= self.jobs || self.running.len() >= self.jobs * AHEAD_PER_JOB {
+    pub(crate) async fn push(&mut self, audit: &mut Audit<S>, named: NamedBody) {
+        while self.reading >= self.jobs || self.queued.len() >= self.jobs * AHEAD_PER_JOB {
             self.join_one(audit).await;
         }
         let handle = self.start(audit, &named).await;
         self.reading += usize::from(handle.is_some());
-        self.running.push_back(Running { named, handle });
+        self.queued.push_back(QueuedBody { named, handle });
     }
 
     async fn start(
         &mut self,
         audit: &mut Audit<S>,
-        named: &Named,
-    ) -> Option<JoinHandle<BodyReading>> {
+        named: &NamedBody,
+    ) -> Option<JoinHandle<BodyVersions>> {
         let manifest = &named.manifest;
         let (Some(key), Some(described)) = (manifest.body_key(), &manifest.body) else {
             return None;
         };
         let date = &described.date;
-        audit.walked(&bodies::day_prefix(
-            &self.agent,
-            &self.stream,
-            date,
-            self.epoch,
-        ));
-        match self.cursor.versions_of(&key, date).await {
+        audit.bodies_listed(&day_prefix(&self.agent, &self.stream, date, self.epoch));
+        match self.list.versions_of(&key, date).await {
             Ok(versions) => {
-                let read = bodies::read(audit.judge.clone(), manifest.clone(), key, versions);
+                let inspector = audit.inspector.clone();
+                let read = body_versions::read(inspector, manifest.clone(), key, versions);
                 Some(tokio::spawn(read))
             }
             Err(error) => {
@@ -139,16 +157,16 @@ impl<S: Store + 'static> BodyQueue<S> {
     }
 
     async fn join_one(&mut self, audit: &mut Audit<S>) {
-        let Some(Running { named, handle }) = self.running.pop_front() else {
+        let Some(QueuedBody { named, handle }) = self.queued.pop_front() else {
             return;
         };
         self.reading -= usize::from(handle.is_some());
-        let seq = named.manifest.seq;
         let touches = match handle {
             Some(handle) => match handle.await {
-                Ok(reading) => self.take(audit, &named, reading),
+                Ok(found) => self.take(audit, &named, found),
                 Err(error) => {
-                    audit.cannot_judge(&named.manifest.slot(), &error.to_string());
+                    let slot = named.manifest.slot();
+                    audit.findings.push(unjudged::check(&slot, &error));
                     None
                 }
             },
@@ -156,26 +174,18 @@ impl<S: Store + 'static> BodyQueue<S> {
             None if named.manifest.entries.count == 0 => Tiling::of(&named.manifest).finish().ok(),
             None => None,
         };
-        self.join_seams(audit, &named, touches);
-        self.head = Some(seq);
-        if self.cut == Some(seq) {
+        audit.findings.extend(self.join_seams(&named, touches));
+        if self.cut == Some(named.manifest.seq) {
             self.at_cut = Some(self.seams.clone());
         }
     }
 
-    fn join_seams(
-        &mut self,
-        audit: &mut Audit<S>,
-        named: &Named,
-        touches: Option<BTreeMap<u64, Touch>>,
-    ) {
+    fn join_seams(&mut self, named: &NamedBody, touches: Option<Touches>) -> Vec<Finding> {
         let manifest = &named.manifest;
         let Some(touches) = touches else {
-            manifest
-                .sources
-                .iter()
-                .for_each(|source| self.seams.lose(source.id));
-            return;
+            let sources = manifest.sources.iter();
+            sources.for_each(|source| self.seams.lose(source.id));
+            return Vec::new();
         };
         for source in &manifest.sources {
             let Some(touch) = touches.get(&source.id) else {
@@ -185,110 +195,63 @@ impl<S: Store + 'static> BodyQueue<S> {
                 self.first_conts.insert(source.id, cont);
             }
         }
+        let mut findings = Vec::new();
         for (id, touch) in touches {
             let first = manifest.sources.iter().find(|source| source.id == id);
             let starts = first.is_some_and(|source| source.was.is_none() && source.from == 0);
             let fresh = if starts { Edge::LineEnd } else { Edge::Free };
             if let Err(fault) = self.seams.join(id, touch, fresh) {
-                let message = match fault.expected {
-                    Some(true) => {
-                        format!("source {id} goes on amid a line, its entry does not say cont")
-                    }
-                    Some(false) => format!("source {id} starts a line, its entry says cont"),
-                    None => format!(
-                        "an entry of source {id} says wrongly whether it starts amid a line"
-                    ),
-                };
-                let finding = Finding::new(Code::EntryCont, Severity::Critical, message);
-                audit.findings.push(finding.at(&manifest.slot()));
+                let finding = source_joins::line_between_batches(id, &fault);
+                findings.push(finding.at(&manifest.slot()));
             }
         }
+        findings
     }
 
     /// Reports what was found under a body's key; what it did to its sources if it is whole.
     fn take(
         &mut self,
         audit: &mut Audit<S>,
-        named: &Named,
-        reading: BodyReading,
-    ) -> Option<BTreeMap<u64, Touch>> {
-        let slot = named.manifest.slot();
-        let key = named.manifest.body_key().unwrap_or_default();
-        audit.coverage.pending += reading.newer;
-        audit.coverage.locks += reading.locks_read;
-        for marker in &reading.markers {
-            let finding = audit.marker(&slot, marker, Some(named.retained_until()));
-            audit.findings.push(finding);
+        named: &NamedBody,
+        found: BodyVersions,
+    ) -> Option<Touches> {
+        audit.coverage.pending += found.newer;
+        audit.coverage.locks += found.locks_read;
+        let verdict = body_verdict::judge(audit.criteria(), &audit.by_hand, named, found);
+        audit.findings.extend(verdict.findings);
+        let seq = named.manifest.seq;
+        match verdict.presence {
+            BodyPresence::Whole(touches) => {
+                audit.findings.extend(self.meet());
+                audit.count_body(&named.manifest);
+                return Some(touches);
+            }
+            BodyPresence::Faulty => audit.findings.extend(self.meet()),
+            BodyPresence::Expired => {
+                let none = ExpiredRun {
+                    first: seq,
+                    last: seq,
+                    count: 0,
+                };
+                let run = self.expired.get_or_insert(none);
+                run.last = seq;
+                run.count += 1;
+            }
+            BodyPresence::NotCopied => self.missing.miss(seq),
+            BodyPresence::Bad => {}
         }
-        let Some(right) = reading.right else {
-            self.take_missing(audit, named, &key, &reading.wrong, &reading.unreadable);
-            return None;
-        };
-        if let Some((first, last)) = self.missing.meet() {
-            self.report_missing(audit, first, last, "bodies around it are there");
-        }
-        for other in reading.wrong.iter().chain(&reading.unreadable) {
-            shadow(audit, named, &key, other);
-        }
-        if let Some(lock) = &reading.lock {
-            audit.judge_lock(&slot, &key, &right.version_id, lock);
-        }
-        report_content(audit, named, &key, right)
+        None
     }
 
-    fn take_missing(
-        &mut self,
-        audit: &mut Audit<S>,
-        named: &Named,
-        key: &str,
-        wrong: &[Wrong],
-        unreadable: &[Wrong],
-    ) {
-        let slot = named.manifest.slot();
-        let lawful = !audit.judge.copy && audit.judge.now >= named.retained_until();
-        if let Some(one) = unreadable.first() {
-            let message = format!("the body could not be read: {}", one.got);
-            let finding = Finding::new(Code::Coverage, Severity::Inconclusive, message).at(&slot);
-            let by_hand = audit.hand.hash(key, &one.version_id);
-            let finding = finding.on(audit.hand.full_key(key), &one.version_id);
-            audit.findings.push(finding.by_hand(by_hand));
-            wrong
-                .iter()
-                .for_each(|other| shadow(audit, named, key, other));
-        } else if lawful {
-            let (first, _, count) = self.expired.unwrap_or((slot.seq, slot.seq, 0));
-            self.expired = Some((first, slot.seq, count + 1));
-            wrong
-                .iter()
-                .for_each(|other| shadow(audit, named, key, other));
-        } else if wrong.is_empty() && audit.judge.copy {
-            self.missing.miss(slot.seq);
-        } else if wrong.is_empty() {
-            let message = format!(
-                "the body is gone, though its retention lasts until {}",
-                named.retained_until()
-            );
-            let finding = Finding::new(Code::MissingVersion, Severity::Critical, message);
-            let finding = finding.at(&slot).on(audit.hand.full_key(key), "");
-            let by_hand = audit.hand.list(key);
-            audit.findings.push(finding.by_hand(by_hand));
-        } else {
-            wrong
-                .iter()
-                .for_each(|other| other_bytes(audit, named, key, other));
-        }
+    /// A body is there; reports the bodies missing between it and the one that was there before.
+    fn meet(&mut self) -> Option<Finding> {
+        let (first, last) = self.missing.meet()?;
+        let finding = absence::copied_bodies(first, last, MissingAt::WithinEpoch);
+        Some(self.place(finding))
     }
 
-    fn report_missing(&self, audit: &mut Audit<S>, first: u64, last: u64, why: &str) {
-        let message = format!(
-            "the bodies of manifests {} are gone; {why}",
-            breaks::seqs(first, last)
-        );
-        let finding = Finding::new(Code::MissingVersion, Severity::Critical, message);
-        audit.findings.push(Finding {
-            seq: Some(first),
-            ..finding.in_epoch(&self.agent, &self.stream, self.epoch)
-        });
+    fn place(&self, finding: Finding) -> Finding {
+        finding.in_epoch(&self.agent, &self.stream, self.epoch)
     }
 
     /// Waits for all bodies, then judges what no manifest names.
@@ -297,118 +260,35 @@ impl<S: Store + 'static> BodyQueue<S> {
         audit: &mut Audit<S>,
         head_seq: Option<u64>,
         has_successor: bool,
-    ) -> (Seams, MissingRun, BTreeMap<u64, bool>) {
-        while !self.running.is_empty() {
+    ) -> BodiesEnd {
+        while !self.queued.is_empty() {
             self.join_one(audit).await;
         }
-        if let Err(error) = self.cursor.finish_day().await {
+        if let Err(error) = self.list.finish_day().await {
             audit.cannot_list(&error);
         }
-        if let Some((first, last, count)) = self.expired {
+        if let Some(ExpiredRun { first, last, count }) = self.expired {
             audit.coverage.bodies_expired += count;
-            let seqs = breaks::seqs(first, last);
-            let message =
-                format!("{count} bodies of manifests {seqs} are past their retention and gone");
-            let note = Finding::new(Code::Expired, Severity::Note, message);
-            audit.findings.push(Finding {
-                seq: Some(first),
-                ..note.in_epoch(&self.agent, &self.stream, self.epoch)
-            });
+            let finding = absence::expired_bodies(first, last, count);
+            audit.findings.push(self.place(finding));
         }
-        for version in &self.cursor.unnamed {
+        for version in &self.list.unnamed {
+            let versions = std::slice::from_ref(version);
             if let ObjectName::Body { slot, .. } = ObjectName::parse(&version.key) {
                 let explained = has_successor || head_seq.is_some_and(|head| slot.seq <= head);
-                audit.unnamed(&slot, version, explained);
+                audit.unnamed(&slot, versions, explained);
             } else {
-                audit.foreign(version);
+                audit.foreign(versions);
             }
         }
-        if self.cursor.unnamed_more > 0 {
-            let message = format!(
-                "{} more bodies that no manifest names",
-                self.cursor.unnamed_more
-            );
-            let severity = if audit.judge.copy {
-                Severity::Note
-            } else {
-                Severity::Interference
-            };
-            let finding = Finding::new(Code::Orphan, severity, message);
-            audit
-                .findings
-                .push(finding.in_epoch(&self.agent, &self.stream, self.epoch));
-        }
-        let seams = self.at_cut.unwrap_or(self.seams);
-        (seams, self.missing, self.first_conts)
-    }
-}
-
-fn report_content<S: Store>(
-    audit: &mut Audit<S>,
-    named: &Named,
-    key: &str,
-    right: Right,
-) -> Option<BTreeMap<u64, Touch>> {
-    match right.content {
-        Ok(touches) => {
-            audit.count_body(&named.manifest);
-            Some(touches)
-        }
-        Err(fault) => {
-            let severity = match fault.code {
-                Code::Coverage => Severity::Inconclusive,
-                _ => Severity::Critical,
-            };
-            let finding = Finding::new(fault.code, severity, fault.message)
-                .at(&named.manifest.slot())
-                .on(audit.hand.full_key(key), &right.version_id)
-                .expected_got(fault.expected, fault.got)
-                .by_hand(audit.hand.unpack(key, &right.version_id));
-            audit.findings.push(finding);
-            None
+        let more = unnamed::more_bodies(audit.criteria(), self.list.unnamed_more);
+        audit
+            .findings
+            .extend(more.map(|finding| self.place(finding)));
+        BodiesEnd {
+            seams: self.at_cut.unwrap_or(self.seams),
+            missing: self.missing,
+            first_conts: self.first_conts,
         }
     }
-}
-
-/// No version holds the signed bytes; this one stands in their place.
-fn other_bytes<S: Store>(audit: &mut Audit<S>, named: &Named, key: &str, wrong: &Wrong) {
-    let expected = named
-        .manifest
-        .stored
-        .as_ref()
-        .map(|stored| stored.sha256.to_string());
-    let finding = Finding::new(
-        Code::StoredHash,
-        Severity::Critical,
-        "the body's bytes are not those that its manifest signed",
-    )
-    .at(&named.manifest.slot())
-    .on(audit.hand.full_key(key), &wrong.version_id)
-    .expected_got(expected.unwrap_or_default(), wrong.got.as_str())
-    .by_hand(audit.hand.hash(key, &wrong.version_id));
-    audit.findings.push(finding);
-}
-
-/// A version beside the right one, with other bytes.
-fn shadow<S: Store>(audit: &mut Audit<S>, named: &Named, key: &str, wrong: &Wrong) {
-    let message = format!(
-        "a version stored at {} holds other bytes than the signed ones",
-        wrong.stored_at
-    );
-    let expected = named
-        .manifest
-        .stored
-        .as_ref()
-        .map(|stored| stored.sha256.to_string());
-    let finding = Finding::new(Code::ShadowVersion, Severity::Interference, message)
-        .at(&named.manifest.slot())
-        .on(audit.hand.full_key(key), &wrong.version_id)
-        .expected_got(expected.unwrap_or_default(), wrong.got.as_str())
-        .by_hand(audit.hand.hash(key, &wrong.version_id));
-    audit.findings.push(finding);
-}
-
-/// When an unnamed object stops being too new to judge.
-pub(crate) fn judged_from(version: &Version, grace_s: u64) -> Moment {
-    version.last_modified.plus_s(grace_s)
 }

@@ -1,69 +1,47 @@
-//! What a body's bytes hold, against the manifest that signed them. Pure: bytes in, faults out.
+//! What a body's bytes hold, against the manifest that signed them: BLOCK_HASH, GZIP_*, COUNT_MISMATCH,
+//! ROOT_MISMATCH, ENTRY_FORMAT, ENTRY_SEQUENCE, ENTRY_TIME, ENTRY_SOURCE. Pure: bytes in, a fault out.
 //!
 //! The bytes are hostile until their hash is the signed one, and even then nothing is unpacked
 //! beyond what the manifest states: one block (at most 8 MiB) is in memory at a time.
 
-use flate2::bufread::GzDecoder;
-use ledger::block::{Block, HEADER};
-use ledger::chain::{Tiling, TilingFault, Touch};
+use super::gzip::{self, GzipFault};
+use crate::epochs::source_joins;
+use ledger::block::Block;
+use ledger::chain::{Tiling, Touch};
 use ledger::entry::{self, Entry, PathBytes};
-use ledger::finding::Code;
+use ledger::finding::{Code, Finding, Severity};
 use ledger::manifest::Manifest;
 use ledger::tree::{self, Tree};
 use ledger::{Digest, Moment};
 use std::collections::BTreeMap;
-use std::io::Read;
 
-/// Something in a body that is not as its manifest says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) code: Code,
-    pub(crate) expected: String,
-    pub(crate) got: String,
-    /// Where and what, for people.
-    pub(crate) message: String,
+/// What a body did to each of its sources.
+pub(crate) type Touches = BTreeMap<u64, Touch>;
+
+/// A fault in a body, without its place: large, so boxed.
+type Fault = Box<Finding>;
+
+/// Something in a body is not as its manifest says; `message` says where and what.
+fn fault(
+    code: Code,
+    expected: impl ToString,
+    got: impl ToString,
+    message: impl Into<String>,
+) -> Fault {
+    let finding = Finding::new(code, Severity::Critical, message);
+    Box::new(finding.expected_got(expected.to_string(), got.to_string()))
 }
 
-impl Fault {
-    fn new(
-        code: Code,
-        expected: impl ToString,
-        got: impl ToString,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            code,
-            expected: expected.to_string(),
-            got: got.to_string(),
-            message: message.into(),
-        }
-    }
-}
-
-impl Fault {
-    /// The judging itself failed.
-    pub(crate) fn unjudged(cause: &str) -> Self {
-        Self::new(
-            Code::Coverage,
-            "a judgement",
-            cause,
-            "the body could not be judged",
-        )
-    }
-}
-
-/// Judges bytes whose hash is the signed one.
-///
-/// # Errors
-/// The first fault: what comes after it cannot be judged on its own.
-pub(crate) fn judge(manifest: &Manifest, stored: &[u8]) -> Result<BTreeMap<u64, Touch>, Fault> {
+/// Judges bytes whose hash is the signed one, up to the first fault: what comes after it cannot be judged on
+/// its own.
+pub(crate) fn judge(manifest: &Manifest, stored: &[u8]) -> Result<Touches, Fault> {
     let blocks = manifest.blocks.as_deref().unwrap_or_default();
-    let mut content = Content::of(manifest);
+    let mut content = EntryCheck::of(manifest);
     let mut raw = Vec::new();
     for (number, block) in blocks.iter().enumerate() {
         let bytes = slice(stored, block).ok_or_else(|| {
             let message = format!("block {number} runs past the end of the body");
-            Fault::new(
+            fault(
                 Code::BlockHash,
                 block.offset + block.size,
                 stored.len(),
@@ -73,9 +51,9 @@ pub(crate) fn judge(manifest: &Manifest, stored: &[u8]) -> Result<BTreeMap<u64, 
         let sha256 = Digest::of(bytes);
         if sha256 != block.sha256 {
             let message = format!("block {number} has another hash than its manifest says");
-            return Err(Fault::new(Code::BlockHash, block.sha256, sha256, message));
+            return Err(fault(Code::BlockHash, block.sha256, sha256, message));
         }
-        inflate(bytes, block, number, &mut raw)?;
+        unpack(bytes, block, number, &mut raw)?;
         content.read_block(&raw, block, number)?;
     }
     content.finish()
@@ -87,40 +65,20 @@ fn slice<'a>(stored: &'a [u8], block: &Block) -> Option<&'a [u8]> {
     stored.get(from..from.checked_add(size)?)
 }
 
-/// Unpacks one block: exactly one gzip member that begins as every block does.
-fn inflate(bytes: &[u8], block: &Block, number: usize, raw: &mut Vec<u8>) -> Result<(), Fault> {
-    let bad = |got: String| {
-        let message = format!(
-            "block {number} is not one gzip member of {} bytes",
-            block.raw
-        );
-        Fault::new(Code::GzipBad, format!("{} bytes", block.raw), got, message)
-    };
-    if !bytes.starts_with(&HEADER) {
-        return Err(bad("another header".into()));
-    }
-    raw.clear();
-    let mut member = GzDecoder::new(bytes).take(block.raw + 1);
-    match member.read_to_end(raw) {
-        Ok(_) if raw.len() as u64 == block.raw => {}
-        Ok(size) => return Err(bad(format!("{size} bytes or more"))),
-        Err(error) => return Err(bad(error.to_string())),
-    }
-    let rest = member.into_inner().into_inner();
-    if rest.is_empty() {
-        return Ok(());
-    }
-    let message = format!("bytes follow the gzip member of block {number}");
-    Err(Fault::new(
-        Code::GzipTrailing,
-        "0 bytes",
-        format!("{} bytes", rest.len()),
-        message,
-    ))
+fn unpack(bytes: &[u8], block: &Block, number: usize, raw: &mut Vec<u8>) -> Result<(), Fault> {
+    gzip::unpack(bytes, block.raw, raw).map_err(|error| {
+        if let GzipFault::Trailing { .. } = error {
+            let message = format!("bytes follow the gzip member of block {number}");
+            return fault(Code::GzipTrailing, "0 bytes", error, message);
+        }
+        let stated = format!("{} bytes", block.raw);
+        let message = format!("block {number} is not one gzip member of {stated}");
+        fault(Code::GzipBad, stated, error, message)
+    })
 }
 
 /// The entries of a body, read in order.
-struct Content<'a> {
+struct EntryCheck<'a> {
     manifest: &'a Manifest,
     /// Paths by source.
     paths: BTreeMap<u64, Vec<u8>>,
@@ -130,7 +88,7 @@ struct Content<'a> {
     last: Option<Moment>,
 }
 
-impl<'a> Content<'a> {
+impl<'a> EntryCheck<'a> {
     fn of(manifest: &'a Manifest) -> Self {
         let path = |source: &ledger::manifest::Source| {
             (
@@ -151,7 +109,7 @@ impl<'a> Content<'a> {
     fn read_block(&mut self, raw: &[u8], block: &Block, number: usize) -> Result<(), Fault> {
         let Some(lines) = raw.strip_suffix(b"\n") else {
             let message = format!("block {number} does not end with a whole line");
-            return Err(Fault::new(Code::EntryFormat, "a final LF", "none", message));
+            return Err(fault(Code::EntryFormat, "a final LF", "none", message));
         };
         let mut count = 0;
         for line in lines.split(|byte| *byte == b'\n') {
@@ -162,18 +120,18 @@ impl<'a> Content<'a> {
             return Ok(());
         }
         let message = format!("block {number} holds another number of entries");
-        Err(Fault::new(Code::CountMismatch, block.count, count, message))
+        Err(fault(Code::CountMismatch, block.count, count, message))
     }
 
     fn read_line(&mut self, line: &[u8]) -> Result<(), Fault> {
         let sequence = self.next;
         let entry = entry::parse(line).map_err(|error| {
             let message = format!("where entry {sequence} should be is none: {error}");
-            Fault::new(Code::EntryFormat, "an entry of format 1", error, message)
+            fault(Code::EntryFormat, "an entry of format 1", error, message)
         })?;
         if entry.sequence != sequence {
             let message = "an entry is not numbered one after the one before it";
-            return Err(Fault::new(
+            return Err(fault(
                 Code::EntrySequence,
                 sequence,
                 entry.sequence,
@@ -203,25 +161,26 @@ impl<'a> Content<'a> {
             "entry {} is not of a source of its manifest",
             entry.sequence
         );
-        Err(Fault::new(Code::EntrySource, expected, got, message))
+        Err(fault(Code::EntrySource, expected, got, message))
     }
 
-    fn finish(self) -> Result<BTreeMap<u64, Touch>, Fault> {
+    fn finish(self) -> Result<Touches, Fault> {
         let entries = self.manifest.entries;
         if self.tree.count() != entries.count {
             let message = "the body holds another number of entries";
             let got = self.tree.count();
-            return Err(Fault::new(Code::CountMismatch, entries.count, got, message));
+            return Err(fault(Code::CountMismatch, entries.count, got, message));
         }
         let root = self.tree.root();
         if root != entries.root {
             let message = "the tree over the entries has another root";
-            return Err(Fault::new(Code::RootMismatch, entries.root, root, message));
+            return Err(fault(Code::RootMismatch, entries.root, root, message));
         }
         if let Some(last) = self.last {
             check_time(self.manifest.time.last, last, self.next - 1)?;
         }
-        self.tiling.finish().map_err(tiling_fault)
+        let tiled = self.tiling.finish();
+        tiled.map_err(|error| Box::new(source_joins::within_batch(error)))
     }
 }
 
@@ -231,21 +190,5 @@ fn check_time(stated: Option<Moment>, got: Moment, sequence: u64) -> Result<(), 
     }
     let expected = stated.map_or("none".into(), |stated| stated.to_string());
     let message = format!("entry {sequence} was created at another time than its manifest says");
-    Err(Fault::new(Code::EntryTime, expected, got, message))
-}
-
-/// A byte range that is not filled as its manifest says.
-pub(crate) fn tiling_fault(fault: TilingFault) -> Fault {
-    let TilingFault {
-        source,
-        expected,
-        got,
-    } = fault;
-    let (code, what) = if got > expected {
-        (Code::ByteGap, "leaves bytes out")
-    } else {
-        (Code::ByteOverlap, "repeats bytes")
-    };
-    let message = format!("source {source} {what}: byte {expected} should come next, {got} comes");
-    Fault::new(code, expected, got, message)
+    Err(fault(Code::EntryTime, expected, got, message))
 }

@@ -1,14 +1,18 @@
-//! What a break in the chain is called and how grave it is.
+//! What a break in the chain is called and how grave it is: PREV_MISMATCH, ENTRY_GAP, ENTRY_OVERLAP,
+//! RETENTION_MISMATCH, DATE_MISMATCH, EVENT_MISPLACED, TIME_REGRESSION. The chain itself is the ledger's.
 
-use crate::bodies::content as body;
+use super::source_joins;
+use crate::objects::absence;
+use ledger::Digest;
 use ledger::chain::Break;
 use ledger::finding::{Code, Finding, Severity};
+use ledger::manifest::EpochHead;
 
 /// The finding for a break, its place still to be filled in.
 pub(crate) fn finding(found: Break) -> Finding {
     let critical = |code, message: String| Finding::new(code, Severity::Critical, message);
     match found {
-        Break::SeqGap { first, last } => seq_gap(first, last),
+        Break::SeqGap { first, last } => absence::manifests(first, last),
         Break::Prev { expected, got } => critical(
             Code::PrevMismatch,
             "this manifest was signed after another predecessor than the one that is there".into(),
@@ -49,49 +53,18 @@ pub(crate) fn finding(found: Break) -> Finding {
             source,
             expected,
             got,
-        } => {
-            let code = if got > expected {
-                Code::ByteGap
-            } else {
-                Code::ByteOverlap
-            };
-            let message =
-                format!("source {source} stood at byte {expected}, this manifest begins at {got}");
-            critical(code, message).expected_got(expected.to_string(), got.to_string())
-        }
-        Break::Source { source, rule } => critical(
-            Code::SourceMismatch,
-            format!("source {source} breaks a rule: {rule}"),
-        ),
-        Break::Tiling(fault) => {
-            let fault = body::tiling_fault(fault);
-            critical(fault.code, fault.message).expected_got(fault.expected, fault.got)
-        }
+        } => source_joins::between_manifests(source, expected, got),
+        Break::Source { source, rule } => source_joins::broken_rule(source, rule),
+        Break::Tiling(fault) => source_joins::within_batch(fault),
     }
 }
 
-/// Manifests `first..=last` are missing.
-pub(crate) fn seq_gap(first: u64, last: u64) -> Finding {
-    let message = if first == last {
-        format!("manifest {first} is missing")
-    } else {
-        format!(
-            "manifests {first} to {last} are missing, {} of them",
-            last - first + 1
-        )
-    };
-    Finding {
-        seq: Some(first),
-        ..Finding::new(Code::SeqGap, Severity::Critical, message)
-    }
-    .expected_got(seqs(first, last), "none")
-}
-
-/// `7` or `7-9`.
-pub(crate) fn seqs(first: u64, last: u64) -> String {
-    if first == last {
-        first.to_string()
-    } else {
-        format!("{first}-{last}")
-    }
+/// A genesis names another statement of the epoch before it than the one that is there.
+pub(crate) fn genesis_prev(head: &EpochHead, expected: Digest) -> Finding {
+    let message = format!(
+        "the epoch continues another statement for {} seq {} than the one that is there",
+        head.epoch, head.seq
+    );
+    Finding::new(Code::PrevMismatch, Severity::Critical, message)
+        .expected_got(expected.to_string(), head.sha256.to_string())
 }

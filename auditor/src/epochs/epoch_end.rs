@@ -4,7 +4,8 @@ use crate::bodies::body_queue::MissingRun;
 use ledger::Moment;
 use ledger::chain::{Chain, Claim, Edge, Pulse, Seams};
 use ledger::manifest::EpochHead;
-use ledger::name::Epoch;
+use ledger::name::{Epoch, Name};
+use std::collections::BTreeMap;
 
 /// What a stream's links need to know of an epoch's genesis.
 #[derive(Debug, Clone)]
@@ -60,3 +61,6 @@ impl EpochEnd {
         self.seams.edge(source)
     }
 }
+
+/// The ends of all epochs of one agent, by stream.
+pub(crate) type Ends = BTreeMap<Name, BTreeMap<Epoch, EpochEnd>>;

@@ -1,22 +1,24 @@
 //! One epoch, manifest by manifest: which statement counts, whether the chain holds, what its end is.
 
+use super::epoch_end::{EpochEnd, Genesis, MadeClaim, Tail};
+use super::promises::{self, Lateness};
+use super::{breaks, source_joins};
 use crate::audit_state::Audit;
 use crate::bodies::body_queue::BodyQueue;
-use crate::bodies::body_versions::Named;
-use crate::epochs::breaks;
-use crate::epochs::promises::Lateness;
+use crate::bodies::body_versions::NamedBody;
+use crate::criteria::Criteria;
 use crate::findings::collection::Findings;
-use crate::manifests::choice::{choose, report_equivocation};
+use crate::findings::commands::ByHand;
+use crate::manifests::choice::{choose, equivocations};
+use crate::manifests::manifest_versions::{ManifestVersions, NotAStatement, SignedStatement};
 use crate::manifests::refusals;
-use crate::manifests::statements::{Reading, Refusal, Statement};
-use ledger::chain::{Break, Chain, Pulse, Silence, Step};
-use ledger::finding::{Code, Finding, Severity};
-use ledger::manifest::{Event, EventKind, Kind, Manifest};
+use crate::objects::{absence, lock_state, markers};
+use ledger::chain::{Break, Chain, Pulse, Step};
+use ledger::finding::Finding;
+use ledger::manifest::{EventKind, Kind};
 use ledger::name::{Epoch, Name, Slot};
 use std::collections::BTreeSet;
-use store::{Store, Version};
-
-pub(crate) use crate::epochs::epoch_end::{EpochEnd, Genesis, MadeClaim, Tail};
+use store::Store;
 
 /// Seqs of unreadable or newer manifests that are remembered until the chain has passed them.
 const UNJUDGED_MAX: usize = 10_000;
@@ -28,7 +30,7 @@ pub(crate) struct EpochWalk<S> {
     epoch: Epoch,
     /// The seq that a successor names.
     cut: Option<u64>,
-    held: Option<Reading>,
+    held: Option<ManifestVersions>,
     chain: Option<Chain>,
     at_cut: Option<Chain>,
     first_seq: u64,
@@ -53,7 +55,7 @@ impl<S: Store + 'static> EpochWalk<S> {
         let successors = audit.succession.of(&agent, &stream, epoch);
         let cut = successors.first().map(|successor| successor.seq);
         let bodies = BodyQueue::new(
-            &audit.judge,
+            &audit.inspector,
             &agent,
             &stream,
             epoch,
@@ -85,14 +87,14 @@ impl<S: Store + 'static> EpochWalk<S> {
 
     /// Takes the next manifest key. It is judged when the one after it is known, for that one's
     /// `prev` says which of two statements the agent went on from.
-    pub(crate) async fn read(&mut self, audit: &mut Audit<S>, reading: Reading) {
+    pub(crate) async fn read(&mut self, audit: &mut Audit<S>, versions: ManifestVersions) {
         match &mut self.held {
-            Some(held) if held.slot == reading.slot => held.merge(reading),
+            Some(held) if held.slot == versions.slot => held.merge(versions),
             _ => {
                 if let Some(held) = self.held.take() {
-                    self.take(audit, held, Some(&reading)).await;
+                    self.take(audit, held, Some(&versions)).await;
                 }
-                self.held = Some(reading);
+                self.held = Some(versions);
             }
         }
     }
@@ -113,11 +115,10 @@ impl<S: Store + 'static> EpochWalk<S> {
         audit.findings.append(std::mem::take(&mut self.undecided));
         audit.findings.extend(self.lateness.end());
         let has_successor = self.cut.is_some();
-        let (seams, missing, first_conts) =
-            self.bodies.finish(audit, head_seq, has_successor).await;
+        let bodies = self.bodies.finish(audit, head_seq, has_successor).await;
         let chain = self.chain?;
         for made in &mut self.claims {
-            made.first_cont = first_conts.get(&made.claim.source).copied();
+            made.first_cont = bodies.first_conts.get(&made.claim.source).copied();
         }
         Some(EpochEnd {
             epoch: self.epoch,
@@ -125,90 +126,82 @@ impl<S: Store + 'static> EpochWalk<S> {
             genesis: self.genesis,
             head_seq: chain.seq,
             agreed: self.at_cut.unwrap_or(chain),
-            seams,
+            seams: bodies.seams,
             tail: self.tail?,
             claims: self.claims,
-            missing,
+            missing: bodies.missing,
         })
     }
 
-    async fn take(&mut self, audit: &mut Audit<S>, mut reading: Reading, next: Option<&Reading>) {
-        audit.coverage.pending += reading.newer;
-        audit.coverage.locks += reading.locks_read;
-        let chosen = choose(&reading.statements, self.chain.as_ref(), next);
+    async fn take(
+        &mut self,
+        audit: &mut Audit<S>,
+        mut versions: ManifestVersions,
+        next: Option<&ManifestVersions>,
+    ) {
+        audit.coverage.pending += versions.newer;
+        audit.coverage.locks += versions.locks_read;
+        let chosen = choose(&versions.statements, self.chain.as_ref(), next);
         let Some(chosen) = chosen else {
-            self.leave_undecided(audit, &reading);
+            self.leave_undecided(&audit.by_hand, &versions);
             return;
         };
-        let statement = reading.statements.swap_remove(chosen);
-        self.report_markers(audit, &reading.slot, &reading.markers, &statement);
-        refusals::beside(audit, &reading);
-        if !reading.statements.is_empty() {
-            report_equivocation(audit, &reading.slot, &statement, &reading.statements);
-            for other in &reading.statements {
-                self.bodies.speak_for(other.manifest.body_key());
-            }
+        let statement = versions.statements.swap_remove(chosen);
+        let others = &versions.statements;
+        audit
+            .findings
+            .extend(beside(&audit.by_hand, &versions, &statement));
+        for other in others {
+            self.bodies.speak_for(other.manifest.body_key());
         }
         self.follow(audit, &statement).await;
     }
 
-    fn leave_undecided(&mut self, audit: &Audit<S>, reading: &Reading) {
-        for marker in &reading.markers {
-            self.undecided
-                .push(audit.marker(&reading.slot, marker, None));
-        }
-        let unknown = |why: &Refusal| {
+    /// No statement is in this slot: how grave that is depends on what follows.
+    fn leave_undecided(&mut self, by_hand: &ByHand, versions: &ManifestVersions) {
+        let markers = versions.markers.iter();
+        let markers = markers.map(|marker| markers::judge(by_hand, &versions.slot, marker, None));
+        self.undecided.extend(markers);
+        let unknown = |why: &NotAStatement| {
             matches!(
                 why,
-                Refusal::Unreadable(_) | Refusal::Newer(_) | Refusal::Format(_)
+                NotAStatement::Unreadable(_) | NotAStatement::Newer(_) | NotAStatement::Format(_)
             )
         };
-        let unjudged = reading.refused.iter().any(|refused| unknown(&refused.why));
+        let unjudged = versions.refused.iter().any(|refused| unknown(&refused.why));
         if unjudged && self.unjudged.len() < UNJUDGED_MAX {
-            self.unjudged.insert(reading.slot.seq);
+            self.unjudged.insert(versions.slot.seq);
         }
-        refusals::alone(audit, reading, &mut self.undecided);
+        self.undecided.extend(refusals::alone(by_hand, versions));
     }
 
-    fn report_markers(
-        &self,
-        audit: &mut Audit<S>,
-        slot: &Slot,
-        markers: &[Version],
-        statement: &Statement,
-    ) {
-        let lawful_from = statement
-            .stored_at
-            .plus_s(statement.manifest.retention_max_s);
-        for marker in markers {
-            let finding = audit.marker(slot, marker, Some(lawful_from));
-            audit.findings.push(finding);
-        }
-    }
-
-    async fn follow(&mut self, audit: &mut Audit<S>, statement: &Statement) {
+    async fn follow(&mut self, audit: &mut Audit<S>, statement: &SignedStatement) {
         let manifest = &statement.manifest;
         let slot = manifest.slot();
-        audit.judge_lock(
-            &slot,
-            &slot.manifest_key(),
-            &statement.version_id,
-            &statement.lock,
-        );
-        let step = match &mut self.chain {
+        let (key, version_id) = (slot.manifest_key(), &statement.version_id);
+        let lock = lock_state::finding(&audit.by_hand, &slot, &key, version_id, &statement.lock);
+        audit.findings.extend(lock);
+        let (step, root) = match &mut self.chain {
             Some(chain) => {
-                // The chain goes on past what was refused: those slots are needed.
+                // The chain continues past what was refused: those slots are needed.
                 refusals::needed(&mut self.undecided);
-                chain.follow(manifest, statement.sha256)
+                (chain.follow(manifest, statement.sha256), Vec::new())
             }
-            None => self.begin(audit, statement, &slot),
+            None => self.begin(audit.criteria(), &audit.by_hand, statement, &slot),
         };
+        audit.findings.extend(root);
         audit.findings.append(std::mem::take(&mut self.undecided));
-        self.report_step(audit, &slot, statement, step);
+        let found = self.take_step(&audit.by_hand, &slot, statement, step);
+        audit.findings.extend(found);
         self.unjudged.clear();
-        self.report_events(audit, &slot, manifest);
-        self.note_late(audit, statement);
-        audit.note_heads(statement);
+        let (gap_bytes, gaps) = source_joins::stated_gaps(manifest);
+        audit.coverage.gap_bytes += gap_bytes;
+        audit.findings.extend(gaps);
+        if !audit.criteria().copy {
+            let ended = self.lateness.note(manifest, statement.stored_at);
+            audit.findings.extend(ended);
+        }
+        audit.heads.note(statement);
         audit.count_manifest();
         self.tail = Some(Tail {
             stored_at: statement.stored_at,
@@ -220,10 +213,17 @@ impl<S: Store + 'static> EpochWalk<S> {
         if self.cut == Some(manifest.seq) {
             self.at_cut.clone_from(&self.chain);
         }
-        self.bodies.push(audit, Named::of(statement)).await;
+        self.bodies.push(audit, NamedBody::of(statement)).await;
     }
 
-    fn begin(&mut self, audit: &mut Audit<S>, statement: &Statement, slot: &Slot) -> Step {
+    /// Begins the chain with the oldest manifest that is left.
+    fn begin(
+        &mut self,
+        criteria: &Criteria,
+        by_hand: &ByHand,
+        statement: &SignedStatement,
+        slot: &Slot,
+    ) -> (Step, Vec<Finding>) {
         let manifest = &statement.manifest;
         let (chain, step) = Chain::begin(manifest, statement.sha256);
         self.chain = Some(chain);
@@ -236,138 +236,111 @@ impl<S: Store + 'static> EpochWalk<S> {
             retention_max_s: manifest.retention_max_s,
             may_restate: manifest.has(EventKind::Rollback) || manifest.has(EventKind::StateLost),
         });
-        if manifest.seq > 0 {
-            self.report_root(audit, statement, slot);
-        }
-        step
-    }
-
-    /// The manifests before the oldest that is left: lawfully gone, or missing.
-    fn report_root(&mut self, audit: &mut Audit<S>, statement: &Statement, slot: &Slot) {
-        let last = slot.seq - 1;
-        let lawful_from = statement
-            .stored_at
-            .plus_s(statement.manifest.retention_max_s);
-        let what = format!(
-            "manifests {} are gone; what {} says of the past is taken as given",
-            breaks::seqs(0, last),
-            slot.seq
-        );
-        let finding = if audit.judge.copy {
-            Finding::new(Code::Expired, Severity::Inconclusive, what)
-        } else if audit.judge.now >= lawful_from {
-            self.undecided.regrade(Code::DeleteMarker, Severity::Note);
-            Finding::new(Code::Expired, Severity::Note, what)
-        } else {
-            refusals::needed(&mut self.undecided);
-            self.report_gap(audit, slot, 0, last);
-            return;
+        let findings = match manifest.seq.checked_sub(1) {
+            Some(last) => self.judge_root(criteria, by_hand, statement, slot, last),
+            None => Vec::new(),
         };
-        audit.findings.push(finding.at(&Slot {
-            seq: 0,
-            ..slot.clone()
-        }));
+        (step, findings)
     }
 
-    fn report_step(&mut self, audit: &mut Audit<S>, slot: &Slot, named: &Statement, step: Step) {
-        let stored_at = named.stored_at;
+    /// The manifests before the oldest that is left, up to `last`: lawfully gone, or missing.
+    fn judge_root(
+        &mut self,
+        criteria: &Criteria,
+        by_hand: &ByHand,
+        statement: &SignedStatement,
+        slot: &Slot,
+        last: u64,
+    ) -> Vec<Finding> {
+        match absence::before_oldest(criteria, slot, statement.lawful_from()) {
+            Some(expired) => {
+                if !criteria.copy {
+                    markers::excuse(&mut self.undecided);
+                }
+                vec![expired]
+            }
+            None => {
+                refusals::needed(&mut self.undecided);
+                self.missing_manifests(by_hand, slot, 0, last)
+            }
+        }
+    }
+
+    fn take_step(
+        &mut self,
+        by_hand: &ByHand,
+        slot: &Slot,
+        statement: &SignedStatement,
+        step: Step,
+    ) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let (key, version_id) = (slot.manifest_key(), &statement.version_id);
         for found in step.breaks {
             if let Break::SeqGap { first, last } = found {
-                self.report_gap(audit, slot, first, last);
+                findings.extend(self.missing_manifests(by_hand, slot, first, last));
                 continue;
             }
-            let by_hand = audit.hand.manifest(&slot.manifest_key(), &named.version_id);
-            let finding = breaks::finding(found).at(slot);
-            let finding = finding.on(audit.hand.full_key(&slot.manifest_key()), &named.version_id);
-            audit.findings.push(finding.by_hand(by_hand));
+            let finding = breaks::finding(found)
+                .at(slot)
+                .on(by_hand.full_key(&key), version_id)
+                .by_hand(by_hand.manifest(&key, version_id));
+            findings.push(finding);
         }
         let made = |claim| MadeClaim {
             claim,
-            stored_at,
+            stored_at: statement.stored_at,
             first_cont: None,
         };
         self.claims.extend(step.claims.into_iter().map(made));
-        if let Some(silence) = step.silence {
-            audit.findings.push(outage(silence).at(slot));
-        }
+        findings.extend(step.silence.map(|one| promises::outage(one).at(slot)));
+        findings
     }
 
     /// Every missing seq, save those that are there and could not be judged.
-    fn report_gap(&self, audit: &mut Audit<S>, slot: &Slot, first: u64, last: u64) {
-        let by_hand = audit.hand.list(
-            &Slot {
-                seq: first,
-                ..slot.clone()
-            }
-            .manifest_key(),
-        );
-        let mut report = |first: u64, last: u64| {
-            let finding = breaks::seq_gap(first, last);
-            let finding = finding.in_epoch(&self.agent, &self.stream, self.epoch);
-            audit.findings.push(finding.by_hand(by_hand.clone()));
+    fn missing_manifests(
+        &self,
+        by_hand: &ByHand,
+        slot: &Slot,
+        first: u64,
+        last: u64,
+    ) -> Vec<Finding> {
+        let first_slot = Slot {
+            seq: first,
+            ..slot.clone()
         };
+        let command = by_hand.list(&first_slot.manifest_key());
+        let missing = |first: u64, last: u64| {
+            absence::manifests(first, last)
+                .in_epoch(&self.agent, &self.stream, self.epoch)
+                .by_hand(command.clone())
+        };
+        let mut findings = Vec::new();
         let mut from = first;
         for unjudged in self.unjudged.range(first..=last) {
             if *unjudged > from {
-                report(from, unjudged - 1);
+                findings.push(missing(from, unjudged - 1));
             }
             from = unjudged + 1;
         }
         if from <= last {
-            report(from, last);
+            findings.push(missing(from, last));
         }
-    }
-
-    fn report_events(&self, audit: &mut Audit<S>, slot: &Slot, manifest: &Manifest) {
-        for event in &manifest.events {
-            let Event {
-                kind: EventKind::Gap,
-                source: Some(source),
-                from: Some(from),
-                to,
-                reason: Some(reason),
-                ..
-            } = event
-            else {
-                continue;
-            };
-            audit.coverage.gap_bytes += to.map_or(0, |to| to - from);
-            let path = manifest.sources.iter().find(|one| one.id == *source);
-            let path = path
-                .and_then(|one| one.path_bytes())
-                .map(|path| path.display());
-            let end = to.map_or("an unknown end".into(), |to| format!("byte {to}"));
-            let message = format!(
-                "the agent states that {} lost bytes, from byte {from} to {end}: {reason:?}",
-                path.unwrap_or_default()
-            );
-            let note = Finding::new(Code::Gap, Severity::Note, message.to_lowercase());
-            audit.findings.push(note.at(slot));
-        }
-    }
-
-    fn note_late(&mut self, audit: &mut Audit<S>, statement: &Statement) {
-        if !audit.judge.copy {
-            let ended = self.lateness.note(&statement.manifest, statement.stored_at);
-            audit.findings.extend(ended);
-        }
+        findings
     }
 }
 
-/// A silence that the chain later ended.
-pub(crate) fn outage(silence: Silence) -> Finding {
-    let Silence {
-        promised_s,
-        lasted_s,
-        rebooted,
-    } = silence;
-    let (severity, why) = if rebooted {
-        (Severity::Note, ", over a restart of the machine")
-    } else {
-        (Severity::Interference, " while the machine ran")
-    };
-    let message =
-        format!("silent for {lasted_s} s although {promised_s} s were promised at most{why}");
-    Finding::new(Code::Outage, severity, message)
-        .expected_got(format!("at most {promised_s} s"), format!("{lasted_s} s"))
+/// What stands in a slot beside the statement that is followed.
+fn beside(
+    by_hand: &ByHand,
+    versions: &ManifestVersions,
+    followed: &SignedStatement,
+) -> Vec<Finding> {
+    let (slot, lawful_from) = (&versions.slot, Some(followed.lawful_from()));
+    let markers = versions.markers.iter();
+    let mut findings: Vec<_> = markers
+        .map(|marker| markers::judge(by_hand, slot, marker, lawful_from))
+        .collect();
+    findings.extend(refusals::beside(by_hand, versions));
+    findings.extend(equivocations(by_hand, slot, followed, &versions.statements));
+    findings
 }

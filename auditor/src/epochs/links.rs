@@ -1,28 +1,27 @@
-//! How a stream's epochs hang together: one root, each but the last continued by exactly one other,
-//! and what the last one's end says of today. Pure: ends in, findings out.
+//! How a stream's epochs hang together: one root, each but the last continued by exactly one other, and what
+//! the last one's end says of today: LOOSE_EPOCH, EPOCH_FORK, VOID. Pure: ends in, findings out.
 
-use crate::epochs::breaks;
-use crate::epochs::epoch_walk::{EpochEnd, Genesis, outage};
+use super::epoch_end::{EpochEnd, Genesis};
+use super::{breaks, promises};
+use crate::criteria::Criteria;
+use crate::findings::seq_range;
 use crate::listing::succession::Successor;
-use ledger::Moment;
+use crate::objects::absence::{self, MissingAt};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::manifest::EpochHead;
 use ledger::name::{Epoch, Name};
 use std::collections::BTreeMap;
 
-/// What links are judged by.
-pub(crate) struct Terms {
-    pub(crate) agent: Name,
-    pub(crate) stream: Name,
-    pub(crate) copy: bool,
-    /// The store's clock.
-    pub(crate) now: Moment,
-    pub(crate) grace_s: u64,
+/// The stream whose epochs are judged, and by what.
+pub(crate) struct JudgedStream<'a> {
+    pub(crate) agent: &'a Name,
+    pub(crate) stream: &'a Name,
+    pub(crate) criteria: &'a Criteria,
 }
 
-impl Terms {
+impl JudgedStream<'_> {
     fn place(&self, finding: Finding, epoch: Epoch) -> Finding {
-        finding.in_epoch(&self.agent, &self.stream, epoch)
+        finding.in_epoch(self.agent, self.stream, epoch)
     }
 
     /// The line with which a new agent continues this stream.
@@ -36,16 +35,16 @@ impl Terms {
 
 /// Judges a stream by its epochs' ends, which are all that have a statement.
 pub(crate) fn judge(
-    terms: &Terms,
+    stream: &JudgedStream<'_>,
     ends: &BTreeMap<Epoch, EpochEnd>,
     successors_of: impl Fn(Epoch) -> Vec<Successor>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for end in ends.values() {
         if let Some(genesis) = &end.genesis {
-            judge_genesis(terms, ends, end, genesis, &mut findings);
+            findings.extend(judge_genesis(stream, ends, end, genesis));
         }
-        judge_succession(terms, end, &successors_of(end.epoch), &mut findings);
+        findings.extend(judge_succession(stream, end, &successors_of(end.epoch)));
     }
     let mut tails: Vec<_> = ends
         .values()
@@ -53,7 +52,7 @@ pub(crate) fn judge(
         .collect();
     // Which of several is the last: the store's dates cannot be set back.
     tails.sort_by_key(|end| {
-        if terms.copy {
+        if stream.criteria.copy {
             end.tail.sealed
         } else {
             end.tail.stored_at
@@ -66,21 +65,21 @@ pub(crate) fn judge(
         let message = format!(
             "no later epoch continues this one after seq {}: adopt it with `{}`",
             loose.head_seq,
-            terms.init_after(loose)
+            stream.init_after(loose)
         );
         let finding = Finding::new(Code::LooseEpoch, Severity::Critical, message);
-        findings.push(terms.place(finding, loose.epoch));
+        findings.push(stream.place(finding, loose.epoch));
     }
     if tails.is_empty() {
-        findings.extend(judge_roots(terms, ends));
+        findings.extend(judge_roots(stream, ends));
     }
-    findings.extend(judge_tail(terms, last));
-    judge_missing_bodies(terms, ends, &mut findings);
+    findings.extend(judge_tail(stream, last));
+    findings.extend(judge_missing_bodies(stream, ends));
     findings
 }
 
 /// Further roots that have been adopted.
-fn judge_roots(terms: &Terms, ends: &BTreeMap<Epoch, EpochEnd>) -> Vec<Finding> {
+fn judge_roots(stream: &JudgedStream<'_>, ends: &BTreeMap<Epoch, EpochEnd>) -> Vec<Finding> {
     let is_root = |end: &&EpochEnd| match &end.genesis {
         Some(genesis) => genesis.prev_epoch.is_empty(),
         None => true,
@@ -89,7 +88,7 @@ fn judge_roots(terms: &Terms, ends: &BTreeMap<Epoch, EpochEnd>) -> Vec<Finding> 
     roots.sort_by_key(|end| end.genesis.as_ref().map(|genesis| genesis.pulse.sealed));
     let note = |end: &EpochEnd| {
         let message = "this epoch began anew and was adopted by a later one";
-        terms.place(
+        stream.place(
             Finding::new(Code::LooseEpoch, Severity::Note, message),
             end.epoch,
         )
@@ -98,83 +97,67 @@ fn judge_roots(terms: &Terms, ends: &BTreeMap<Epoch, EpochEnd>) -> Vec<Finding> 
 }
 
 fn judge_genesis(
-    terms: &Terms,
+    stream: &JudgedStream<'_>,
     ends: &BTreeMap<Epoch, EpochEnd>,
     end: &EpochEnd,
     genesis: &Genesis,
-    findings: &mut Vec<Finding>,
-) {
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let mut retention_s = Some(genesis.retention_s);
     for head in &genesis.prev_epoch {
         let Some(before) = ends.get(&head.epoch) else {
-            findings.push(missing_epoch(terms, genesis, head));
+            findings.push(missing_epoch(stream, genesis, head));
             retention_s = None;
             continue;
         };
         if before.head_seq < head.seq {
-            let gap = breaks::seq_gap(before.head_seq + 1, head.seq);
-            findings.push(terms.place(gap, head.epoch));
+            let missing = absence::manifests(before.head_seq + 1, head.seq);
+            findings.push(stream.place(missing, head.epoch));
             retention_s = None;
         } else if before.agreed.seq == head.seq {
             retention_s = retention_s.map(|so_far| so_far.max(before.agreed.retention_max_s));
             if before.agreed.sha256 != head.sha256 {
-                let message = format!(
-                    "the epoch continues another statement for {} seq {} than the one that is there",
-                    head.epoch, head.seq
-                );
-                let finding = Finding::new(Code::PrevMismatch, Severity::Critical, message);
-                let finding =
-                    finding.expected_got(before.agreed.sha256.to_string(), head.sha256.to_string());
-                findings.push(terms.place(finding, end.epoch));
+                let finding = breaks::genesis_prev(head, before.agreed.sha256);
+                findings.push(stream.place(finding, end.epoch));
             }
             if let Some(silence) = before.agreed.pulse.silence_until(&genesis.pulse) {
-                findings.push(terms.place(outage(silence), end.epoch));
+                findings.push(stream.place(promises::outage(silence), end.epoch));
             }
         } else {
-            // The seq itself lies before the root or in a gap, which has been told.
+            // The seq itself lies before the root or in a gap, which is reported there.
             retention_s = None;
         }
     }
     let first_ever = genesis.prev_epoch.is_empty();
     let expected =
         retention_s.filter(|expected| !first_ever && *expected != genesis.retention_max_s);
-    if let Some(expected) = expected {
+    findings.extend(expected.map(|expected| {
         let got = genesis.retention_max_s;
         let finding = breaks::finding(ledger::chain::Break::Retention { expected, got });
-        findings.push(terms.place(finding, end.epoch));
-    }
+        stream.place(finding, end.epoch)
+    }));
+    findings
 }
 
-fn missing_epoch(terms: &Terms, genesis: &Genesis, head: &EpochHead) -> Finding {
-    let (code, severity) = absence(terms, genesis.stored_at, genesis.retention_max_s);
+fn missing_epoch(stream: &JudgedStream<'_>, genesis: &Genesis, head: &EpochHead) -> Finding {
     let message = format!(
         "no manifest is left of an epoch that a later one continues after seq {}",
         head.seq
     );
-    let finding = Finding::new(code, severity, message);
-    let finding = finding.expected_got(format!("seq 0 to {}", head.seq), "none");
-    terms.place(finding, head.epoch)
-}
-
-/// What the absence of everything before a manifest means.
-pub(crate) fn absence(terms: &Terms, stored_at: Moment, retention_max_s: u64) -> (Code, Severity) {
-    if terms.copy {
-        (Code::Expired, Severity::Inconclusive)
-    } else if terms.now >= stored_at.plus_s(retention_max_s) {
-        (Code::Expired, Severity::Note)
-    } else {
-        (Code::EpochMissing, Severity::Critical)
-    }
+    let (stored_at, retention_max_s) = (genesis.stored_at, genesis.retention_max_s);
+    let finding = absence::epoch(stream.criteria, stored_at, retention_max_s, message)
+        .expected_got(format!("seq 0 to {}", head.seq), "none");
+    stream.place(finding, head.epoch)
 }
 
 fn judge_succession(
-    terms: &Terms,
+    stream: &JudgedStream<'_>,
     end: &EpochEnd,
     successors: &[Successor],
-    findings: &mut Vec<Finding>,
-) {
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let Some(successor) = successors.first() else {
-        return;
+        return findings;
     };
     if successors.len() > 1 {
         let names: Vec<_> = successors.iter().map(|one| one.epoch.to_string()).collect();
@@ -183,7 +166,7 @@ fn judge_succession(
             names.join(", ")
         );
         let finding = Finding::new(Code::EpochFork, Severity::Interference, message);
-        findings.push(terms.place(finding, end.epoch));
+        findings.push(stream.place(finding, end.epoch));
     }
     if end.head_seq > successor.seq {
         let severity = if successor.explains_void {
@@ -191,7 +174,7 @@ fn judge_succession(
         } else {
             Severity::Interference
         };
-        let seqs = breaks::seqs(successor.seq + 1, end.head_seq);
+        let seqs = seq_range(successor.seq + 1, end.head_seq);
         let message = format!(
             "manifests {seqs} are void: epoch {} took over after seq {}",
             successor.epoch, successor.seq
@@ -199,56 +182,27 @@ fn judge_succession(
         let finding = Finding::new(Code::Void, severity, message);
         findings.push(Finding {
             seq: Some(successor.seq + 1),
-            ..terms.place(finding, end.epoch)
+            ..stream.place(finding, end.epoch)
         });
     }
+    findings
 }
 
 /// Whether the stream rests, lives or fell silent.
-fn judge_tail(terms: &Terms, last: &EpochEnd) -> Option<Finding> {
-    if terms.copy {
-        return None;
-    }
-    let tail = &last.tail;
-    let at = |finding: Finding| Finding {
+fn judge_tail(stream: &JudgedStream<'_>, last: &EpochEnd) -> Option<Finding> {
+    let init_after = stream.init_after(last);
+    let finding = promises::tail(stream.criteria, last.head_seq, &last.tail, &init_after)?;
+    Some(Finding {
         seq: Some(last.head_seq),
-        ..terms.place(finding, last.epoch)
-    };
-    let Some(due) = tail.next_due else {
-        let why = match (tail.closed, tail.full) {
-            (true, _) => "the stream was closed",
-            (_, true) => "its spool is full",
-            _ => "its agent stopped",
-        };
-        let message = format!(
-            "at rest for {} s: {why}; a new host continues it with `{}`",
-            terms.now.since_s(tail.sealed),
-            terms.init_after(last)
-        );
-        return Some(at(Finding::new(Code::Stopped, Severity::Note, message)));
-    };
-    let silent_from = due.max(tail.stored_at).plus_s(terms.grace_s);
-    if terms.now <= silent_from {
-        return None;
-    }
-    let message = format!(
-        "nothing came after seq {}, though its manifest promised more by {due}: {} s overdue",
-        last.head_seq,
-        terms.now.since_s(due)
-    );
-    let finding = Finding::new(Code::Silent, Severity::Critical, message).expected_got(
-        format!("a manifest by {due}"),
-        format!("none by {}", terms.now),
-    );
-    Some(at(finding))
+        ..stream.place(finding, last.epoch)
+    })
 }
 
 /// Bodies that a copy lacks: lawful or unfinished at its ends, lost between.
 fn judge_missing_bodies(
-    terms: &Terms,
+    stream: &JudgedStream<'_>,
     ends: &BTreeMap<Epoch, EpochEnd>,
-    findings: &mut Vec<Finding>,
-) {
+) -> Vec<Finding> {
     // (epoch, run, whether a body is there before it in the stream)
     let mut runs: Vec<(Epoch, (u64, u64), bool)> = Vec::new();
     let mut met = false;
@@ -261,33 +215,15 @@ fn judge_missing_bodies(
         }
         runs.extend(end.missing.trail.map(|run| (end.epoch, run, met)));
     }
-    for (index, (epoch, (first, last), before)) in runs.into_iter().enumerate() {
-        let what = format!(
-            "the bodies of manifests {} are not there",
-            breaks::seqs(first, last)
-        );
-        let finding = match (before, index < after_last_met) {
-            (true, true) => Finding::new(
-                Code::MissingVersion,
-                Severity::Critical,
-                format!("{what}; bodies before and after them are"),
-            ),
-            (false, true) => Finding::new(
-                Code::Expired,
-                Severity::Inconclusive,
-                format!("{what}; a copy cannot show whether their retention was over"),
-            ),
-            _ => Finding::new(
-                Code::Coverage,
-                Severity::Inconclusive,
-                format!("{what}: copied while it grew? sync manifests/ first, then entries/"),
-            ),
+    let judge = |(index, (epoch, (first, last), before))| {
+        let at = match (before, index < after_last_met) {
+            (true, true) => MissingAt::BetweenEpochs,
+            (false, true) => MissingAt::Beginning,
+            _ => MissingAt::End,
         };
-        findings.push(Finding {
-            seq: Some(first),
-            ..terms.place(finding, epoch)
-        });
-    }
+        stream.place(absence::copied_bodies(first, last, at), epoch)
+    };
+    runs.into_iter().enumerate().map(judge).collect()
 }
 
 /// Epochs after those that they continue. What hangs in a ring, which no hash allows, comes last.

@@ -2,15 +2,16 @@
 //!
 //! Names are listed, a bounded number of manifests is fetched ahead, and each is taken up in order.
 
+use super::epoch_end::Ends;
+use super::epoch_walk::EpochWalk;
+use super::links::{self, JudgedStream};
+use super::{named_heads, source_joins};
 use crate::audit_state::Audit;
-use crate::epochs::epoch_walk::EpochWalk;
-use crate::epochs::links::{self, Terms};
-use crate::epochs::named_heads as heads;
-use crate::epochs::source_joins::{self as claims, Ends};
-use crate::listing::hidden_folders::Shadows;
+use crate::listing::hidden_folders::HiddenFolders;
 use crate::listing::lister::{ListError, Lister};
-use crate::manifests::statements::{self as candidate, Reading};
-use ledger::finding::{Code, Finding, Severity};
+use crate::manifests::manifest_versions::{self, ManifestVersions};
+use crate::manifests::refusals;
+use crate::objects::unjudged;
 use ledger::name::{Name, ObjectName, Slot};
 use std::collections::VecDeque;
 use store::Store;
@@ -26,45 +27,46 @@ struct AgentWalk {
 }
 
 /// Where the walk stands.
-struct Walk<S> {
+struct ManifestWalk<S> {
     agent: Option<AgentWalk>,
     epoch: Option<(Slot, EpochWalk<S>)>,
-    refused: Option<(Name, u64)>,
+    /// Manifests in a row of an agent that is not pinned.
+    unpinned: Option<(Name, u64)>,
 }
 
 /// Walks and judges every manifest in scope.
 pub(crate) async fn walk<S: Store + 'static>(audit: &mut Audit<S>) -> Result<(), ListError> {
-    let mut lister = Lister::new(&audit.judge.reader, audit.scope.manifests());
-    let mut ahead: VecDeque<(Slot, JoinHandle<Reading>)> = VecDeque::new();
-    let mut walk = Walk {
+    let mut lister = Lister::new(&audit.inspector.reader, audit.scope.manifests());
+    let mut ahead: VecDeque<(Slot, JoinHandle<ManifestVersions>)> = VecDeque::new();
+    let mut walk = ManifestWalk {
         agent: None,
         epoch: None,
-        refused: None,
+        unpinned: None,
     };
-    let mut shadows = Shadows::default();
+    let mut folders = HiddenFolders::default();
     let listed = loop {
         let group = match lister.next().await {
             Ok(Some(group)) => group,
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         };
-        shadows.pass(&group.key);
+        folders.pass(&group.key);
         let ObjectName::Manifest(slot) = ObjectName::parse(&group.key) else {
             continue;
         };
         if !audit.scope.holds(&slot.agent, &slot.stream) {
             continue;
         }
-        if !audit.judge.signers.names(&slot.agent) {
+        if !audit.inspector.signers.names(&slot.agent) {
             walk.refuse(audit, slot.agent);
             continue;
         }
         if ahead.len() >= MANIFESTS_AHEAD {
             walk.take_front(audit, &mut ahead).await;
         }
-        let judge = audit.judge.clone();
+        let inspector = audit.inspector.clone();
         let place = slot.clone();
-        let read = async move { candidate::read(&judge, slot, group.versions).await };
+        let read = async move { manifest_versions::read(&inspector, slot, group.versions).await };
         ahead.push_back((place, tokio::spawn(read)));
     };
     while !ahead.is_empty() {
@@ -72,56 +74,51 @@ pub(crate) async fn walk<S: Store + 'static>(audit: &mut Audit<S>) -> Result<(),
     }
     walk.finish_epoch(audit).await;
     walk.finish_agent(audit).await;
-    walk.report_refused(audit);
-    for (key, agent) in shadows.dark() {
-        audit.may_be_hidden(&key, agent);
+    walk.report_unpinned(audit);
+    for (key, agent) in folders.hidden() {
+        if audit.inspector.signers.names(&agent) {
+            let finding = unjudged::hidden_folder(&audit.by_hand, &key, agent);
+            audit.findings.push(finding);
+        }
     }
     listed
 }
 
-impl<S: Store + 'static> Walk<S> {
+impl<S: Store + 'static> ManifestWalk<S> {
+    /// Counts a manifest of an agent for which no key is pinned.
     fn refuse(&mut self, audit: &mut Audit<S>, agent: Name) {
         audit.coverage.refused += 1;
-        match &mut self.refused {
+        match &mut self.unpinned {
             Some((other, count)) if *other == agent => *count += 1,
             _ => {
-                self.report_refused(audit);
-                self.refused = Some((agent, 1));
+                self.report_unpinned(audit);
+                self.unpinned = Some((agent, 1));
             }
         }
     }
 
-    fn report_refused(&mut self, audit: &mut Audit<S>) {
-        let Some((agent, count)) = self.refused.take() else {
-            return;
-        };
-        let message = format!(
-            "{count} manifests of {agent} are refused: the signers file has no line for it; \
-             pin its key, or judge one agent with --agent"
-        );
-        let finding = Finding::new(Code::UnknownSigner, Severity::Inconclusive, message);
-        audit.findings.push(Finding {
-            agent: Some(agent),
-            ..finding
-        });
+    fn report_unpinned(&mut self, audit: &mut Audit<S>) {
+        let unpinned = self.unpinned.take();
+        let finding = unpinned.map(|(agent, count)| refusals::unpinned(agent, count));
+        audit.findings.extend(finding);
     }
 
     async fn take_front(
         &mut self,
         audit: &mut Audit<S>,
-        ahead: &mut VecDeque<(Slot, JoinHandle<Reading>)>,
+        ahead: &mut VecDeque<(Slot, JoinHandle<ManifestVersions>)>,
     ) {
         let Some((slot, handle)) = ahead.pop_front() else {
             return;
         };
         match handle.await {
-            Ok(reading) => self.take(audit, reading).await,
-            Err(error) => audit.cannot_judge(&slot, &error.to_string()),
+            Ok(versions) => self.take(audit, versions).await,
+            Err(error) => audit.findings.push(unjudged::check(&slot, &error)),
         }
     }
 
-    async fn take(&mut self, audit: &mut Audit<S>, reading: Reading) {
-        let slot = &reading.slot;
+    async fn take(&mut self, audit: &mut Audit<S>, versions: ManifestVersions) {
+        let slot = &versions.slot;
         if self
             .epoch
             .as_ref()
@@ -142,12 +139,12 @@ impl<S: Store + 'static> Walk<S> {
         });
         if audit.heads.is_full() {
             let heads = std::mem::take(&mut audit.heads);
-            heads::judge(audit, &agent.agent, heads, &agent.ends).await;
+            named_heads::judge(audit, &agent.agent, heads, &agent.ends).await;
         }
         let (_, epoch) = self
             .epoch
             .get_or_insert_with(|| (slot.clone(), EpochWalk::new(audit, slot)));
-        epoch.read(audit, reading).await;
+        epoch.read(audit, versions).await;
     }
 
     async fn finish_epoch(&mut self, audit: &mut Audit<S>) {
@@ -172,27 +169,25 @@ impl<S: Store + 'static> Walk<S> {
             return;
         };
         if !heads.is_empty() {
-            heads::judge(audit, &agent, heads, &ends).await;
+            named_heads::judge(audit, &agent, heads, &ends).await;
         }
         audit.coverage.agents += u64::from(!ends.is_empty());
         audit.coverage.streams += ends.len() as u64;
         for (stream, epochs) in &ends {
-            let terms = Terms {
-                agent: agent.clone(),
-                stream: stream.clone(),
-                copy: audit.judge.copy,
-                now: audit.judge.now,
-                grace_s: audit.judge.grace_s,
+            let judged_stream = JudgedStream {
+                agent: &agent,
+                stream,
+                criteria: &audit.inspector.criteria,
             };
             let successors = |epoch| audit.succession.of(&agent, stream, epoch).to_vec();
-            let linked = links::judge(&terms, epochs, successors);
+            let linked = links::judge(&judged_stream, epochs, successors);
+            let in_scope = |other: &Name| audit.scope.holds(&agent, other);
+            let claims = source_joins::judge_claims(&judged_stream, &ends, in_scope);
             audit.findings.extend(linked);
-            let scope = audit.scope.clone();
-            let judged = claims::judge(&terms, &ends, |other| scope.holds(&agent, other));
-            audit.coverage.restated_bytes += judged.restated_bytes;
+            audit.coverage.restated_bytes += claims.restated_bytes;
             let bytes = &mut audit.coverage.log_bytes;
-            *bytes = bytes.saturating_sub(judged.restated_bytes);
-            audit.findings.extend(judged.findings);
+            *bytes = bytes.saturating_sub(claims.restated_bytes);
+            audit.findings.extend(claims.findings);
         }
     }
 }

@@ -3,10 +3,14 @@
 //! The manifests named are read once more, in the order of their names, when so many heads are
 //! collected or the agent's streams are done: memory stays bounded however old the archive is.
 
-use crate::audit_state::{Audit, Judge};
-use crate::epochs::source_joins::Ends;
+use super::epoch_end::Ends;
+use crate::audit_state::Audit;
+use crate::criteria::Criteria;
 use crate::listing::lister::{ListError, Lister};
-use crate::manifests::statements::{self as candidate, Statement};
+use crate::listing::succession::Succession;
+use crate::manifests::manifest_versions::{self, SignedStatement};
+use crate::objects::absence::{self, MissingHead};
+use crate::objects::inspector::Inspector;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::{Epoch, Name, ObjectName, Slot};
 use ledger::{Digest, Moment};
@@ -18,7 +22,7 @@ const HEADS_MAX: usize = 50_000;
 
 /// Who named a head.
 #[derive(Debug, Clone)]
-struct Named {
+struct NamedHead {
     sha256: Digest,
     by: Slot,
     stored_at: Moment,
@@ -27,14 +31,14 @@ struct Named {
 
 /// Heads waiting to be looked up.
 #[derive(Debug, Default)]
-pub(crate) struct Heads {
-    waiting: BTreeMap<(Name, Epoch), BTreeMap<u64, Vec<Named>>>,
+pub(crate) struct NamedHeads {
+    waiting: BTreeMap<(Name, Epoch), BTreeMap<u64, Vec<NamedHead>>>,
     count: usize,
 }
 
-impl Heads {
+impl NamedHeads {
     /// Takes note of the heads that a heartbeat names.
-    pub(crate) fn note(&mut self, statement: &Statement) {
+    pub(crate) fn note(&mut self, statement: &SignedStatement) {
         let by = statement.manifest.slot();
         for head in statement.manifest.heads.as_deref().unwrap_or_default() {
             let place = (head.stream.clone(), head.epoch);
@@ -47,7 +51,7 @@ impl Heads {
             // A stream at rest is named again by every heartbeat.
             if named.iter().all(|one| one.sha256 != head.sha256) {
                 self.count += 1;
-                named.push(Named {
+                named.push(NamedHead {
                     sha256: head.sha256,
                     by: by.clone(),
                     stored_at: statement.stored_at,
@@ -70,7 +74,7 @@ impl Heads {
 pub(crate) async fn judge<S: Store + 'static>(
     audit: &mut Audit<S>,
     agent: &Name,
-    heads: Heads,
+    heads: NamedHeads,
     ends: &Ends,
 ) {
     for ((stream, epoch), by_seq) in heads.waiting {
@@ -81,7 +85,7 @@ pub(crate) async fn judge<S: Store + 'static>(
         let mut open = by_seq;
         if let Some(end) = end {
             open.retain(|seq, named| {
-                let same = |one: &Named| one.sha256 == end.agreed.sha256;
+                let same = |one: &NamedHead| one.sha256 == end.agreed.sha256;
                 !(*seq == end.agreed.seq && named.iter().all(same))
             });
         }
@@ -94,8 +98,12 @@ pub(crate) async fn judge<S: Store + 'static>(
             epoch,
             seq: 0,
         };
-        match look_up(&audit.judge, &place, &open).await {
-            Ok(found) => report(audit, &place, open, &found, ends),
+        match look_up(&audit.inspector, &place, &open).await {
+            Ok(found) => {
+                let (criteria, succession) = (audit.criteria(), &audit.succession);
+                let findings = report(criteria, succession, &place, open, &found, ends);
+                audit.findings.extend(findings);
+            }
             Err(error) => audit.cannot_list(&error),
         }
     }
@@ -103,9 +111,9 @@ pub(crate) async fn judge<S: Store + 'static>(
 
 /// The hashes of all statements for the seqs named.
 async fn look_up<S: Store>(
-    judge: &Judge<S>,
+    inspector: &Inspector<S>,
     place: &Slot,
-    open: &BTreeMap<u64, Vec<Named>>,
+    open: &BTreeMap<u64, Vec<NamedHead>>,
 ) -> Result<BTreeMap<u64, Vec<Digest>>, ListError> {
     let mut found = BTreeMap::new();
     let Slot {
@@ -115,9 +123,9 @@ async fn look_up<S: Store>(
         ..
     } = place;
     // A head may be newer than the start of the run; its manifest counts all the same.
-    let reader = judge.without_locks().at_any_time();
+    let any_time = inspector.without_locks().at_any_time();
     let mut lister = Lister::new(
-        &judge.reader,
+        &inspector.reader,
         format!("manifests/{agent}/{stream}/{epoch}/"),
     );
     while let Some(group) = lister.next().await? {
@@ -128,20 +136,22 @@ async fn look_up<S: Store>(
         if !open.contains_key(&seq) {
             continue;
         }
-        let reading = candidate::read(&reader, slot, group.versions).await;
+        let versions = manifest_versions::read(&any_time, slot, group.versions).await;
         let hashes: &mut Vec<_> = found.entry(seq).or_default();
-        hashes.extend(reading.statements.iter().map(|one| one.sha256));
+        hashes.extend(versions.statements.iter().map(|one| one.sha256));
     }
     Ok(found)
 }
 
-fn report<S: Store + 'static>(
-    audit: &mut Audit<S>,
+fn report(
+    criteria: &Criteria,
+    succession: &Succession,
     place: &Slot,
-    open: BTreeMap<u64, Vec<Named>>,
+    open: BTreeMap<u64, Vec<NamedHead>>,
     found: &BTreeMap<u64, Vec<Digest>>,
     ends: &Ends,
-) {
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for (seq, named) in open {
         let hashes = found.get(&seq).map_or(&[][..], Vec::as_slice);
         let slot = Slot {
@@ -149,67 +159,50 @@ fn report<S: Store + 'static>(
             ..place.clone()
         };
         for one in named.iter().filter(|one| !hashes.contains(&one.sha256)) {
-            let finding = if hashes.is_empty() {
-                missing(audit, &slot, one, ends)
-            } else {
-                let message = format!(
-                    "heartbeat {} names another statement for this place",
-                    one.by
-                );
-                Some(
-                    Finding::new(Code::HeadMismatch, Severity::Critical, message)
-                        .expected_got(one.sha256.to_string(), hashes[0].to_string()),
-                )
+            let finding = match hashes.first() {
+                Some(other) => Some(mismatch(one, *other)),
+                None => missing(criteria, succession, &slot, one, ends),
             };
-            audit
-                .findings
-                .extend(finding.map(|finding| finding.at(&slot)));
+            findings.extend(finding.map(|finding| finding.at(&slot)));
         }
     }
+    findings
 }
 
-/// `None` if its absence has been told or is lawful.
-fn missing<S: Store + 'static>(
-    audit: &Audit<S>,
+fn mismatch(named: &NamedHead, got: Digest) -> Finding {
+    let message = format!(
+        "heartbeat {} names another statement for this place",
+        named.by
+    );
+    Finding::new(Code::HeadMismatch, Severity::Critical, message)
+        .expected_got(named.sha256.to_string(), got.to_string())
+}
+
+/// `None` if its absence is reported elsewhere.
+fn missing(
+    criteria: &Criteria,
+    succession: &Succession,
     slot: &Slot,
-    named: &Named,
+    named: &NamedHead,
     ends: &Ends,
 ) -> Option<Finding> {
-    let end = ends
-        .get(&slot.stream)
-        .and_then(|epochs| epochs.get(&slot.epoch));
+    let epochs = ends.get(&slot.stream);
+    let end = epochs.and_then(|epochs| epochs.get(&slot.epoch));
     if end.is_some_and(|end| slot.seq < end.head_seq) {
-        // Before the root or in a gap: told there.
+        // Before the root or in a gap: reported there.
         return None;
     }
-    let successors = audit.succession.of(&slot.agent, &slot.stream, slot.epoch);
-    let void = successors
-        .first()
-        .is_some_and(|successor| slot.seq > successor.seq);
+    let successors = succession.of(&slot.agent, &slot.stream, slot.epoch);
+    let successor = successors.first();
     // Its own date is gone with it, but it was stored before the heartbeat's promise began.
-    let epochs = ends
-        .get(&slot.stream)
-        .into_iter()
-        .flat_map(|epochs| epochs.values());
+    let epochs = epochs.into_iter().flat_map(|epochs| epochs.values());
     let retention_s = epochs.map(|end| end.agreed.retention_max_s).max();
-    let retention_s = retention_s.unwrap_or(named.retention_max_s);
-    let lawful = audit.judge.now >= named.stored_at.plus_s(retention_s);
-    let pending = audit.judge.now <= named.stored_at.plus_s(audit.judge.grace_s);
-    let (code, severity, why) = if audit.judge.copy {
-        (
-            Code::HeadMissing,
-            Severity::Inconclusive,
-            "not in this copy",
-        )
-    } else if void {
-        (Code::HeadMissing, Severity::Note, "not there, and void")
-    } else if lawful {
-        (Code::Expired, Severity::Note, "past its retention and gone")
-    } else if pending {
-        (Code::Pending, Severity::Note, "not there yet")
-    } else {
-        (Code::HeadMissing, Severity::Critical, "not there")
+    let missing = MissingHead {
+        sha256: named.sha256,
+        by: &named.by,
+        by_stored_at: named.stored_at,
+        retention_s: retention_s.unwrap_or(named.retention_max_s),
+        void: successor.is_some_and(|successor| slot.seq > successor.seq),
     };
-    let message = format!("the manifest that heartbeat {} names is {why}", named.by);
-    Some(Finding::new(code, severity, message).expected_got(named.sha256.to_string(), "none"))
+    Some(absence::head(criteria, &missing))
 }

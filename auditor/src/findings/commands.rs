@@ -5,12 +5,12 @@ use store::Store;
 /// Writes commands for one store.
 #[derive(Debug, Clone)]
 pub(crate) struct ByHand {
-    place: Place,
+    place: Whereabouts,
     prefix: String,
 }
 
 #[derive(Debug, Clone)]
-enum Place {
+enum Whereabouts {
     Bucket(String),
     Directory(String),
 }
@@ -20,10 +20,10 @@ impl ByHand {
         let url = store.url();
         let place = match url.split_once("://") {
             Some(("s3", rest)) => {
-                Place::Bucket(rest.split('/').next().unwrap_or_default().to_string())
+                Whereabouts::Bucket(rest.split('/').next().unwrap_or_default().to_string())
             }
-            Some((_, path)) => Place::Directory(path.to_string()),
-            None => Place::Directory(url.to_string()),
+            Some((_, path)) => Whereabouts::Directory(path.to_string()),
+            None => Whereabouts::Directory(url.to_string()),
         };
         Self {
             place,
@@ -59,25 +59,27 @@ impl ByHand {
     /// Shows one version's lock.
     pub(crate) fn lock(&self, key: &str, version_id: &str) -> String {
         match &self.place {
-            Place::Bucket(bucket) => format!(
+            Whereabouts::Bucket(bucket) => format!(
                 "aws s3api get-object-retention --bucket {} --key {} --version-id {}",
                 quote(bucket),
                 quote(&self.full_key(key)),
                 quote(version_id)
             ),
-            Place::Directory(_) => format!("stat -c '%A, locked until %x' {}", self.local(key)),
+            Whereabouts::Directory(_) => {
+                format!("stat -c '%A, locked until %x' {}", self.local(key))
+            }
         }
     }
 
     /// Lists all versions and markers below a key or prefix.
     pub(crate) fn list(&self, key: &str) -> String {
         match &self.place {
-            Place::Bucket(bucket) => format!(
+            Whereabouts::Bucket(bucket) => format!(
                 "aws s3api list-object-versions --bucket {} --prefix {}",
                 quote(bucket),
                 quote(&self.full_key(key))
             ),
-            Place::Directory(directory) => {
+            Whereabouts::Directory(directory) => {
                 let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
                 format!("ls -l {}", quote(&format!("{directory}/{folder}")))
             }
@@ -94,20 +96,20 @@ impl ByHand {
 
     fn fetch(&self, key: &str, version_id: &str) -> String {
         match &self.place {
-            Place::Bucket(bucket) => format!(
+            Whereabouts::Bucket(bucket) => format!(
                 "aws s3api get-object --bucket {} --key {} --version-id {} object && ",
                 quote(bucket),
                 quote(&self.full_key(key)),
                 quote(version_id)
             ),
-            Place::Directory(_) => String::new(),
+            Whereabouts::Directory(_) => String::new(),
         }
     }
 
     fn local(&self, key: &str) -> String {
         match &self.place {
-            Place::Bucket(_) => "object".into(),
-            Place::Directory(directory) => quote(&format!("{directory}/{key}")),
+            Whereabouts::Bucket(_) => "object".into(),
+            Whereabouts::Directory(directory) => quote(&format!("{directory}/{key}")),
         }
     }
 }

@@ -12,9 +12,9 @@ const FOLDERS_MAX: usize = 4;
 
 /// The places that a list names, each with whether anything was listed below it.
 #[derive(Debug, Default)]
-pub(crate) struct Shadows(BTreeMap<String, bool>);
+pub(crate) struct HiddenFolders(BTreeMap<String, bool>);
 
-impl Shadows {
+impl HiddenFolders {
     /// Takes the next key of a list that is in the order of its bytes.
     pub(crate) fn pass(&mut self, key: &str) {
         if !self.0.is_empty() {
@@ -30,7 +30,7 @@ impl Shadows {
     }
 
     /// The places below which nothing was listed, each with its agent.
-    pub(crate) fn dark(self) -> impl Iterator<Item = (String, Name)> {
+    pub(crate) fn hidden(self) -> impl Iterator<Item = (String, Name)> {
         let dark = self.0.into_iter().filter(|(_, seen)| !seen);
         dark.filter_map(|(key, _)| agent_of(&key).map(|agent| (key, agent)))
     }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_below_which_nothing_is_listed_are_dark() {
+    fn places_below_which_nothing_is_listed_are_reported() {
         let epoch = "01a202b2-c500-7101-8101-010101010101";
         let below = format!("manifests/web/auth/{epoch}/00000000000000000000.manifest");
         let beside = below.replace("/web/", "/web-01/");
@@ -80,21 +80,21 @@ mod tests {
                 &[],
             ),
         ] {
-            let mut shadows = Shadows::default();
+            let mut folders = HiddenFolders::default();
             for key in keys {
-                shadows.pass(key);
+                folders.pass(key);
             }
-            let found: Vec<_> = shadows.dark().map(|(key, _)| key).collect();
+            let found: Vec<_> = folders.hidden().map(|(key, _)| key).collect();
             assert_eq!(found, dark, "{keys:?}");
         }
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut shadows = Shadows::default();
+        let mut folders = HiddenFolders::default();
         for number in 0..KEPT_MAX + 10 {
-            shadows.pass(&format!("manifests/web-{number:06}"));
+            folders.pass(&format!("manifests/web-{number:06}"));
         }
-        assert_eq!(shadows.dark().count(), KEPT_MAX);
+        assert_eq!(folders.hidden().count(), KEPT_MAX);
     }
 }

@@ -1,18 +1,18 @@
 //! All versions and delete markers below a prefix, key by key, a page of them in memory at a time.
 
-use crate::listing::store_reader::Reader;
+use crate::listing::store_reader::StoreReader;
 use std::collections::VecDeque;
 use store::{Store, StoreError, Token, Version};
 
 /// Versions of one key in one group; a key with more comes in several groups, one after another.
-pub(crate) const GROUP_MAX: usize = 1000;
+const GROUP_MAX: usize = 1000;
 
 /// Pages without an item that are read in a row before the list counts as endless.
 const EMPTY_PAGES_MAX: u32 = 1000;
 
 /// Versions of one key, as the store lists them.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct KeyVersions {
     pub(crate) key: String,
     pub(crate) versions: Vec<Version>,
 }
@@ -29,40 +29,40 @@ pub(crate) enum ListError {
     Endless { prefix: String },
 }
 
-enum Next {
-    Page(Option<Token>),
+enum NextPage {
+    Token(Option<Token>),
     End,
 }
 
 /// A list, read as far as it has been asked for.
 pub(crate) struct Lister<S> {
-    reader: Reader<S>,
+    reader: StoreReader<S>,
     prefix: String,
-    next: Next,
+    next: NextPage,
     items: VecDeque<Version>,
     last_key: String,
 }
 
 impl<S: Store> Lister<S> {
-    pub(crate) fn new(reader: &Reader<S>, prefix: impl Into<String>) -> Self {
+    pub(crate) fn new(reader: &StoreReader<S>, prefix: impl Into<String>) -> Self {
         Self {
             reader: reader.clone(),
             prefix: prefix.into(),
-            next: Next::Page(None),
+            next: NextPage::Token(None),
             items: VecDeque::new(),
             last_key: String::new(),
         }
     }
 
     /// The next key's versions; `None` at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Group>, ListError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<KeyVersions>, ListError> {
         if self.items.is_empty() {
             self.fill().await?;
         }
         let Some(first) = self.items.pop_front() else {
             return Ok(None);
         };
-        let mut group = Group {
+        let mut group = KeyVersions {
             key: first.key.clone(),
             versions: vec![first],
         };
@@ -84,11 +84,13 @@ impl<S: Store> Lister<S> {
 
     async fn fill(&mut self) -> Result<(), ListError> {
         for _ in 0..EMPTY_PAGES_MAX {
-            let Next::Page(token) = &self.next else {
+            let NextPage::Token(token) = &self.next else {
                 return Ok(());
             };
             let page = self.reader.list(&self.prefix, token.as_ref()).await?;
-            self.next = page.next.map_or(Next::End, |token| Next::Page(Some(token)));
+            self.next = page
+                .next
+                .map_or(NextPage::End, |token| NextPage::Token(Some(token)));
             for item in page.items {
                 if item.key < self.last_key || !item.key.starts_with(&self.prefix) {
                     return Err(ListError::OutOfOrder {

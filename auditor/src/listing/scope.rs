@@ -4,12 +4,12 @@ use ledger::name::Name;
 
 /// What was asked for: everything, one agent, one stream of each agent, or one stream of one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Scope {
+pub(crate) struct AuditScope {
     pub(crate) agent: Option<Name>,
     pub(crate) stream: Option<Name>,
 }
 
-impl Scope {
+impl AuditScope {
     pub(crate) fn holds(&self, agent: &Name, stream: &Name) -> bool {
         self.agent.as_ref().is_none_or(|only| only == agent)
             && self.stream.as_ref().is_none_or(|only| only == stream)

@@ -13,11 +13,11 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// Reads from a store.
 #[derive(Debug)]
-pub(crate) struct Reader<S> {
+pub(crate) struct StoreReader<S> {
     store: Arc<S>,
 }
 
-impl<S> Clone for Reader<S> {
+impl<S> Clone for StoreReader<S> {
     fn clone(&self) -> Self {
         Self {
             store: Arc::clone(&self.store),
@@ -25,7 +25,7 @@ impl<S> Clone for Reader<S> {
     }
 }
 
-impl<S: Store> Reader<S> {
+impl<S: Store> StoreReader<S> {
     pub(crate) fn new(store: Arc<S>) -> Self {
         Self { store }
     }

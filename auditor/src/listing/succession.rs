@@ -1,18 +1,17 @@
-//! A first pass over the manifests' names: which epoch continues which, and whether anything is locked.
+//! A first pass over the manifests' names: which epoch continues which.
 //!
 //! An epoch's end is decided by its successor's genesis, which may be listed after it; so all trusted
 //! geneses are read before any chain is followed. Memory is one entry for each trusted epoch.
 
-use crate::audit_state::Judge;
 use crate::listing::lister::{ListError, Lister};
-use crate::listing::scope::Scope;
-use crate::listing::store_reader::Reader;
-use crate::manifests::statements as candidate;
+use crate::listing::scope::AuditScope;
+use crate::manifests::manifest_versions;
+use crate::objects::inspector::Inspector;
 use ledger::Digest;
 use ledger::manifest::{EventKind, Manifest};
 use ledger::name::{Epoch, Name, ObjectName};
 use std::collections::BTreeMap;
-use store::{Protection, Store, VersionKind};
+use store::Store;
 
 /// An epoch that continues another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,13 +63,13 @@ impl Succession {
 }
 
 /// Reads every trusted genesis in scope. Returns the links and how many manifest keys there are.
-pub(crate) async fn read_succession<S: Store>(
-    judge: &Judge<S>,
-    scope: &Scope,
+pub(crate) async fn read<S: Store>(
+    inspector: &Inspector<S>,
+    scope: &AuditScope,
 ) -> Result<(Succession, u64), ListError> {
     let mut succession = Succession::default();
     let mut keys = 0;
-    let mut lister = Lister::new(&judge.reader, scope.manifests());
+    let mut lister = Lister::new(&inspector.reader, scope.manifests());
     while let Some(group) = lister.next().await? {
         let ObjectName::Manifest(slot) = ObjectName::parse(&group.key) else {
             continue;
@@ -79,42 +78,15 @@ pub(crate) async fn read_succession<S: Store>(
             continue;
         }
         keys += 1;
-        if slot.seq > 0 || !judge.signers.names(&slot.agent) {
+        if slot.seq > 0 || !inspector.signers.names(&slot.agent) {
             continue;
         }
         // Locks and refusals are for the walk that follows.
-        let unlocked = judge.without_locks();
-        let reading = candidate::read(&unlocked, slot, group.versions).await;
-        for statement in &reading.statements {
+        let unlocked = inspector.without_locks();
+        let found = manifest_versions::read(&unlocked, slot, group.versions).await;
+        for statement in &found.statements {
             succession.add(&statement.manifest);
         }
     }
     Ok((succession, keys))
-}
-
-/// Whether a store that only evidences locks holds objects of an archive, none of them locked.
-pub(crate) async fn looks_like_copy<S: Store>(
-    reader: &Reader<S>,
-    protection: Protection,
-) -> Result<bool, ListError> {
-    if protection == Protection::Enforces {
-        return Ok(false);
-    }
-    let mut any = false;
-    for prefix in ["manifests/", "entries/"] {
-        let mut lister = Lister::new(reader, prefix);
-        while let Some(group) = lister.next().await? {
-            let objects = group.versions.iter();
-            for version in objects.filter(|version| version.kind == VersionKind::Object) {
-                any = true;
-                if !matches!(
-                    reader.lock_of(&version.key, &version.version_id).await,
-                    Ok(None)
-                ) {
-                    return Ok(false);
-                }
-            }
-        }
-    }
-    Ok(any)
 }

@@ -1,7 +1,11 @@
-//! Whether an object's lock keeps the promise its manifest signed: COMPLIANCE, and long enough.
+//! Whether an object's lock keeps the promise its manifest signed, COMPLIANCE and long enough: LOCK_ABSENT,
+//! LOCK_MODE, LOCK_SHORT, LOCK_UNKNOWN.
 
-use crate::listing::store_reader::Reader;
+use crate::findings::commands::ByHand;
+use crate::listing::store_reader::StoreReader;
 use ledger::Moment;
+use ledger::finding::{Code, Finding, Severity};
+use ledger::name::Slot;
 use store::{Lock, LockMode, Store, StoreError};
 
 /// What the best lock among an object's right versions is worth; better ones are greater.
@@ -62,13 +66,48 @@ pub(crate) fn judge(
 
 /// Reads and judges the lock of one version that was stored at `stored_at`.
 pub(crate) async fn read<S: Store>(
-    reader: &Reader<S>,
+    reader: &StoreReader<S>,
     key: &str,
     version_id: &str,
     needed: Moment,
     now: Moment,
 ) -> LockState {
     judge(&reader.lock_of(key, version_id).await, needed, now)
+}
+
+/// The finding for a lock that does not keep its promise.
+pub(crate) fn finding(
+    by_hand: &ByHand,
+    slot: &Slot,
+    key: &str,
+    version_id: &str,
+    lock: &LockState,
+) -> Option<Finding> {
+    use Severity::{Critical, Inconclusive};
+    let (code, severity, message) = match lock {
+        LockState::Met => return None,
+        LockState::Absent => (Code::LockAbsent, Critical, "the object has no lock".into()),
+        LockState::Weak => (
+            Code::LockMode,
+            Critical,
+            "the object's lock is not in COMPLIANCE mode: it can be taken off".into(),
+        ),
+        LockState::Short { until, needed } => (
+            Code::LockShort,
+            Critical,
+            format!("the object's lock ends at {until}, its signed retention at {needed}"),
+        ),
+        LockState::Unknown(why) => (
+            Code::LockUnknown,
+            Inconclusive,
+            format!("the object's lock could not be read: {why}"),
+        ),
+    };
+    let finding = Finding::new(code, severity, message)
+        .at(slot)
+        .on(by_hand.full_key(key), version_id)
+        .by_hand(by_hand.lock(key, version_id));
+    Some(finding)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Bodies that are not what their manifests signed.
 
-use crate::findings::page::{Explanation, FETCH, HASH, LIST};
+use super::{Explanation, FETCH, HASH, LIST};
 use ledger::finding::Severity::{Critical, Interference};
 
 /// For what can only come about by a change of the stored bytes.
@@ -18,7 +18,7 @@ const SIGNED_SO: &[&str] = &[
 const DEFECT: &[&str] = &["a defect of the agent"];
 const KEY: &[&str] = &["somebody who has the key made up a batch"];
 
-pub(crate) const SIZE_LIMIT: Explanation = Explanation {
+pub(super) const SIZE_LIMIT: Explanation = Explanation {
     grave: &[
         (
             Critical,
@@ -32,7 +32,7 @@ pub(crate) const SIZE_LIMIT: Explanation = Explanation {
     by_hand: &[LIST],
 };
 
-pub(crate) const STORED_HASH: Explanation = Explanation {
+pub(super) const STORED_HASH: Explanation = Explanation {
     grave: &[(Critical, "always: these are not the bytes that were signed")],
     innocent: &[
         "a bit rotted on the disk or in a copy",
@@ -43,7 +43,7 @@ pub(crate) const STORED_HASH: Explanation = Explanation {
     by_hand: &[FETCH, HASH],
 };
 
-pub(crate) const BLOCK_HASH: Explanation = Explanation {
+pub(super) const BLOCK_HASH: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: the manifest contradicts itself, for its hash of the whole holds",
@@ -56,7 +56,7 @@ pub(crate) const BLOCK_HASH: Explanation = Explanation {
     ],
 };
 
-pub(crate) const GZIP_BAD: Explanation = Explanation {
+pub(super) const GZIP_BAD: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: the entries cannot be had in the stated form",
@@ -67,7 +67,7 @@ pub(crate) const GZIP_BAD: Explanation = Explanation {
     by_hand: &["gzip -tv BODY; zcat BODY | wc -c; head -n 1 MANIFEST | jq .body.size"],
 };
 
-pub(crate) const GZIP_TRAILING: Explanation = Explanation {
+pub(super) const GZIP_TRAILING: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: tools differ in whether they show what follows",
@@ -81,7 +81,7 @@ pub(crate) const GZIP_TRAILING: Explanation = Explanation {
     ],
 };
 
-pub(crate) const COUNT_MISMATCH: Explanation = Explanation {
+pub(super) const COUNT_MISMATCH: Explanation = Explanation {
     grave: &[(Critical, "always: entries are missing or were added")],
     innocent: DEFECT,
     hostile: KEY,
@@ -89,7 +89,7 @@ pub(crate) const COUNT_MISMATCH: Explanation = Explanation {
     by_hand: &["zcat BODY | wc -l; head -n 1 MANIFEST | jq .entries.count"],
 };
 
-pub(crate) const ROOT_MISMATCH: Explanation = Explanation {
+pub(super) const ROOT_MISMATCH: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: the entries are not those that the tree was made of",
@@ -100,7 +100,7 @@ pub(crate) const ROOT_MISMATCH: Explanation = Explanation {
     by_hand: &["docs/verify-by-hand.md, \"The root\", computes it with sha256sum"],
 };
 
-pub(crate) const ENTRY_FORMAT: Explanation = Explanation {
+pub(super) const ENTRY_FORMAT: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: a line that readers may understand differently, or not at all",
@@ -111,7 +111,7 @@ pub(crate) const ENTRY_FORMAT: Explanation = Explanation {
     by_hand: &["zcat BODY | jq -c . > /dev/null      # jq is more lenient than the format"],
 };
 
-pub(crate) const ENTRY_SEQUENCE: Explanation = Explanation {
+pub(super) const ENTRY_SEQUENCE: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: an entry is missing, repeated or out of order",
@@ -124,7 +124,7 @@ pub(crate) const ENTRY_SEQUENCE: Explanation = Explanation {
     ],
 };
 
-pub(crate) const ENTRY_TIME: Explanation = Explanation {
+pub(super) const ENTRY_TIME: Explanation = Explanation {
     grave: &[(Critical, "always: a search by time would miss entries")],
     innocent: DEFECT,
     hostile: KEY,
@@ -134,7 +134,7 @@ pub(crate) const ENTRY_TIME: Explanation = Explanation {
     ],
 };
 
-pub(crate) const ENTRY_SOURCE: Explanation = Explanation {
+pub(super) const ENTRY_SOURCE: Explanation = Explanation {
     grave: &[(Critical, "always: an entry cannot be led back to a file")],
     innocent: DEFECT,
     hostile: KEY,
@@ -144,7 +144,7 @@ pub(crate) const ENTRY_SOURCE: Explanation = Explanation {
     ],
 };
 
-pub(crate) const ENTRY_CONT: Explanation = Explanation {
+pub(super) const ENTRY_CONT: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: lines would be joined or cut wrongly when a file is rebuilt",

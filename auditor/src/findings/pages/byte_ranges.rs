@@ -1,11 +1,11 @@
 //! Bytes of log files that are not accounted for once.
 
-use crate::findings::page::{Explanation, RANGES};
+use super::{Explanation, RANGES};
 use ledger::finding::Severity::{Critical, Note};
 
 const ALONG: &str = "head -qn 1 manifests/AGENT/STREAM/EPOCH/* | jq -c '.seq as $s | .sources[] | [$s, .id, .from, .to]'";
 
-pub(crate) const BYTE_GAP: Explanation = Explanation {
+pub(super) const BYTE_GAP: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: bytes were read past, and no statement says so",
@@ -19,7 +19,7 @@ pub(crate) const BYTE_GAP: Explanation = Explanation {
     by_hand: &[RANGES, ALONG],
 };
 
-pub(crate) const BYTE_OVERLAP: Explanation = Explanation {
+pub(super) const BYTE_OVERLAP: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: a line may count twice, and nobody says why",
@@ -32,7 +32,7 @@ pub(crate) const BYTE_OVERLAP: Explanation = Explanation {
     by_hand: &[RANGES, ALONG],
 };
 
-pub(crate) const SOURCE_MISMATCH: Explanation = Explanation {
+pub(super) const SOURCE_MISMATCH: Explanation = Explanation {
     grave: &[(Critical, "always: entries cannot be led back to one file")],
     innocent: &[
         "a defect of the agent",
@@ -45,7 +45,7 @@ pub(crate) const SOURCE_MISMATCH: Explanation = Explanation {
     by_hand: &[RANGES],
 };
 
-pub(crate) const GAP: Explanation = Explanation {
+pub(super) const GAP: Explanation = Explanation {
     grave: &[(
         Note,
         "always: the agent says itself, signed, that these bytes are lost",
@@ -63,7 +63,7 @@ pub(crate) const GAP: Explanation = Explanation {
     by_hand: &["head -n 1 MANIFEST | jq '.events[] | select(.kind == \"gap\")'"],
 };
 
-pub(crate) const RESTATED: Explanation = Explanation {
+pub(super) const RESTATED: Explanation = Explanation {
     grave: &[(Note, "always: the repetition is stated, and counted once")],
     innocent: &[
         "the agent's state was lost or rolled back, so it sealed again what it could not know was sealed",

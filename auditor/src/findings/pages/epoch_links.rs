@@ -1,12 +1,12 @@
 //! Epochs that do not continue one another as they must, and what an agent's first stream vouches for.
 
-use crate::findings::page::{Explanation, LIST};
+use super::{Explanation, LIST};
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 
 const GENESES: &str = "head -qn 1 manifests/AGENT/STREAM/*/00000000000000000000.manifest | jq -c '[.epoch, .prev_epoch]'";
 const HEADS: &str = "head -n 1 MANIFEST | jq .heads      # the heartbeat that names it";
 
-pub(crate) const EPOCH_MISSING: Explanation = Explanation {
+pub(super) const EPOCH_MISSING: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: a whole stretch of history is gone before its time",
@@ -23,7 +23,7 @@ pub(crate) const EPOCH_MISSING: Explanation = Explanation {
     by_hand: &[GENESES, "ls manifests/AGENT/STREAM/"],
 };
 
-pub(crate) const LOOSE_EPOCH: Explanation = Explanation {
+pub(super) const LOOSE_EPOCH: Explanation = Explanation {
     grave: &[
         (
             Critical,
@@ -44,7 +44,7 @@ pub(crate) const LOOSE_EPOCH: Explanation = Explanation {
     by_hand: &[GENESES],
 };
 
-pub(crate) const EPOCH_FORK: Explanation = Explanation {
+pub(super) const EPOCH_FORK: Explanation = Explanation {
     grave: &[(
         Interference,
         "always: both are whole, but one of them should not be",
@@ -58,7 +58,7 @@ pub(crate) const EPOCH_FORK: Explanation = Explanation {
     by_hand: &[GENESES],
 };
 
-pub(crate) const VOID: Explanation = Explanation {
+pub(super) const VOID: Explanation = Explanation {
     grave: &[
         (
             Interference,
@@ -76,7 +76,7 @@ pub(crate) const VOID: Explanation = Explanation {
     by_hand: &[GENESES, "head -n 1 GENESIS | jq .events"],
 };
 
-pub(crate) const HEAD_MISSING: Explanation = Explanation {
+pub(super) const HEAD_MISSING: Explanation = Explanation {
     grave: &[
         (Critical, "the signed tail of a stream is gone"),
         (
@@ -94,7 +94,7 @@ pub(crate) const HEAD_MISSING: Explanation = Explanation {
     by_hand: &[HEADS, LIST],
 };
 
-pub(crate) const HEAD_MISMATCH: Explanation = Explanation {
+pub(super) const HEAD_MISMATCH: Explanation = Explanation {
     grave: &[(Critical, "always: the agent vouched for another statement")],
     innocent: &["a host restored from a snapshot sealed that place once more"],
     hostile: &["somebody who has the key replaced a stream's tail"],

@@ -1,6 +1,6 @@
 //! Locks that do not keep what the manifests promise.
 
-use crate::findings::page::{Explanation, LOCK};
+use super::{Explanation, LOCK};
 use ledger::finding::Severity::{Critical, Inconclusive};
 
 const NEEDED: &str = "head -n 1 MANIFEST | jq '.retention_s, .retention_max_s'     # a body, a manifest: LastModified + so many seconds";
@@ -11,7 +11,7 @@ const ACT: &[&str] = &[
     "see that the store enforces what it accepts",
 ];
 
-pub(crate) const LOCK_ABSENT: Explanation = Explanation {
+pub(super) const LOCK_ABSENT: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: anybody who may delete could remove it now",
@@ -25,7 +25,7 @@ pub(crate) const LOCK_ABSENT: Explanation = Explanation {
     by_hand: &[LOCK, "stat -c '%A, locked until %x' FILE       # on a disk"],
 };
 
-pub(crate) const LOCK_MODE: Explanation = Explanation {
+pub(super) const LOCK_MODE: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: whoever has BypassGovernanceRetention could remove it now",
@@ -36,7 +36,7 @@ pub(crate) const LOCK_MODE: Explanation = Explanation {
     by_hand: &[LOCK],
 };
 
-pub(crate) const LOCK_SHORT: Explanation = Explanation {
+pub(super) const LOCK_SHORT: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: it could be removed before its promised time",
@@ -53,7 +53,7 @@ pub(crate) const LOCK_SHORT: Explanation = Explanation {
     by_hand: &[LOCK, NEEDED],
 };
 
-pub(crate) const LOCK_UNKNOWN: Explanation = Explanation {
+pub(super) const LOCK_UNKNOWN: Explanation = Explanation {
     grave: &[(Inconclusive, "always: unknown is not absent")],
     innocent: &[
         "credentials without GetObjectRetention",

@@ -1,11 +1,11 @@
 //! Manifests that do not follow one another as they must.
 
-use crate::findings::page::{Explanation, LIST};
+use super::{Explanation, LIST};
 use ledger::finding::Severity::{Critical, Interference};
 
 const BOTH: &[&str] = &["head -n 1 BEFORE.manifest | jq .; head -n 1 MANIFEST | jq ."];
 
-pub(crate) const SEQ_GAP: Explanation = Explanation {
+pub(super) const SEQ_GAP: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: statements are gone before their time, and what they stated with them",
@@ -29,7 +29,7 @@ pub(crate) const SEQ_GAP: Explanation = Explanation {
     ],
 };
 
-pub(crate) const PREV_MISMATCH: Explanation = Explanation {
+pub(super) const PREV_MISMATCH: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: history before it is not the one it was signed after",
@@ -43,7 +43,7 @@ pub(crate) const PREV_MISMATCH: Explanation = Explanation {
     by_hand: &["head -n 1 BEFORE.manifest | sha256sum; head -n 1 MANIFEST | jq -r .prev.sha256"],
 };
 
-pub(crate) const ENTRY_GAP: Explanation = Explanation {
+pub(super) const ENTRY_GAP: Explanation = Explanation {
     grave: &[(Critical, "always: numbered entries that no batch holds")],
     innocent: &["a defect of the agent"],
     hostile: &["somebody who has the key left entries out"],
@@ -53,7 +53,7 @@ pub(crate) const ENTRY_GAP: Explanation = Explanation {
     by_hand: BOTH,
 };
 
-pub(crate) const ENTRY_OVERLAP: Explanation = Explanation {
+pub(super) const ENTRY_OVERLAP: Explanation = Explanation {
     grave: &[(Critical, "always: two batches claim the same numbers")],
     innocent: &["a defect of the agent", "two agents with one key and name"],
     hostile: &["somebody who has the key put entries in between"],
@@ -61,7 +61,7 @@ pub(crate) const ENTRY_OVERLAP: Explanation = Explanation {
     by_hand: BOTH,
 };
 
-pub(crate) const RETENTION_MISMATCH: Explanation = Explanation {
+pub(super) const RETENTION_MISMATCH: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: it would let manifests end before what they vouch for",
@@ -74,7 +74,7 @@ pub(crate) const RETENTION_MISMATCH: Explanation = Explanation {
     ],
 };
 
-pub(crate) const DATE_MISMATCH: Explanation = Explanation {
+pub(super) const DATE_MISMATCH: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: whoever searches by date would not find the batch",
@@ -85,7 +85,7 @@ pub(crate) const DATE_MISMATCH: Explanation = Explanation {
     by_hand: &["head -n 1 MANIFEST | jq '.body.date, .time.last'"],
 };
 
-pub(crate) const EVENT_MISPLACED: Explanation = Explanation {
+pub(super) const EVENT_MISPLACED: Explanation = Explanation {
     grave: &[(Critical, "always: it would hide that the agent was down")],
     innocent: &["a defect of the agent"],
     hostile: &["somebody who has the key hides a stop or a start"],
@@ -93,7 +93,7 @@ pub(crate) const EVENT_MISPLACED: Explanation = Explanation {
     by_hand: &["head -qn 1 manifests/AGENT/STREAM/EPOCH/* | jq -c '[.seq, .kind, .events]'"],
 };
 
-pub(crate) const TIME_REGRESSION: Explanation = Explanation {
+pub(super) const TIME_REGRESSION: Explanation = Explanation {
     grave: &[(
         Interference,
         "always: that clock never goes back within one boot",

@@ -1,11 +1,11 @@
 //! Statements that are not the agent's, not judged, or too many.
 
-use crate::findings::page::{Explanation, FETCH, LIST, SIGNATURE, SPLIT};
+use super::{Explanation, FETCH, LIST, SIGNATURE, SPLIT};
 use ledger::finding::Severity::{Critical, Inconclusive, Interference};
 
 const READ: &[&str] = &[FETCH, SPLIT, SIGNATURE];
 
-pub(crate) const UNKNOWN_SIGNER: Explanation = Explanation {
+pub(super) const UNKNOWN_SIGNER: Explanation = Explanation {
     grave: &[(
         Inconclusive,
         "always: without its key nothing of that agent can be believed",
@@ -26,7 +26,7 @@ pub(crate) const UNKNOWN_SIGNER: Explanation = Explanation {
     ],
 };
 
-pub(crate) const UNKNOWN_FORMAT: Explanation = Explanation {
+pub(super) const UNKNOWN_FORMAT: Explanation = Explanation {
     grave: &[(
         Inconclusive,
         "always: a reader must not guess what it does not know",
@@ -37,7 +37,7 @@ pub(crate) const UNKNOWN_FORMAT: Explanation = Explanation {
     by_hand: &["head -n 1 MANIFEST | jq '.v, .kind, .crit'"],
 };
 
-pub(crate) const SIG_INVALID: Explanation = Explanation {
+pub(super) const SIG_INVALID: Explanation = Explanation {
     grave: &[
         (
             Critical,
@@ -64,7 +64,7 @@ pub(crate) const SIG_INVALID: Explanation = Explanation {
     by_hand: READ,
 };
 
-pub(crate) const SIG_SCOPE: Explanation = Explanation {
+pub(super) const SIG_SCOPE: Explanation = Explanation {
     grave: &[
         (
             Critical,
@@ -87,7 +87,7 @@ pub(crate) const SIG_SCOPE: Explanation = Explanation {
     ],
 };
 
-pub(crate) const MANIFEST_FORMAT: Explanation = Explanation {
+pub(super) const MANIFEST_FORMAT: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: the agent's own key signed it, so it is the agent's statement, and broken",
@@ -101,7 +101,7 @@ pub(crate) const MANIFEST_FORMAT: Explanation = Explanation {
     by_hand: &[SPLIT, SIGNATURE, "jq . line"],
 };
 
-pub(crate) const EQUIVOCATION: Explanation = Explanation {
+pub(super) const EQUIVOCATION: Explanation = Explanation {
     grave: &[(Critical, "always: one key said two things")],
     innocent: &[
         "a host or container restored from a snapshot, or cloned with its key, went on beside the first",

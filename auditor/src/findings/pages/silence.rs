@@ -1,12 +1,12 @@
 //! Streams that say nothing, say it late, or need not be there any longer.
 
-use crate::findings::page::{Explanation, LIST};
+use super::{Explanation, LIST};
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 
 const PROMISE: &str = "head -n 1 LAST.manifest | jq '.time.sealed, .next_due, .events'";
 const ALONG: &str = "head -qn 1 manifests/AGENT/STREAM/EPOCH/* | jq -c '[.seq, .time.sealed, .next_due, .time.boot_id]'";
 
-pub(crate) const SILENT: Explanation = Explanation {
+pub(super) const SILENT: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: more was promised by a time that has passed on the store's clock",
@@ -28,7 +28,7 @@ pub(crate) const SILENT: Explanation = Explanation {
     by_hand: &[PROMISE],
 };
 
-pub(crate) const OUTAGE: Explanation = Explanation {
+pub(super) const OUTAGE: Explanation = Explanation {
     grave: &[
         (
             Interference,
@@ -48,7 +48,7 @@ pub(crate) const OUTAGE: Explanation = Explanation {
     by_hand: &[ALONG],
 };
 
-pub(crate) const STOPPED: Explanation = Explanation {
+pub(super) const STOPPED: Explanation = Explanation {
     grave: &[(Note, "always: a stop on purpose promises nothing")],
     innocent: &["the agent was stopped, or its spool is full, or the stream was closed"],
     hostile: &["somebody who may stop the agent did; the message says for how long it rests"],
@@ -60,7 +60,7 @@ pub(crate) const STOPPED: Explanation = Explanation {
     by_hand: &[PROMISE],
 };
 
-pub(crate) const LATE: Explanation = Explanation {
+pub(super) const LATE: Explanation = Explanation {
     grave: &[(Note, "always: it all arrived")],
     innocent: &["the store or the network was down, or the archiver held, and caught up"],
     hostile: &[
@@ -73,7 +73,7 @@ pub(crate) const LATE: Explanation = Explanation {
     ],
 };
 
-pub(crate) const PENDING: Explanation = Explanation {
+pub(super) const PENDING: Explanation = Explanation {
     grave: &[(Note, "always: the next run judges it")],
     innocent: &["the archive grows while it is verified"],
     hostile: &["none that this shows: what stays so becomes ORPHAN, HEAD_MISSING or SILENT"],
@@ -81,7 +81,7 @@ pub(crate) const PENDING: Explanation = Explanation {
     by_hand: &[LIST],
 };
 
-pub(crate) const EXPIRED: Explanation = Explanation {
+pub(super) const EXPIRED: Explanation = Explanation {
     grave: &[
         (
             Inconclusive,

@@ -1,9 +1,9 @@
 //! What was looked at, and objects and versions that are more or fewer than they should be.
 
-use crate::findings::page::{Explanation, FETCH, HASH, LIST};
+use super::{Explanation, FETCH, HASH, LIST};
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 
-pub(crate) const NOTHING_FOUND: Explanation = Explanation {
+pub(super) const NOTHING_FOUND: Explanation = Explanation {
     grave: &[(Inconclusive, "always: an empty place proves nothing")],
     innocent: &[
         "the URL, its prefix, --agent or --stream name another place than the archive's",
@@ -18,7 +18,7 @@ pub(crate) const NOTHING_FOUND: Explanation = Explanation {
     by_hand: &["aws s3api list-object-versions --bucket BUCKET --prefix PREFIX/manifests/"],
 };
 
-pub(crate) const LOOKS_LIKE_COPY: Explanation = Explanation {
+pub(super) const LOOKS_LIKE_COPY: Explanation = Explanation {
     grave: &[(
         Inconclusive,
         "always: what a copy cannot show was not judged",
@@ -34,7 +34,7 @@ pub(crate) const LOOKS_LIKE_COPY: Explanation = Explanation {
     ],
 };
 
-pub(crate) const COVERAGE: Explanation = Explanation {
+pub(super) const COVERAGE: Explanation = Explanation {
     grave: &[(
         Inconclusive,
         "always: what could not be read was not judged",
@@ -57,7 +57,7 @@ pub(crate) const COVERAGE: Explanation = Explanation {
     by_hand: &[LIST, FETCH],
 };
 
-pub(crate) const FOREIGN_OBJECT: Explanation = Explanation {
+pub(super) const FOREIGN_OBJECT: Explanation = Explanation {
     grave: &[
         (
             Interference,
@@ -82,7 +82,7 @@ pub(crate) const FOREIGN_OBJECT: Explanation = Explanation {
     by_hand: &[LIST],
 };
 
-pub(crate) const SHADOW_VERSION: Explanation = Explanation {
+pub(super) const SHADOW_VERSION: Explanation = Explanation {
     grave: &[(
         Interference,
         "always: the archived bytes are still there, under another version",
@@ -103,7 +103,7 @@ pub(crate) const SHADOW_VERSION: Explanation = Explanation {
     by_hand: &[LIST, FETCH, "sha256sum object"],
 };
 
-pub(crate) const DELETE_MARKER: Explanation = Explanation {
+pub(super) const DELETE_MARKER: Explanation = Explanation {
     grave: &[
         (Interference, "put before the object's retention was over"),
         (Note, "put after it: nothing was promised any longer"),
@@ -121,7 +121,7 @@ pub(crate) const DELETE_MARKER: Explanation = Explanation {
     by_hand: &[LIST],
 };
 
-pub(crate) const MISSING_VERSION: Explanation = Explanation {
+pub(super) const MISSING_VERSION: Explanation = Explanation {
     grave: &[(Critical, "always: signed bytes are gone before their time")],
     innocent: &[
         "a copy or mirror that left some out",
@@ -142,7 +142,7 @@ pub(crate) const MISSING_VERSION: Explanation = Explanation {
     ],
 };
 
-pub(crate) const ORPHAN: Explanation = Explanation {
+pub(super) const ORPHAN: Explanation = Explanation {
     grave: &[
         (
             Interference,

@@ -3,8 +3,8 @@
 //! A version counts if its signature is by a key pinned for the agent in its name and its line
 //! states the slot its name states. Dates and IsLatest never choose.
 
-use crate::audit_state::Judge;
-use crate::objects::lock_state::{self as lock, LockState};
+use crate::objects::inspector::Inspector;
+use crate::objects::lock_state::{self, LockState};
 use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::manifest::{Manifest, ManifestError};
 use ledger::name::Slot;
@@ -22,7 +22,7 @@ const REFUSED_MAX: usize = 250;
 
 /// Why a version is not a statement.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum NotAStatement {
     #[error(transparent)]
     Signature(#[from] SignatureError),
     #[error("signed by a key that is not pinned for this agent")]
@@ -47,7 +47,7 @@ pub(crate) enum Refusal {
 
 /// What the agent stated for a slot, and the versions that hold it.
 #[derive(Debug)]
-pub(crate) struct Statement {
+pub(crate) struct SignedStatement {
     pub(crate) manifest: Arc<Manifest>,
     /// SHA-256 of its line.
     pub(crate) sha256: Digest,
@@ -58,20 +58,27 @@ pub(crate) struct Statement {
     pub(crate) lock: LockState,
 }
 
+impl SignedStatement {
+    /// When the manifest's absence becomes lawful.
+    pub(crate) fn lawful_from(&self) -> Moment {
+        self.stored_at.plus_s(self.manifest.retention_max_s)
+    }
+}
+
 /// A version that is not a statement.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedVersion {
     pub(crate) version_id: String,
     pub(crate) stored_at: Moment,
-    pub(crate) why: Refusal,
+    pub(crate) why: NotAStatement,
 }
 
 /// Everything found under one manifest key.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct ManifestVersions {
     pub(crate) slot: Slot,
-    pub(crate) statements: Vec<Statement>,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) statements: Vec<SignedStatement>,
+    pub(crate) refused: Vec<RefusedVersion>,
     /// Refused versions beyond those kept.
     pub(crate) refused_more: u64,
     pub(crate) markers: Vec<Version>,
@@ -80,7 +87,7 @@ pub(crate) struct Reading {
     pub(crate) locks_read: u64,
 }
 
-impl Reading {
+impl ManifestVersions {
     fn of(slot: Slot) -> Self {
         Self {
             slot,
@@ -104,8 +111,8 @@ impl Reading {
         self.locks_read += other.locks_read;
     }
 
-    fn state(&mut self, one: Statement) {
-        let same = |other: &&mut Statement| other.sha256 == one.sha256;
+    fn state(&mut self, one: SignedStatement) {
+        let same = |other: &&mut SignedStatement| other.sha256 == one.sha256;
         if let Some(known) = self.statements.iter_mut().find(same) {
             let lock = std::mem::replace(&mut known.lock, LockState::Absent);
             known.lock = lock.best(one.lock);
@@ -118,7 +125,7 @@ impl Reading {
         }
     }
 
-    fn refuse(&mut self, one: Refused) {
+    fn refuse(&mut self, one: RefusedVersion) {
         if self.refused.len() < REFUSED_MAX {
             self.refused.push(one);
         } else {
@@ -129,15 +136,15 @@ impl Reading {
 
 /// Reads and judges `versions` of the manifest key of `slot`.
 pub(crate) async fn read<S: Store>(
-    judge: &Judge<S>,
+    inspector: &Inspector<S>,
     slot: Slot,
     versions: Vec<Version>,
-) -> Reading {
+) -> ManifestVersions {
     let key = slot.manifest_key();
-    let mut reading = Reading::of(slot);
+    let mut found = ManifestVersions::of(slot);
     for version in versions {
-        if judge.is_newer(version.last_modified) {
-            reading.newer += 1;
+        if inspector.criteria.is_newer(version.last_modified) {
+            found.newer += 1;
             continue;
         }
         let Version {
@@ -145,56 +152,66 @@ pub(crate) async fn read<S: Store>(
             last_modified,
             ..
         } = &version;
-        let refused = |why| Refused {
+        let refused = |why| RefusedVersion {
             version_id: version_id.clone(),
             stored_at: *last_modified,
             why,
         };
         match version.kind {
             VersionKind::Marker => {
-                reading.markers.push(version);
+                found.markers.push(version);
                 continue;
             }
             VersionKind::Special => {
-                reading.refuse(refused(Refusal::Special));
+                found.refuse(refused(NotAStatement::Special));
                 continue;
             }
             VersionKind::Object => {}
         }
-        match read_version(judge, &reading.slot, &key, &version).await {
+        match read_version(inspector, &found.slot, &key, &version).await {
             Ok(statement) => {
-                reading.locks_read += u64::from(judge.locks);
-                reading.state(statement);
+                found.locks_read += u64::from(inspector.locks);
+                found.state(statement);
             }
-            Err(why) => reading.refuse(refused(why)),
+            Err(why) => found.refuse(refused(why)),
         }
     }
-    reading
+    found
 }
 
 async fn read_version<S: Store>(
-    judge: &Judge<S>,
+    inspector: &Inspector<S>,
     slot: &Slot,
     key: &str,
     version: &Version,
-) -> Result<Statement, Refusal> {
+) -> Result<SignedStatement, NotAStatement> {
     let max_bytes = MANIFEST_FILE_MAX as u64;
     if version.size > max_bytes {
-        return Err(Refusal::TooLarge);
+        return Err(NotAStatement::TooLarge);
     }
-    let fetched = judge.reader.get(key, &version.version_id, max_bytes).await;
+    let fetched = inspector
+        .reader
+        .get(key, &version.version_id, max_bytes)
+        .await;
     let fetched = fetched.map_err(|error| match error {
-        StoreError::TooLarge { .. } => Refusal::TooLarge,
-        error => Refusal::Unreadable(error),
+        StoreError::TooLarge { .. } => NotAStatement::TooLarge,
+        error => NotAStatement::Unreadable(error),
     })?;
-    let (manifest, sha256) = judge_file(judge, slot, &fetched.bytes, version.last_modified)?;
+    let (manifest, sha256) = judge_file(inspector, slot, &fetched.bytes, version.last_modified)?;
     let needed = version.last_modified.plus_s(manifest.retention_max_s);
-    let lock = if !judge.locks {
+    let lock = if !inspector.locks {
         LockState::Met
     } else {
-        lock::read(&judge.reader, key, &version.version_id, needed, judge.now).await
+        lock_state::read(
+            &inspector.reader,
+            key,
+            &version.version_id,
+            needed,
+            inspector.criteria.now,
+        )
+        .await
     };
-    Ok(Statement {
+    Ok(SignedStatement {
         manifest: Arc::new(manifest),
         sha256,
         version_id: version.version_id.clone(),
@@ -205,35 +222,35 @@ async fn read_version<S: Store>(
 
 /// Whether `file` is a statement for `slot`, and which.
 pub(crate) fn judge_file<S>(
-    judge: &Judge<S>,
+    inspector: &Inspector<S>,
     slot: &Slot,
     file: &[u8],
     stored_at: Moment,
-) -> Result<(Manifest, Digest), Refusal> {
+) -> Result<(Manifest, Digest), NotAStatement> {
     let (line, block) = signature::split(file)?;
     let signature = Signature::parse(block)?;
     signature.verify(line)?;
     let parsed = Manifest::parse(line);
     // A copy has no store that dated it; its own date is the next best.
     let at = match &parsed {
-        Ok(manifest) if judge.copy => manifest.time.sealed,
+        Ok(manifest) if inspector.criteria.copy => manifest.time.sealed,
         _ => stored_at,
     };
-    match judge.signers.trust(&slot.agent, signature.key(), at) {
+    match inspector.signers.trust(&slot.agent, signature.key(), at) {
         Trust::Trusted => {}
-        Trust::UnknownAgent => return Err(Refusal::UnknownAgent),
-        Trust::OtherKey => return Err(Refusal::OtherKey),
-        Trust::OutsideValidity => return Err(Refusal::OutsideValidity),
+        Trust::UnknownAgent => return Err(NotAStatement::UnknownAgent),
+        Trust::OtherKey => return Err(NotAStatement::OtherKey),
+        Trust::OutsideValidity => return Err(NotAStatement::OutsideValidity),
     }
     let manifest = parsed.map_err(|error| {
         if error.is_inconclusive() {
-            Refusal::Newer(error)
+            NotAStatement::Newer(error)
         } else {
-            Refusal::Format(error)
+            NotAStatement::Format(error)
         }
     })?;
     if manifest.slot() != *slot {
-        return Err(Refusal::Scope(manifest.slot()));
+        return Err(NotAStatement::Scope(manifest.slot()));
     }
     Ok((manifest, Digest::of(line)))
 }
