@@ -1,15 +1,23 @@
 //! `holdfast verify`: an auditor's judgement over everything a store holds.
 //!
-//! All versions and delete markers are listed and read by their ids; what IsLatest or a date says
-//! never chooses. Order: candidates and signatures, chain, stored hash, blocks, count, root, lock,
-//! byte ranges, links and silence, then the reverse check. It writes nothing to the store, trusts
-//! nothing in it, and keeps memory independent of how much it holds.
+//! The flow of an audit, a folder each: `listing` lists every version and delete marker and learns which
+//! epoch continues which; `objects` judges what a manifest and a body have in common, one version at a time;
+//! `manifests` reads the versions of a manifest's key, refuses those that are no statement of the agent and
+//! chooses the one to follow; `epochs` follows the chain of statements, the links between epochs and what
+//! was promised; `bodies` reads what each statement names and checks every byte; `listing::reverse_check`
+//! looks at what nothing named; `findings` collects, and `report` tells. For the file that makes a finding
+//! see [`findings`].
+//!
+//! Versions are read by their ids; what IsLatest or a date says never chooses. It writes nothing to the
+//! store, trusts nothing in it, and keeps memory independent of how much it holds.
 
 #![forbid(unsafe_code)]
 
 mod audit_state;
 mod criteria;
 mod listing {
+    //! What the store holds, listed in the order of names: never what it means.
+
     pub(crate) mod copies;
     pub(crate) mod hidden_folders;
     pub(crate) mod lister;
@@ -19,6 +27,8 @@ mod listing {
     pub(crate) mod succession;
 }
 mod objects {
+    //! One object, whatever it is: its lock, markers, versions beside it, its absence. Pure but for locks.
+
     pub(crate) mod absence;
     pub(crate) mod inspector;
     pub(crate) mod lock_state;
@@ -28,11 +38,15 @@ mod objects {
     pub(crate) mod unnamed;
 }
 mod manifests {
+    //! One manifest key: which version is the statement to follow.
+
     pub(crate) mod choice;
     pub(crate) mod manifest_versions;
     pub(crate) mod refusals;
 }
 mod epochs {
+    //! Statement after statement, epoch after epoch: do they follow from one another?
+
     pub(crate) mod breaks;
     pub(crate) mod epoch_end;
     pub(crate) mod epoch_walk;
@@ -43,6 +57,8 @@ mod epochs {
     pub(crate) mod source_joins;
 }
 mod bodies {
+    //! What a statement names: is it there, and is every byte as signed?
+
     pub(crate) mod body_list;
     pub(crate) mod body_queue;
     pub(crate) mod body_verdict;
