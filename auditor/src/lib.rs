@@ -47,6 +47,7 @@ mod manifests {
 mod epochs {
     //! Statement after statement, epoch after epoch: do they follow from one another?
 
+    pub(crate) mod batch_seams;
     pub(crate) mod breaks;
     pub(crate) mod epoch_end;
     pub(crate) mod epoch_walk;
@@ -59,6 +60,7 @@ mod epochs {
 mod bodies {
     //! What a statement names: is it there, and is every byte as signed?
 
+    pub(crate) mod absent_bodies;
     pub(crate) mod body_list;
     pub(crate) mod body_queue;
     pub(crate) mod body_verdict;

@@ -1,16 +1,17 @@
 //! Bodies being read side by side, a bounded number at once, and taken up again in the chain's order.
 //! What each comes to is decided by `body_verdict`; this carries it out.
 
+use super::absent_bodies::{ExpiredRun, MissingRun};
 use super::body_list::{BodyList, day_prefix};
 use super::body_verdict::{self, BodyPresence};
 use super::body_versions::{self, BodyVersions, NamedBody};
 use super::content::Touches;
 use crate::audit_state::Audit;
-use crate::epochs::source_joins;
+use crate::epochs::batch_seams::BatchSeams;
 use crate::objects::absence::{self, MissingAt};
 use crate::objects::inspector::Inspector;
 use crate::objects::{unjudged, unnamed};
-use ledger::chain::{Edge, Seams, Tiling};
+use ledger::chain::{Seams, Tiling};
 use ledger::finding::Finding;
 use ledger::name::{Epoch, Name, ObjectName};
 use std::collections::{BTreeMap, VecDeque};
@@ -21,48 +22,11 @@ use tokio::task::JoinHandle;
 /// of them have no body.
 const AHEAD_PER_JOB: usize = 4;
 
-/// Bodies of a copy that are not there, seen from the first and the last that is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct MissingRun {
-    /// Before the first body that is there.
-    pub(crate) lead: Option<(u64, u64)>,
-    /// After the last one; all of them if none is there.
-    pub(crate) trail: Option<(u64, u64)>,
-    /// Whether any is there.
-    pub(crate) any: bool,
-}
-
-impl MissingRun {
-    fn miss(&mut self, seq: u64) {
-        let (first, _) = self.trail.unwrap_or((seq, seq));
-        self.trail = Some((first, seq));
-    }
-
-    /// A body is there; returns the run that this ends in the middle.
-    fn meet(&mut self) -> Option<(u64, u64)> {
-        let run = self.trail.take();
-        if self.any {
-            return run;
-        }
-        self.any = true;
-        self.lead = run;
-        None
-    }
-}
-
 /// A body whose turn to be judged has not come.
 struct QueuedBody {
     named: NamedBody,
     /// `None` for a manifest without entries, or a body whose list could not be read.
     handle: Option<JoinHandle<BodyVersions>>,
-}
-
-/// Bodies past their retention.
-#[derive(Debug, Clone, Copy)]
-struct ExpiredRun {
-    first: u64,
-    last: u64,
-    count: u64,
 }
 
 /// What an epoch's links need to know of its bodies.
@@ -79,14 +43,11 @@ pub(crate) struct BodyQueue<S> {
     agent: Name,
     stream: Name,
     epoch: Epoch,
-    cut: Option<u64>,
     jobs: usize,
     reading: usize,
     list: BodyList<S>,
     queued: VecDeque<QueuedBody>,
-    seams: Seams,
-    at_cut: Option<Seams>,
-    first_conts: BTreeMap<u64, bool>,
+    seams: BatchSeams,
     missing: MissingRun,
     expired: Option<ExpiredRun>,
 }
@@ -104,14 +65,11 @@ impl<S: Store + 'static> BodyQueue<S> {
             agent: agent.clone(),
             stream: stream.clone(),
             epoch,
-            cut,
             jobs,
             reading: 0,
             list: BodyList::new(&inspector.reader, agent, stream, epoch),
             queued: VecDeque::new(),
-            seams: Seams::default(),
-            at_cut: None,
-            first_conts: BTreeMap::new(),
+            seams: BatchSeams::new(cut),
             missing: MissingRun::default(),
             expired: None,
         }
@@ -174,38 +132,8 @@ impl<S: Store + 'static> BodyQueue<S> {
             None if named.manifest.entries.count == 0 => Tiling::of(&named.manifest).finish().ok(),
             None => None,
         };
-        audit.findings.extend(self.join_seams(&named, touches));
-        if self.cut == Some(named.manifest.seq) {
-            self.at_cut = Some(self.seams.clone());
-        }
-    }
-
-    fn join_seams(&mut self, named: &NamedBody, touches: Option<Touches>) -> Vec<Finding> {
-        let manifest = &named.manifest;
-        let Some(touches) = touches else {
-            let sources = manifest.sources.iter();
-            sources.for_each(|source| self.seams.lose(source.id));
-            return Vec::new();
-        };
-        for source in &manifest.sources {
-            let Some(touch) = touches.get(&source.id) else {
-                continue;
-            };
-            if let (true, Some(cont)) = (source.was.is_some(), touch.first) {
-                self.first_conts.insert(source.id, cont);
-            }
-        }
-        let mut findings = Vec::new();
-        for (id, touch) in touches {
-            let first = manifest.sources.iter().find(|source| source.id == id);
-            let starts = first.is_some_and(|source| source.was.is_none() && source.from == 0);
-            let fresh = if starts { Edge::LineEnd } else { Edge::Free };
-            if let Err(fault) = self.seams.join(id, touch, fresh) {
-                let finding = source_joins::line_between_batches(id, &fault);
-                findings.push(finding.at(&manifest.slot()));
-            }
-        }
-        findings
+        let joined = self.seams.join(&named.manifest, touches);
+        audit.findings.extend(joined);
     }
 
     /// Reports what was found under a body's key; what it did to its sources if it is whole.
@@ -228,14 +156,7 @@ impl<S: Store + 'static> BodyQueue<S> {
             }
             BodyPresence::Faulty => audit.findings.extend(self.meet()),
             BodyPresence::Expired => {
-                let none = ExpiredRun {
-                    first: seq,
-                    last: seq,
-                    count: 0,
-                };
-                let run = self.expired.get_or_insert(none);
-                run.last = seq;
-                run.count += 1;
+                self.expired = Some(ExpiredRun::extended(self.expired, seq));
             }
             BodyPresence::NotCopied => self.missing.miss(seq),
             BodyPresence::Bad => {}
@@ -285,10 +206,11 @@ impl<S: Store + 'static> BodyQueue<S> {
         audit
             .findings
             .extend(more.map(|finding| self.place(finding)));
+        let (seams, first_conts) = self.seams.end();
         BodiesEnd {
-            seams: self.at_cut.unwrap_or(self.seams),
+            seams,
             missing: self.missing,
-            first_conts: self.first_conts,
+            first_conts,
         }
     }
 }

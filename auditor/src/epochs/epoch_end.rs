@@ -1,6 +1,6 @@
 //! What is left of an epoch once it has been followed, for the links between epochs.
 
-use crate::bodies::body_queue::MissingRun;
+use crate::bodies::absent_bodies::MissingRun;
 use ledger::Moment;
 use ledger::chain::{Chain, Claim, Edge, Pulse, Seams};
 use ledger::manifest::EpochHead;
