@@ -55,9 +55,11 @@ pub(crate) fn broken_rule(source: u64, rule: &str) -> Finding {
 /// The first piece of a batch, or one within it, says `cont` wrongly.
 pub(crate) fn line_between_batches(source: u64, fault: &SeamFault) -> Finding {
     let message = match fault.expected {
-        Some(true) => format!("source {source} goes on amid a line, its entry does not say cont"),
+        Some(true) => format!("source {source} continues a line, its entry does not say cont"),
         Some(false) => format!("source {source} starts a line, its entry says cont"),
-        None => format!("an entry of source {source} says wrongly whether it starts amid a line"),
+        None => format!(
+            "an entry of source {source} says wrongly whether it starts in the middle of a line"
+        ),
     };
     critical(Code::EntryCont, message)
 }
@@ -186,7 +188,7 @@ fn judge_claim(end: &EpochEnd, made: &MadeClaim, before: &EpochEnd) -> (Option<F
     };
     let is_wrong = made.first_cont.is_some_and(|cont| !edge.allows(cont));
     let message = format!(
-        "the first entry of source {id} says wrongly whether it goes on amid a line of the one it continues"
+        "the first entry of source {id} says wrongly whether it continues a line of the one it continues"
     );
     let finding = critical(Code::EntryCont, message);
     (is_wrong.then_some(finding), 0)
