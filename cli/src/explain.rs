@@ -136,7 +136,7 @@ fn list() -> String {
     Code::ALL.iter().map(row).collect()
 }
 
-/// Column after which a text goes on in the next line.
+/// Column after which a text continues in the next line.
 const WRAP: usize = 96;
 
 fn text(code: Code) -> String {

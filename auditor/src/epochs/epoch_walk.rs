@@ -86,7 +86,7 @@ impl<S: Store + 'static> EpochWalk<S> {
     }
 
     /// Takes the next manifest key. It is judged when the one after it is known, for that one's
-    /// `prev` says which of two statements the agent went on from.
+    /// `prev` says which of two statements the agent continued from.
     pub(crate) async fn read(&mut self, audit: &mut Audit<S>, versions: ManifestVersions) {
         match &mut self.held {
             Some(held) if held.slot == versions.slot => held.merge(versions),

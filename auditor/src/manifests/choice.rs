@@ -1,4 +1,4 @@
-//! Several statements for one place: which of them the chain goes on from, and what the others are.
+//! Several statements for one place: which of them the chain continues from, and what the others are.
 
 use crate::findings::commands::ByHand;
 use crate::manifests::manifest_versions::{ManifestVersions, SignedStatement};
@@ -6,7 +6,7 @@ use ledger::chain::Chain;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Slot;
 
-/// Which of several statements the chain goes on from: the one that the next manifest names, else
+/// Which of several statements the chain continues from: the one that the next manifest names, else
 /// one that follows the chain, else the one that was stored first.
 pub(crate) fn choose(
     statements: &[SignedStatement],

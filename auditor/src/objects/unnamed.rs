@@ -33,7 +33,7 @@ pub(crate) fn body(
     } else if explained {
         orphan(
             Severity::Note,
-            "no manifest names this body; its epoch went on without it",
+            "no manifest names this body; its epoch continued without it",
         )
     } else {
         orphan(Severity::Interference, "no manifest names this body")

@@ -49,8 +49,8 @@ pub(super) const EPOCH_FORK: Explanation = Explanation {
         Interference,
         "always: both are whole, but one of them should not be",
     )],
-    innocent: &["a host was cloned or restored, and both went on"],
-    hostile: &["somebody who has the key goes on beside the agent"],
+    innocent: &["a host was cloned or restored, and both continued"],
+    hostile: &["someone who has the key continues the stream beside the agent"],
     act: &[
         "tell the hosts apart by boot_id; stop one, and give it a name and key of its own",
         "`holdfast-agent init --after` on the one that stays brings both together again",
@@ -85,7 +85,7 @@ pub(super) const HEAD_MISSING: Explanation = Explanation {
         ),
         (Note, "the named manifest is void"),
     ],
-    innocent: &["the archiver holds that stream while the first one goes on"],
+    innocent: &["the archiver holds that stream while the first one continues"],
     hostile: &["the newest manifests of a stream were removed or never let through"],
     act: &[
         "`holdfast archive status` on the host: is the stream held? then it is late, not gone",

@@ -104,7 +104,7 @@ pub(super) const MANIFEST_FORMAT: Explanation = Explanation {
 pub(super) const EQUIVOCATION: Explanation = Explanation {
     grave: &[(Critical, "always: one key said two things")],
     innocent: &[
-        "a host or container restored from a snapshot, or cloned with its key, went on beside the first",
+        "a host or container restored from a snapshot, or cloned with its key, continued beside the first",
     ],
     hostile: &["somebody who has the key rewrites history after it was archived"],
     act: &[

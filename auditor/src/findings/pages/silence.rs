@@ -23,7 +23,7 @@ pub(super) const SILENT: Explanation = Explanation {
     act: &[
         "on the host: `holdfast-agent status`, `holdfast archive status`, and what they say",
         "if batches wait there, mend the archiver: they arrive as LATE, and silence ends",
-        "if the host is gone for good, its last manifest is the end; a new host goes on with `init --after`",
+        "if the host is gone for good, its last manifest is the end; a new host continues with `init --after`",
     ],
     by_hand: &[PROMISE],
 };

@@ -148,7 +148,7 @@ pub(super) const ORPHAN: Explanation = Explanation {
             Interference,
             "its epoch has no manifest at or after its number, and no successor",
         ),
-        (Note, "its epoch went on without it, or this is a copy"),
+        (Note, "its epoch continued without it, or this is a copy"),
     ],
     innocent: &[
         "the archiver was killed between a body and its manifest, and the agent sealed that batch anew",
