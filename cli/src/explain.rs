@@ -276,7 +276,7 @@ mod tests {
         let written = std::fs::read_to_string(path).unwrap();
         assert!(
             written == markdown(),
-            "write it anew: holdfast explain --format markdown > docs/findings.md"
+            "write it again: holdfast explain --format markdown > docs/findings.md"
         );
     }
 }

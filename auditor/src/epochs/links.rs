@@ -87,7 +87,7 @@ fn judge_roots(stream: &JudgedStream<'_>, ends: &BTreeMap<Epoch, EpochEnd>) -> V
     let mut roots: Vec<_> = ends.values().filter(is_root).collect();
     roots.sort_by_key(|end| end.genesis.as_ref().map(|genesis| genesis.pulse.sealed));
     let note = |end: &EpochEnd| {
-        let message = "this epoch began anew and was adopted by a later one";
+        let message = "this epoch began a new history and was adopted by a later one";
         stream.place(
             Finding::new(Code::LooseEpoch, Severity::Note, message),
             end.epoch,

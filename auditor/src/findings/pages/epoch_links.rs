@@ -29,10 +29,13 @@ pub(super) const LOOSE_EPOCH: Explanation = Explanation {
             Critical,
             "no later epoch names it: whether it ended there, nobody has signed",
         ),
-        (Note, "it began anew and was adopted by a later one"),
+        (
+            Note,
+            "it began a new history and was adopted by a later one",
+        ),
     ],
     innocent: &[
-        "a host was set up anew and not told of the old one's epoch",
+        "a host was set up again and not told of the old one's epoch",
         "two hosts run under one agent name",
     ],
     hostile: &["somebody began a second history, so that the end of the first goes unnoticed"],

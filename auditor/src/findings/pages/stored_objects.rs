@@ -93,7 +93,7 @@ pub(super) const SHADOW_VERSION: Explanation = Explanation {
     ],
     hostile: &[
         "somebody with the right to put hides an object from whoever reads without a version",
-        "ransomware that encrypts by putting anew",
+        "ransomware that encrypts by putting a new version",
     ],
     act: &[
         "read by version: the right one is the one whose bytes the manifest signed",
@@ -151,7 +151,7 @@ pub(super) const ORPHAN: Explanation = Explanation {
         (Note, "its epoch continued without it, or this is a copy"),
     ],
     innocent: &[
-        "the archiver was killed between a body and its manifest, and the agent sealed that batch anew",
+        "the archiver was killed between a body and its manifest, and the agent sealed that batch again",
         "the host was lost just then",
     ],
     hostile: &[
