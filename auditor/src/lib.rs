@@ -5,7 +5,7 @@
 //! `manifests` reads the versions of a manifest's key, refuses those that are no statement of the agent and
 //! chooses the one to follow; `epochs` follows the chain of statements, the links between epochs and what
 //! was promised; `bodies` reads what each statement names and checks every byte; `listing::reverse_check`
-//! looks at what nothing named; `findings` collects, and `report` tells. For the file that makes a finding
+//! looks at what nothing named; `findings` collects, and `report` prints. For the file that makes a finding
 //! see [`findings`].
 //!
 //! Versions are read by their ids; what IsLatest or a date says never chooses. It writes nothing to the
@@ -146,7 +146,7 @@ pub async fn verify<S: Store + 'static>(
         criteria: Criteria {
             copy,
             now,
-            // The store's clock is told in whole seconds, its objects' dates are finer.
+            // The store's clock has whole seconds, its objects' dates are finer.
             horizon: now.plus_s(1),
             grace_s: options.grace_s,
         },

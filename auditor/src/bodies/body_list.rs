@@ -61,7 +61,7 @@ impl<S: Store> BodyList<S> {
     ) -> Result<Vec<Version>, ListError> {
         if self.open.as_ref().is_none_or(|(open, _)| open != date) {
             self.finish_day().await?;
-            // A date that goes back is told with the chain. Its day is then listed twice, and what
+            // A date that goes back is reported with the chain. Its day is then listed twice, and what
             // was named the first time would look unnamed.
             if date < self.newest_date.as_str() {
                 self.disordered = true;

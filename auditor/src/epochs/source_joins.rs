@@ -103,8 +103,8 @@ pub(crate) struct JudgedClaims {
     pub(crate) restated_bytes: u64,
 }
 
-/// Judges every source of a stream that claims to continue one of another epoch. `in_scope` tells the
-/// streams that were looked at.
+/// Judges every source of a stream that claims to continue one of another epoch. `in_scope` says
+/// which streams are audited.
 pub(crate) fn judge_claims(
     stream: &JudgedStream<'_>,
     ends: &Ends,
