@@ -53,7 +53,7 @@ impl<S: Store> BodyList<S> {
         }
     }
 
-    /// All versions of `key`, which stands under `date` and after every key asked for before.
+    /// All versions of `key`, which is under `date` and after every key asked for before.
     pub(crate) async fn versions_of(
         &mut self,
         key: &str,

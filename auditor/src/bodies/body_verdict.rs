@@ -112,7 +112,7 @@ impl BodyPlace<'_> {
         }
     }
 
-    /// This version stands where the signed bytes should be.
+    /// This version is where the signed bytes should be.
     fn changed(&self, other: &OtherBytes) -> Finding {
         let message = "the body's bytes are not those that its manifest signed";
         Finding::new(Code::StoredHash, Severity::Critical, message)
@@ -122,7 +122,7 @@ impl BodyPlace<'_> {
             .by_hand(self.by_hand.hash(self.key, &other.version_id))
     }
 
-    /// This version stands beside the signed bytes, or where they lawfully were.
+    /// This version is beside the signed bytes, or where they lawfully were.
     fn shadow(&self, other: &OtherBytes) -> Finding {
         let shadow = ShadowVersion {
             slot: &self.slot,

@@ -24,7 +24,7 @@ pub(crate) fn finding(found: Break) -> Finding {
             } else {
                 (Code::EntryOverlap, "repeat")
             };
-            let message = format!("entry numbers {what}: {expected} is next, {got} stands");
+            let message = format!("entry numbers {what}: {expected} is next, {got} is there");
             critical(code, message).expected_got(expected.to_string(), got.to_string())
         }
         Break::Retention { expected, got } => critical(

@@ -56,7 +56,7 @@ pub(crate) struct EpochEnd {
 }
 
 impl EpochEnd {
-    /// What stands before the next byte of a source, where the epoch was taken over.
+    /// What is before the next byte of a source, where the epoch was taken over.
     pub(crate) fn edge(&self, source: u64) -> Edge {
         self.seams.edge(source)
     }

@@ -329,7 +329,7 @@ impl<S: Store + 'static> EpochWalk<S> {
     }
 }
 
-/// What stands in a slot beside the statement that is followed.
+/// What is in a slot beside the statement that is followed.
 fn beside(
     by_hand: &ByHand,
     versions: &ManifestVersions,

@@ -1,4 +1,4 @@
-//! How a stream's epochs hang together: one root, each but the last continued by exactly one other, and what
+//! How a stream's epochs link: one root, each but the last continued by exactly one other, and what
 //! the last one's end says of today: LOOSE_EPOCH, EPOCH_FORK, VOID. Pure: ends in, findings out.
 
 use super::epoch_end::{EpochEnd, Genesis};
@@ -226,7 +226,7 @@ fn judge_missing_bodies(
     runs.into_iter().enumerate().map(judge).collect()
 }
 
-/// Epochs after those that they continue. What hangs in a ring, which no hash allows, comes last.
+/// Epochs after those that they continue. What is in a ring, which no hash allows, comes last.
 fn in_order(ends: &BTreeMap<Epoch, EpochEnd>) -> Vec<&EpochEnd> {
     let mut waiting: Vec<_> = ends.values().collect();
     let mut ordered: Vec<&EpochEnd> = Vec::new();

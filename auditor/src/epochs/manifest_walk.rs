@@ -26,7 +26,7 @@ struct AgentWalk {
     ends: Ends,
 }
 
-/// Where the walk stands.
+/// Where the walk is.
 struct ManifestWalk<S> {
     agent: Option<AgentWalk>,
     epoch: Option<(Slot, EpochWalk<S>)>,

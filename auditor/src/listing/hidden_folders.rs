@@ -1,4 +1,4 @@
-//! Objects that stand in the place of a folder of manifests. Some servers (MinIO) list nothing below
+//! Objects that are in the place of a folder of manifests. Some servers (MinIO) list nothing below
 //! such a one, so that whoever may put could hide an agent, and the rest would look intact.
 
 use ledger::name::{Epoch, Name};

@@ -35,7 +35,7 @@ pub(crate) async fn check<S: Store + 'static>(audit: &mut Audit<S>) -> Result<()
     Ok(())
 }
 
-/// Whether a body stands below a day that no chain led to.
+/// Whether a body lies below a day that no chain led to.
 fn is_unvisited<S: Store>(audit: &Audit<S>, slot: &Slot, date: &str) -> bool {
     let prefix = day_prefix(&slot.agent, &slot.stream, date, slot.epoch);
     audit.scope.holds(&slot.agent, &slot.stream)

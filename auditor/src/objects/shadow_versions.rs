@@ -15,7 +15,7 @@ pub(crate) struct ShadowVersion<'a> {
 }
 
 impl ShadowVersion<'_> {
-    /// It stands beside a statement of the agent, and is none because of `why`.
+    /// It is beside a statement of the agent, and is none because of `why`.
     pub(crate) fn of_manifest(&self, by_hand: &ByHand, why: &dyn Display) -> Finding {
         let message = format!(
             "a version stored at {} holds other bytes: {why}",

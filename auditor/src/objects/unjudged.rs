@@ -18,7 +18,7 @@ pub(crate) fn list(error: &ListError) -> Finding {
 /// Manifests of an agent that may be there and are not listed, below an object at `key`.
 pub(crate) fn hidden_folder(by_hand: &ByHand, key: &str, agent: Name) -> Finding {
     let finding = unjudged(format!(
-        "nothing is listed below {key}/, where an object stands in the place of a folder: some \
+        "nothing is listed below {key}/, where an object is in the place of a folder: some \
          servers (MinIO) hide what is there; have the object removed and verify again"
     ));
     Finding {

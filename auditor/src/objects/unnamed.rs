@@ -1,4 +1,4 @@
-//! What stands in the store and no manifest names: ORPHAN and FOREIGN_OBJECT. Pure.
+//! What is in the store and no manifest names: ORPHAN and FOREIGN_OBJECT. Pure.
 
 use super::{absence, markers};
 use crate::criteria::Criteria;

@@ -41,11 +41,11 @@ pub(super) const SIG_INVALID: Explanation = Explanation {
     grave: &[
         (
             Critical,
-            "no valid statement stands at its place, and the chain needs one",
+            "no valid statement is at its place, and the chain needs one",
         ),
         (
             Interference,
-            "a valid statement stands beside it, or nothing needs its place",
+            "a valid statement is beside it, or nothing needs its place",
         ),
     ],
     innocent: &[
@@ -68,11 +68,11 @@ pub(super) const SIG_SCOPE: Explanation = Explanation {
     grave: &[
         (
             Critical,
-            "no valid statement stands at its place, and the chain needs one",
+            "no valid statement is at its place, and the chain needs one",
         ),
         (
             Interference,
-            "a valid statement stands beside it, or nothing needs its place",
+            "a valid statement is beside it, or nothing needs its place",
         ),
     ],
     innocent: &["somebody moved or renamed objects"],

@@ -92,7 +92,7 @@ pub(super) const EXPIRED: Explanation = Explanation {
     innocent: &["a lifecycle rule or a person removed what nobody promised to keep any longer"],
     hostile: &["in a copy: somebody left the beginning out"],
     act: &[
-        "nothing, if it was meant; what is left of the chain still stands by itself",
+        "nothing, if it was meant; what is left of the chain still holds by itself",
         "a copy: judge the bucket itself",
     ],
     by_hand: &[

@@ -52,7 +52,7 @@ pub(super) const COVERAGE: Explanation = Explanation {
     act: &[
         "read the message: it names the request and what the store answered",
         "mend the rights or wait, and run again; a copy: sync manifests/ first, then entries/",
-        "have what stands in a folder's place removed by whoever may delete, and keep its version as evidence",
+        "have the object in a folder's place removed by whoever may delete, and keep its version as evidence",
     ],
     by_hand: &[LIST, FETCH],
 };
@@ -77,7 +77,7 @@ pub(super) const FOREIGN_OBJECT: Explanation = Explanation {
         "give the archive a bucket or prefix of its own",
         "find who may put below the prefix; nobody but the archiver needs to",
         "it is never taken for evidence, so nothing that was listed is in doubt",
-        "if it stands in the place of a folder, COVERAGE says so: have it removed and verify again",
+        "if it is in the place of a folder, COVERAGE says so: have it removed and verify again",
     ],
     by_hand: &[LIST],
 };
