@@ -17,7 +17,7 @@ use ledger::finding::{Code, Severity};
 pub struct Explanation {
     /// How grave, and when so; gravest first.
     pub grave: &'static [(Severity, &'static str)],
-    /// What may have brought it about without anybody meaning harm.
+    /// What may have caused it without bad intent.
     pub innocent: &'static [&'static str],
     /// What else may have.
     pub hostile: &'static [&'static str],

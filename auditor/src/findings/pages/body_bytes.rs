@@ -6,7 +6,7 @@ use ledger::finding::Severity::{Critical, Interference};
 /// For what can only come about by a change of the stored bytes.
 const CHANGED: &[&str] = &[
     "look for the right bytes: another version, a replica, the agent's spool; the manifest's stored.sha256 decides",
-    "see whether other objects of that store are hit; a single one points to rot, several to a hand",
+    "see whether other objects of that store are hit; a single one points to bit rot, several to a person",
 ];
 
 /// For what the agent's own key signed, though it cannot be.
@@ -38,7 +38,9 @@ pub(super) const STORED_HASH: Explanation = Explanation {
         "a bit rotted on the disk or in a copy",
         "a tool repacked the file",
     ],
-    hostile: &["somebody changed what is stored: a disk's owner, a store that lets go of locks"],
+    hostile: &[
+        "somebody changed what is stored: a disk's owner, a store that does not enforce locks",
+    ],
     act: CHANGED,
     by_hand: &[FETCH, HASH],
 };
@@ -59,7 +61,7 @@ pub(super) const BLOCK_HASH: Explanation = Explanation {
 pub(super) const GZIP_BAD: Explanation = Explanation {
     grave: &[(
         Critical,
-        "always: the entries cannot be had in the stated form",
+        "always: the entries cannot be read in the stated form",
     )],
     innocent: DEFECT,
     hostile: &["somebody who has the key hides what a lenient reader would show differently"],
@@ -135,7 +137,7 @@ pub(super) const ENTRY_TIME: Explanation = Explanation {
 };
 
 pub(super) const ENTRY_SOURCE: Explanation = Explanation {
-    grave: &[(Critical, "always: an entry cannot be led back to a file")],
+    grave: &[(Critical, "always: an entry cannot be traced to a file")],
     innocent: DEFECT,
     hostile: KEY,
     act: SIGNED_SO,

@@ -33,7 +33,7 @@ pub(super) const BYTE_OVERLAP: Explanation = Explanation {
 };
 
 pub(super) const SOURCE_MISMATCH: Explanation = Explanation {
-    grave: &[(Critical, "always: entries cannot be led back to one file")],
+    grave: &[(Critical, "always: entries cannot be traced to one file")],
     innocent: &[
         "a defect of the agent",
         "the epoch that `was` names is not in this copy",

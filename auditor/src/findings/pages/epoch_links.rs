@@ -56,7 +56,7 @@ pub(super) const EPOCH_FORK: Explanation = Explanation {
     hostile: &["someone who has the key continues the stream beside the agent"],
     act: &[
         "tell the hosts apart by boot_id; stop one, and give it a name and key of its own",
-        "`holdfast-agent init --after` on the one that stays brings both together again",
+        "`holdfast-agent init --after` on the one that stays joins both again",
     ],
     by_hand: &[GENESES],
 };

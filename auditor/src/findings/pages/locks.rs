@@ -14,11 +14,11 @@ const ACT: &[&str] = &[
 pub(super) const LOCK_ABSENT: Explanation = Explanation {
     grave: &[(
         Critical,
-        "always: anybody who may delete could remove it now",
+        "always: anyone who may delete could remove it now",
     )],
     innocent: &[
-        "objects were copied into a new bucket by a tool that brings no locks (then judge it with --copy)",
-        "a `file://` store that was moved: cp and rsync bring no access time",
+        "objects were copied into a new bucket by a tool that copies no locks (then judge it with --copy)",
+        "a `file://` store that was moved: cp and rsync do not keep the access time",
     ],
     hostile: &["somebody put an object without its lock, or a disk's owner took it off"],
     act: ACT,

@@ -15,7 +15,7 @@ pub(super) const SEQ_GAP: Explanation = Explanation {
         "a `file://` store whose disk lost files",
     ],
     hostile: &[
-        "manifests were removed: the store let go of what was locked, or its disk's owner did",
+        "manifests were removed: the store did not enforce its locks, or its disk's owner did",
         "a store that was restored to an earlier day",
     ],
     act: &[

@@ -16,7 +16,7 @@ pub(super) const UNKNOWN_SIGNER: Explanation = Explanation {
     ],
     hostile: &["somebody writes manifests in an invented agent's name"],
     act: &[
-        "get the agent's line by a road that the bucket's owner does not control: `holdfast-agent init` prints it on the host",
+        "get the agent's line through a channel that the bucket's owner does not control: `holdfast-agent init` prints it on the host",
         "never pin a key that you took from the bucket",
         "to judge the others alone: --agent NAME",
     ],

@@ -17,12 +17,12 @@ pub(super) const SILENT: Explanation = Explanation {
         "the host's clock is far ahead or behind",
     ],
     hostile: &[
-        "somebody stopped the agent, or cuts its road to the store",
+        "somebody stopped the agent, or cuts its connection to the store",
         "the newest manifests were removed",
     ],
     act: &[
         "on the host: `holdfast-agent status`, `holdfast archive status`, and what they say",
-        "if batches wait there, mend the archiver: they arrive as LATE, and silence ends",
+        "if batches wait there, fix the archiver: they arrive as LATE, and silence ends",
         "if the host is gone for good, its last manifest is the end; a new host continues with `init --after`",
     ],
     by_hand: &[PROMISE],

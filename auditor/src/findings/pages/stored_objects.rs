@@ -9,7 +9,7 @@ pub(super) const NOTHING_FOUND: Explanation = Explanation {
         "the URL, its prefix, --agent or --stream name another place than the archive's",
         "nothing has been archived yet",
     ],
-    hostile: &["everything was removed, or the credentials were pointed at an empty look-alike"],
+    hostile: &["everything was removed, or the credentials were pointed at an empty imitation"],
     act: &[
         "compare --store with `store` in the archiver's archiver.toml",
         "list the place by hand; if manifests are there, see whether the signers file names their agent",
@@ -23,14 +23,14 @@ pub(super) const LOOKS_LIKE_COPY: Explanation = Explanation {
         Inconclusive,
         "always: what a copy cannot show was not judged",
     )],
-    innocent: &["the directory was made by `aws s3 sync`, rsync or cp, which bring no locks"],
+    innocent: &["the directory was made by `aws s3 sync`, rsync or cp, which copy no locks"],
     hostile: &["somebody who owns the disk took every lock off"],
     act: &[
         "if it is a copy, say so with --copy; if you can, judge the original instead",
         "if it is the archive itself, its locks are gone: treat it as LOCK_ABSENT on every object",
     ],
     by_hand: &[
-        "find DIRECTORY -type f -printf '%m, locked until %A+  %p\\n'    # 444 and a date to come",
+        "find DIRECTORY -type f -printf '%m, locked until %A+  %p\\n'    # 444 and a date in the future",
     ],
 };
 
@@ -51,7 +51,7 @@ pub(super) const COVERAGE: Explanation = Explanation {
     ],
     act: &[
         "read the message: it names the request and what the store answered",
-        "mend the rights or wait, and run again; a copy: sync manifests/ first, then entries/",
+        "fix the rights or wait, and run again; a copy: sync manifests/ first, then entries/",
         "have the object in a folder's place removed by whoever may delete, and keep its version as evidence",
     ],
     by_hand: &[LIST, FETCH],
