@@ -16,7 +16,7 @@ const SIGNED_SO: &[&str] = &[
 ];
 
 const DEFECT: &[&str] = &["a defect of the agent"];
-const KEY: &[&str] = &["somebody who has the key made up a batch"];
+const KEY: &[&str] = &["someone who has the key made up a batch"];
 
 pub(super) const SIZE_LIMIT: Explanation = Explanation {
     grave: &[
@@ -27,7 +27,7 @@ pub(super) const SIZE_LIMIT: Explanation = Explanation {
         (Interference, "a manifest, beside a valid one"),
     ],
     innocent: &["none: no writer makes such an object"],
-    hostile: &["somebody put a huge object to make readers fail; it was not read to its end"],
+    hostile: &["someone put a huge object to make readers fail; it was not read to its end"],
     act: &["look for the right version; find who may put below the prefix"],
     by_hand: &[LIST],
 };
@@ -39,7 +39,7 @@ pub(super) const STORED_HASH: Explanation = Explanation {
         "a tool repacked the file",
     ],
     hostile: &[
-        "somebody changed what is stored: a disk's owner, a store that does not enforce locks",
+        "someone changed what is stored: a disk's owner, a store that does not enforce locks",
     ],
     act: CHANGED,
     by_hand: &[FETCH, HASH],
@@ -64,7 +64,7 @@ pub(super) const GZIP_BAD: Explanation = Explanation {
         "always: the entries cannot be read in the stated form",
     )],
     innocent: DEFECT,
-    hostile: &["somebody who has the key hides what a lenient reader would show differently"],
+    hostile: &["someone who has the key hides what a lenient reader would show differently"],
     act: SIGNED_SO,
     by_hand: &["gzip -tv BODY; zcat BODY | wc -c; head -n 1 MANIFEST | jq .body.size"],
 };
@@ -75,7 +75,7 @@ pub(super) const GZIP_TRAILING: Explanation = Explanation {
         "always: tools differ in whether they show what follows",
     )],
     innocent: DEFECT,
-    hostile: &["somebody who has the key appends lines that some readers show and others do not"],
+    hostile: &["someone who has the key appends lines that some readers show and others do not"],
     act: SIGNED_SO,
     by_hand: &[
         "head -n 1 MANIFEST | jq -c '.blocks[] | [.offset, .size, .raw]'",

@@ -11,7 +11,7 @@ pub(super) const BYTE_GAP: Explanation = Explanation {
         "always: bytes were read past, and no statement says so",
     )],
     innocent: &["a defect of the agent"],
-    hostile: &["somebody who has the key left lines out"],
+    hostile: &["someone who has the key left lines out"],
     act: &[
         "the message names source and bytes: the log file on the host may still have them",
         "keep the manifests and agent_version; report it as a defect",
@@ -25,7 +25,7 @@ pub(super) const BYTE_OVERLAP: Explanation = Explanation {
         "always: a line may count twice, and nobody says why",
     )],
     innocent: &["a defect of the agent"],
-    hostile: &["somebody who has the key put lines in beside the true ones"],
+    hostile: &["someone who has the key put lines in beside the true ones"],
     act: &[
         "compare the entries of both batches at these offsets: equal ones are a repetition, others a contradiction",
     ],
@@ -38,7 +38,7 @@ pub(super) const SOURCE_MISMATCH: Explanation = Explanation {
         "a defect of the agent",
         "the epoch that `was` names is not in this copy",
     ],
-    hostile: &["somebody who has the key makes lines of one file pass for another's"],
+    hostile: &["someone who has the key makes lines of one file pass for another's"],
     act: &[
         "read the source along the chain: id, path, dev and ino stay, `was` names a source that is there",
     ],
@@ -55,7 +55,7 @@ pub(super) const GAP: Explanation = Explanation {
         "deleted: the file was removed while the agent was down or its spool full",
         "unreadable: the disk no longer gives the bytes back; hole: they were never written",
     ],
-    hostile: &["somebody on the host cut or removed the log before it was read"],
+    hostile: &["someone on the host cut or removed the log before it was read"],
     act: &[
         "rotate with `create` rather than `copytruncate`; keep the agent running and the spool drained",
         "if nobody rotated then, see who was on the host at that time",

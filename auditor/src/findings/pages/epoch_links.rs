@@ -38,7 +38,7 @@ pub(super) const LOOSE_EPOCH: Explanation = Explanation {
         "a host was set up again and not told of the old one's epoch",
         "two hosts run under one agent name",
     ],
-    hostile: &["somebody began a second history, so that the end of the first goes unnoticed"],
+    hostile: &["someone began a second history, so that the end of the first goes unnoticed"],
     act: &[
         "find out which host wrote it, and whether its end is where that host ended",
         "if so, adopt it: the message has the line, `holdfast-agent init --after …`; it counts from the agent's next start",
@@ -72,7 +72,7 @@ pub(super) const VOID: Explanation = Explanation {
     innocent: &[
         "the agent found that its state was lost or rolled back, began a new epoch and sealed again",
     ],
-    hostile: &["somebody who has the key cuts an epoch short of its last manifests"],
+    hostile: &["someone who has the key cuts an epoch short of its last manifests"],
     act: &[
         "compare the void entries with what the later epoch sealed: nothing may be missing there",
     ],
@@ -100,7 +100,7 @@ pub(super) const HEAD_MISSING: Explanation = Explanation {
 pub(super) const HEAD_MISMATCH: Explanation = Explanation {
     grave: &[(Critical, "always: the agent vouched for another statement")],
     innocent: &["a host restored from a snapshot sealed that place once more"],
-    hostile: &["somebody who has the key replaced a stream's tail"],
+    hostile: &["someone who has the key replaced a stream's tail"],
     act: &[
         "look for the version whose line has the hash that the heartbeat names; treat it as EQUIVOCATION",
     ],

@@ -20,7 +20,7 @@ pub(super) const LOCK_ABSENT: Explanation = Explanation {
         "objects were copied into a new bucket by a tool that copies no locks (then judge it with --copy)",
         "a `file://` store that was moved: cp and rsync do not keep the access time",
     ],
-    hostile: &["somebody put an object without its lock, or a disk's owner took it off"],
+    hostile: &["someone put an object without its lock, or a disk's owner took it off"],
     act: ACT,
     by_hand: &[LOCK, "stat -c '%A, locked until %x' FILE       # on a disk"],
 };
@@ -46,7 +46,7 @@ pub(super) const LOCK_SHORT: Explanation = Explanation {
         "a store whose clock was wrong when it was put",
     ],
     hostile: &[
-        "somebody put the object with a short lock of their own",
+        "someone put the object with a short lock of their own",
         "a store that lets locks be shortened",
     ],
     act: ACT,
@@ -59,7 +59,7 @@ pub(super) const LOCK_UNKNOWN: Explanation = Explanation {
         "credentials without GetObjectRetention",
         "network, throttling",
     ],
-    hostile: &["somebody took that right away, so that nobody sees what was done to the locks"],
+    hostile: &["someone took that right away, so that nobody sees what was done to the locks"],
     act: &["give the auditor s3:GetObjectRetention on the prefix and run again"],
     by_hand: &[LOCK],
 };

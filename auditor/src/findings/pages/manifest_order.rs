@@ -35,7 +35,7 @@ pub(super) const PREV_MISMATCH: Explanation = Explanation {
         "always: history before it is not the one it was signed after",
     )],
     innocent: &["a host restored from a snapshot sealed the place before it once more"],
-    hostile: &["somebody who has the key replaced the manifest before it"],
+    hostile: &["someone who has the key replaced the manifest before it"],
     act: &[
         "look for another version of the manifest before it: the one whose line has the hash that this one names is the older truth",
         "treat it as EQUIVOCATION",
@@ -46,7 +46,7 @@ pub(super) const PREV_MISMATCH: Explanation = Explanation {
 pub(super) const ENTRY_GAP: Explanation = Explanation {
     grave: &[(Critical, "always: numbered entries that no batch holds")],
     innocent: &["a defect of the agent"],
-    hostile: &["somebody who has the key left entries out"],
+    hostile: &["someone who has the key left entries out"],
     act: &[
         "compare both lines; the sources' byte ranges say whether bytes are missing too (BYTE_GAP)",
     ],
@@ -56,7 +56,7 @@ pub(super) const ENTRY_GAP: Explanation = Explanation {
 pub(super) const ENTRY_OVERLAP: Explanation = Explanation {
     grave: &[(Critical, "always: two batches claim the same numbers")],
     innocent: &["a defect of the agent", "two agents with one key and name"],
-    hostile: &["somebody who has the key put entries in between"],
+    hostile: &["someone who has the key put entries in between"],
     act: &["compare the entries of both bodies by event.sequence; see also EQUIVOCATION"],
     by_hand: BOTH,
 };
@@ -67,7 +67,7 @@ pub(super) const RETENTION_MISMATCH: Explanation = Explanation {
         "always: it would let manifests end before what they vouch for",
     )],
     innocent: &["a defect of the agent"],
-    hostile: &["somebody who has the key shortens how long the chain is kept"],
+    hostile: &["someone who has the key shortens how long the chain is kept"],
     act: &["read retention_max_s along the chain: it must never go down"],
     by_hand: &[
         "head -qn 1 manifests/AGENT/STREAM/EPOCH/* | jq -c '[.seq, .retention_s, .retention_max_s]'",
@@ -80,7 +80,7 @@ pub(super) const DATE_MISMATCH: Explanation = Explanation {
         "always: whoever searches by date would not find the batch",
     )],
     innocent: &["a defect of the agent"],
-    hostile: &["somebody who has the key hides a batch under another day"],
+    hostile: &["someone who has the key hides a batch under another day"],
     act: &["the date is the later of the one before it and the UTC day of time.last"],
     by_hand: &["head -n 1 MANIFEST | jq '.body.date, .time.last'"],
 };
@@ -88,7 +88,7 @@ pub(super) const DATE_MISMATCH: Explanation = Explanation {
 pub(super) const EVENT_MISPLACED: Explanation = Explanation {
     grave: &[(Critical, "always: it would hide that the agent was down")],
     innocent: &["a defect of the agent"],
-    hostile: &["somebody who has the key hides a stop or a start"],
+    hostile: &["someone who has the key hides a stop or a start"],
     act: &["read the events around it: after `stop`, the next manifest of the epoch has `start`"],
     by_hand: &["head -qn 1 manifests/AGENT/STREAM/EPOCH/* | jq -c '[.seq, .kind, .events]'"],
 };
@@ -99,7 +99,7 @@ pub(super) const TIME_REGRESSION: Explanation = Explanation {
         "always: that clock never goes back within one boot",
     )],
     innocent: &["a virtual machine that was saved and brought back to an earlier moment"],
-    hostile: &["somebody who has the key pre-dates batches"],
+    hostile: &["someone who has the key pre-dates batches"],
     act: &[
         "ask who runs the host whether it was restored; compare time.sealed with LastModified in the store",
     ],

@@ -14,7 +14,7 @@ pub(super) const UNKNOWN_SIGNER: Explanation = Explanation {
         "a new agent whose line nobody gave you yet",
         "an archive that several teams share, each with its own signers file",
     ],
-    hostile: &["somebody writes manifests in an invented agent's name"],
+    hostile: &["someone writes manifests in an invented agent's name"],
     act: &[
         "get the agent's line through a channel that the bucket's owner does not control: `holdfast-agent init` prints it on the host",
         "never pin a key that you took from the bucket",
@@ -54,12 +54,12 @@ pub(super) const SIG_INVALID: Explanation = Explanation {
         "a tool re-encoded the file: line ends, pretty-printed JSON",
     ],
     hostile: &[
-        "somebody wrote or changed a manifest without having the key",
+        "someone wrote or changed a manifest without having the key",
         "a file cut short or rotten",
     ],
     act: &[
         "compare the agent's key on its host (`holdfast-agent init` prints it again) with your signers file",
-        "if the keys agree, somebody changed it: look for the right bytes in other versions, replicas, the spool",
+        "if the keys agree, someone changed it: look for the right bytes in other versions, replicas, the spool",
     ],
     by_hand: READ,
 };
@@ -75,7 +75,7 @@ pub(super) const SIG_SCOPE: Explanation = Explanation {
             "a valid statement is beside it, or nothing needs its place",
         ),
     ],
-    innocent: &["somebody moved or renamed objects"],
+    innocent: &["someone moved or renamed objects"],
     hostile: &["a signed manifest was put under another's name, to stand for it"],
     act: &[
         "the line says where it belongs: look whether it is there too",
@@ -106,7 +106,7 @@ pub(super) const EQUIVOCATION: Explanation = Explanation {
     innocent: &[
         "a host or container restored from a snapshot, or cloned with its key, continued beside the first",
     ],
-    hostile: &["somebody who has the key rewrites history after it was archived"],
+    hostile: &["someone who has the key rewrites history after it was archived"],
     act: &[
         "keep both versions: together they are the proof",
         "find out which host signed which: boot_id and time.sealed in the lines",

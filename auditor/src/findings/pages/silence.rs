@@ -17,7 +17,7 @@ pub(super) const SILENT: Explanation = Explanation {
         "the host's clock is far ahead or behind",
     ],
     hostile: &[
-        "somebody stopped the agent, or cuts its connection to the store",
+        "someone stopped the agent, or cuts its connection to the store",
         "the newest manifests were removed",
     ],
     act: &[
@@ -40,7 +40,7 @@ pub(super) const OUTAGE: Explanation = Explanation {
         "the host was down, or rebooting",
         "the agent was killed or could not write its spool, and came back",
     ],
-    hostile: &["somebody stopped the agent for a while without its `stop`, to write unseen"],
+    hostile: &["someone stopped the agent for a while without its `stop`, to write unseen"],
     act: &[
         "the agent read on from where it was, so files that are still there were read late, not lost; a GAP says what was",
         "see the host's own record of that time: who killed it, and why",
@@ -51,7 +51,7 @@ pub(super) const OUTAGE: Explanation = Explanation {
 pub(super) const STOPPED: Explanation = Explanation {
     grave: &[(Note, "always: a stop on purpose promises nothing")],
     innocent: &["the agent was stopped, or its spool is full, or the stream was closed"],
-    hostile: &["somebody who may stop the agent did; the message says for how long it rests"],
+    hostile: &["someone who may stop the agent did; the message says for how long it rests"],
     act: &[
         "see that it was meant, and for how long",
         "a full spool: see why the archiver does not upload",
@@ -64,7 +64,7 @@ pub(super) const LATE: Explanation = Explanation {
     grave: &[(Note, "always: it all arrived")],
     innocent: &["the store or the network was down, or the archiver held, and caught up"],
     hostile: &[
-        "somebody held batches back; they are whole, but until they arrived only the host had them",
+        "someone held batches back; they are whole, but until they arrived only the host had them",
     ],
     act: &["if it lasted, see the archiver's log of that time"],
     by_hand: &[
@@ -90,7 +90,7 @@ pub(super) const EXPIRED: Explanation = Explanation {
         (Note, "the store's clock is past its promised time"),
     ],
     innocent: &["a lifecycle rule or a person removed what nobody promised to keep any longer"],
-    hostile: &["in a copy: somebody left the beginning out"],
+    hostile: &["in a copy: someone left the beginning out"],
     act: &[
         "nothing, if it was meant; what is left of the chain still holds by itself",
         "a copy: judge the bucket itself",

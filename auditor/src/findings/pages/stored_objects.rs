@@ -24,7 +24,7 @@ pub(super) const LOOKS_LIKE_COPY: Explanation = Explanation {
         "always: what a copy cannot show was not judged",
     )],
     innocent: &["the directory was made by `aws s3 sync`, rsync or cp, which copy no locks"],
-    hostile: &["somebody who owns the disk took every lock off"],
+    hostile: &["someone who owns the disk took every lock off"],
     act: &[
         "if it is a copy, say so with --copy; if you can, judge the original instead",
         "if it is the archive itself, its locks are gone: treat it as LOCK_ABSENT on every object",
@@ -46,8 +46,8 @@ pub(super) const COVERAGE: Explanation = Explanation {
         "an object encrypted with a key that these credentials may not use",
     ],
     hostile: &[
-        "somebody took rights away, or disabled a key, so that nobody can look",
-        "somebody put an object in the place of a folder, so that a server hides what is below it",
+        "someone took rights away, or disabled a key, so that nobody can look",
+        "someone put an object in the place of a folder, so that a server hides what is below it",
     ],
     act: &[
         "read the message: it names the request and what the store answered",
@@ -67,11 +67,11 @@ pub(super) const FOREIGN_OBJECT: Explanation = Explanation {
     ],
     innocent: &[
         "another tool uses the same bucket: inventories, access logs, lifecycle reports",
-        "somebody uploaded a file by mistake",
+        "someone uploaded a file by mistake",
     ],
     hostile: &[
-        "somebody with the right to put tries names, or floods the archive to make listing slow",
-        "somebody puts an object where the archive has a folder, so that a server such as MinIO lists nothing below it",
+        "someone with the right to put tries names, or floods the archive to make listing slow",
+        "someone puts an object where the archive has a folder, so that a server such as MinIO lists nothing below it",
     ],
     act: &[
         "give the archive a bucket or prefix of its own",
@@ -92,13 +92,13 @@ pub(super) const SHADOW_VERSION: Explanation = Explanation {
         "replication from another bucket",
     ],
     hostile: &[
-        "somebody with the right to put hides an object from whoever reads without a version",
+        "someone with the right to put hides an object from whoever reads without a version",
         "ransomware that encrypts by putting a new version",
     ],
     act: &[
         "read by version: the right one is the one whose bytes the manifest signed",
         "find who put it: the store's access log, at the version's LastModified",
-        "take the right to put away from everybody but the archiver",
+        "take the right to put away from everyone but the archiver",
     ],
     by_hand: &[LIST, FETCH, "sha256sum object"],
 };
@@ -112,7 +112,7 @@ pub(super) const DELETE_MARKER: Explanation = Explanation {
         "a lifecycle rule that expires current versions",
         "`aws s3 sync --delete`, or a console's delete without a version",
     ],
-    hostile: &["somebody tries to hide objects; a marker hides, it removes nothing that is locked"],
+    hostile: &["someone tries to hide objects; a marker hides, it removes nothing that is locked"],
     act: &[
         "see that the versions below it are there: if not, MISSING_VERSION or SEQ_GAP says so",
         "take the right to delete away, and lifecycle rules off the prefix",
@@ -156,7 +156,7 @@ pub(super) const ORPHAN: Explanation = Explanation {
     ],
     hostile: &[
         "the manifest that named it was removed",
-        "somebody who may put stored a body of their own",
+        "someone who may put stored a body of their own",
     ],
     act: &[
         "see whether the chain misses a manifest: SEQ_GAP, SILENT, HEAD_MISSING beside it",
