@@ -24,7 +24,7 @@ pub(crate) struct BodyList<S> {
     open: Option<(String, Lister<S>)>,
     held: Option<KeyVersions>,
     /// Keys that a statement names which is not followed: evidence of a fork, not orphans.
-    pub(crate) spoken_for: BTreeSet<String>,
+    pub(crate) named_elsewhere: BTreeSet<String>,
     pub(crate) unnamed: Vec<Version>,
     /// Unnamed keys beyond those kept.
     pub(crate) unnamed_more: u64,
@@ -45,7 +45,7 @@ impl<S: Store> BodyList<S> {
             epoch,
             open: None,
             held: None,
-            spoken_for: BTreeSet::new(),
+            named_elsewhere: BTreeSet::new(),
             unnamed: Vec::new(),
             unnamed_more: 0,
             newest_date: String::new(),
@@ -109,7 +109,7 @@ impl<S: Store> BodyList<S> {
     }
 
     fn leave_unnamed(&mut self, group: KeyVersions) {
-        if self.disordered || self.spoken_for.contains(&group.key) {
+        if self.disordered || self.named_elsewhere.contains(&group.key) {
             return;
         }
         for version in group.versions {

@@ -76,8 +76,8 @@ impl<S: Store + 'static> BodyQueue<S> {
     }
 
     /// A statement that is not followed names this body.
-    pub(crate) fn speak_for(&mut self, key: Option<String>) {
-        self.list.spoken_for.extend(key);
+    pub(crate) fn named_elsewhere(&mut self, key: Option<String>) {
+        self.list.named_elsewhere.extend(key);
     }
 
     /// Begins to read the body of the next manifest; waits while enough are being read.

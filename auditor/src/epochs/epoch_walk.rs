@@ -152,7 +152,7 @@ impl<S: Store + 'static> EpochWalk<S> {
             .findings
             .extend(beside(&audit.by_hand, &versions, &statement));
         for other in others {
-            self.bodies.speak_for(other.manifest.body_key());
+            self.bodies.named_elsewhere(other.manifest.body_key());
         }
         self.follow(audit, &statement).await;
     }
