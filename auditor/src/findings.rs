@@ -1,137 +1,145 @@
-//! Findings, kept in bounded memory: so many of each code and severity, the rest as a count. A
-//! severity is never lost, so the verdict is the same however many findings there are.
+//! What was found: the collection, the commands that show a finding by hand, and a page for each code.
+//!
+//! No check is here. Each code is made in one file of the stages before, in the order of the checks:
+//!
+//! | code                 | file that makes it              |
+//! |----------------------|---------------------------------|
+//! | `NOTHING_FOUND`      | `manifests/refusals.rs`         |
+//! | `LOOKS_LIKE_COPY`    | `listing/copies.rs`             |
+//! | `COVERAGE`           | `objects/unjudged.rs`           |
+//! | `FOREIGN_OBJECT`     | `objects/unnamed.rs`            |
+//! | `SHADOW_VERSION`     | `objects/shadow_versions.rs`    |
+//! | `DELETE_MARKER`      | `objects/markers.rs`            |
+//! | `MISSING_VERSION`    | `objects/absence.rs`            |
+//! | `UNKNOWN_SIGNER`     | `manifests/refusals.rs`         |
+//! | `UNKNOWN_FORMAT`     | `manifests/refusals.rs`         |
+//! | `SIG_INVALID`        | `manifests/refusals.rs`         |
+//! | `SIG_SCOPE`          | `manifests/refusals.rs`         |
+//! | `MANIFEST_FORMAT`    | `manifests/refusals.rs`         |
+//! | `EQUIVOCATION`       | `manifests/choice.rs`           |
+//! | `SEQ_GAP`            | `objects/absence.rs`            |
+//! | `PREV_MISMATCH`      | `epochs/breaks.rs`              |
+//! | `ENTRY_GAP`          | `epochs/breaks.rs`              |
+//! | `ENTRY_OVERLAP`      | `epochs/breaks.rs`              |
+//! | `RETENTION_MISMATCH` | `epochs/breaks.rs`              |
+//! | `DATE_MISMATCH`      | `epochs/breaks.rs`              |
+//! | `EVENT_MISPLACED`    | `epochs/breaks.rs`              |
+//! | `TIME_REGRESSION`    | `epochs/breaks.rs`              |
+//! | `EPOCH_MISSING`      | `objects/absence.rs`            |
+//! | `LOOSE_EPOCH`        | `epochs/links.rs`               |
+//! | `EPOCH_FORK`         | `epochs/links.rs`               |
+//! | `VOID`               | `epochs/links.rs`               |
+//! | `HEAD_MISSING`       | `objects/absence.rs`            |
+//! | `HEAD_MISMATCH`      | `epochs/named_heads.rs`         |
+//! | `SIZE_LIMIT`         | `manifests/refusals.rs`         |
+//! | `STORED_HASH`        | `bodies/body_verdict.rs`        |
+//! | `BLOCK_HASH`         | `bodies/content.rs`             |
+//! | `GZIP_BAD`           | `bodies/content.rs`             |
+//! | `GZIP_TRAILING`      | `bodies/content.rs`             |
+//! | `COUNT_MISMATCH`     | `bodies/content.rs`             |
+//! | `ROOT_MISMATCH`      | `bodies/content.rs`             |
+//! | `ENTRY_FORMAT`       | `bodies/content.rs`             |
+//! | `ENTRY_SEQUENCE`     | `bodies/content.rs`             |
+//! | `ENTRY_TIME`         | `bodies/content.rs`             |
+//! | `ENTRY_SOURCE`       | `bodies/content.rs`             |
+//! | `ENTRY_CONT`         | `epochs/source_joins.rs`        |
+//! | `LOCK_ABSENT`        | `objects/lock_state.rs`         |
+//! | `LOCK_MODE`          | `objects/lock_state.rs`         |
+//! | `LOCK_SHORT`         | `objects/lock_state.rs`         |
+//! | `LOCK_UNKNOWN`       | `objects/lock_state.rs`         |
+//! | `BYTE_GAP`           | `epochs/source_joins.rs`        |
+//! | `BYTE_OVERLAP`       | `epochs/source_joins.rs`        |
+//! | `SOURCE_MISMATCH`    | `epochs/source_joins.rs`        |
+//! | `GAP`                | `epochs/source_joins.rs`        |
+//! | `RESTATED`           | `epochs/source_joins.rs`        |
+//! | `SILENT`             | `epochs/promises.rs`            |
+//! | `OUTAGE`             | `epochs/promises.rs`            |
+//! | `STOPPED`            | `epochs/promises.rs`            |
+//! | `LATE`               | `epochs/promises.rs`            |
+//! | `PENDING`            | `objects/absence.rs`            |
+//! | `ORPHAN`             | `objects/unnamed.rs`            |
+//! | `EXPIRED`            | `objects/absence.rs`            |
 
-use ledger::finding::{Code, Finding, Severity, Verdict};
-use std::collections::BTreeMap;
+pub(crate) mod collection;
+pub(crate) mod commands;
+mod pages;
 
-/// Findings of one code and severity that are kept with their details.
-pub(crate) const KEPT_MAX: usize = 250;
+pub use pages::{Explanation, explanation};
 
-/// Longest key or text of a finding, in characters; the store's keys are at most 1024 bytes.
-const TEXT_MAX: usize = 1100;
-
-#[derive(Debug, Default)]
-struct Kept {
-    list: Vec<Finding>,
-    rest: u64,
-}
-
-/// All findings so far.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    kept: BTreeMap<(Severity, Code), Kept>,
-}
-
-impl Findings {
-    pub(crate) fn push(&mut self, mut finding: Finding) {
-        let kept = self
-            .kept
-            .entry((finding.severity, finding.code))
-            .or_default();
-        if kept.list.len() >= KEPT_MAX {
-            kept.rest += 1;
-            return;
-        }
-        shorten(&mut finding.message);
-        for text in [&mut finding.key, &mut finding.expected, &mut finding.got] {
-            text.as_mut().into_iter().for_each(shorten);
-        }
-        kept.list.push(finding);
-    }
-
-    /// Everything of `other` too.
-    pub(crate) fn append(&mut self, other: Self) {
-        for ((severity, code), kept) in other.kept {
-            kept.list.into_iter().for_each(|finding| self.push(finding));
-            if kept.rest > 0 {
-                self.kept.entry((severity, code)).or_default().rest += kept.rest;
-            }
-        }
-    }
-
-    /// Gives every finding of `code` another severity.
-    pub(crate) fn regrade(&mut self, code: Code, severity: Severity) {
-        let of_code = |(_, other): &(Severity, Code)| *other == code;
-        let keys: Vec<_> = self.kept.keys().copied().filter(of_code).collect();
-        for key in keys.into_iter().filter(|key| key.0 != severity) {
-            let Some(kept) = self.kept.remove(&key) else {
-                continue;
-            };
-            for finding in kept.list {
-                self.push(Finding {
-                    severity,
-                    ..finding
-                });
-            }
-            if kept.rest > 0 {
-                self.kept.entry((severity, code)).or_default().rest += kept.rest;
-            }
-        }
-    }
-
-    pub(crate) fn has(&self, code: Code) -> bool {
-        self.kept.keys().any(|(_, other)| *other == code)
-    }
-
-    pub(crate) fn verdict(&self) -> Verdict {
-        Verdict::over(self.kept.keys().map(|(severity, _)| *severity))
-    }
-
-    /// Gravest first, then in the order of the checks; what was not kept is a finding that counts it.
-    pub(crate) fn into_list(self) -> Vec<Finding> {
-        let mut list = Vec::new();
-        for ((severity, code), kept) in self.kept {
-            list.extend(kept.list);
-            if kept.rest > 0 {
-                let message = format!("and {} more of these, not listed one by one", kept.rest);
-                list.push(Finding::new(code, severity, message));
-            }
-        }
-        list
-    }
-}
-
-impl Extend<Finding> for Findings {
-    fn extend<I: IntoIterator<Item = Finding>>(&mut self, findings: I) {
-        findings.into_iter().for_each(|finding| self.push(finding));
-    }
-}
-
-fn shorten(text: &mut String) {
-    if let Some((end, _)) = text.char_indices().nth(TEXT_MAX) {
-        text.truncate(end);
-        text.push('…');
+/// `7` or `7-9`, as messages write the seqs of manifests.
+pub(crate) fn seq_range(first: u64, last: u64) -> String {
+    if first == last {
+        first.to_string()
+    } else {
+        format!("{first}-{last}")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use ledger::finding::Code;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::fs;
+    use std::path::{Path, PathBuf};
 
-    fn finding(code: Code, severity: Severity) -> Finding {
-        Finding::new(code, severity, "x".repeat(5000))
+    /// The table above: files by code.
+    fn table() -> BTreeMap<Code, String> {
+        let rows = include_str!("findings.rs").lines();
+        let cells = rows.filter_map(|row| row.strip_prefix("//! | `")?.split_once("` "));
+        let row = |(code, rest): (&str, &str)| {
+            let file = rest.trim_matches(|c| " |`".contains(c)).to_string();
+            (code.parse().unwrap(), file)
+        };
+        cells.map(row).collect()
+    }
+
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    /// The files that name each code outside of tests, findings and report.
+    fn makers() -> BTreeMap<Code, BTreeSet<String>> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = Vec::new();
+        sources(&root, &mut files);
+        let mut makers: BTreeMap<Code, BTreeSet<String>> = BTreeMap::new();
+        for path in files {
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
+            if ["findings", "report"]
+                .iter()
+                .any(|only_shows| name.starts_with(only_shows))
+            {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let code_alone = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let words: BTreeSet<_> = code_alone
+                .split(|c: char| !(c.is_alphanumeric() || c == ':'))
+                .filter_map(|word| word.rsplit_once("Code::").map(|(_, name)| name))
+                .collect();
+            for code in Code::ALL {
+                if words.contains(format!("{code:?}").as_str()) {
+                    makers.entry(*code).or_default().insert(name.to_string());
+                }
+            }
+        }
+        makers
     }
 
     #[test]
-    fn what_is_not_kept_is_counted_and_still_decides() {
-        let mut findings = Findings::default();
-        for _ in 0..KEPT_MAX + 7 {
-            findings.push(finding(Code::Orphan, Severity::Note));
-        }
-        assert_eq!(findings.verdict(), Verdict::Clean);
-        let mut more = Findings::default();
-        more.push(finding(Code::Orphan, Severity::Note));
-        more.push(finding(Code::SigInvalid, Severity::Interference));
-        findings.append(more);
-        assert_eq!(findings.verdict(), Verdict::Interference);
-        findings.regrade(Code::SigInvalid, Severity::Critical);
-        assert_eq!(findings.verdict(), Verdict::Tampered);
-        assert!(findings.has(Code::Orphan) && !findings.has(Code::Void));
-
-        let list = findings.into_list();
-        assert_eq!(list.len(), KEPT_MAX + 2);
-        assert_eq!(list[0].code, Code::SigInvalid);
-        assert_eq!(list[0].message.chars().count(), TEXT_MAX + 1);
-        assert!(list[KEPT_MAX + 1].message.contains("8 more"));
+    fn every_code_is_made_in_the_one_file_that_the_table_names() {
+        let table: BTreeMap<_, _> = table()
+            .into_iter()
+            .map(|(code, file)| (code, BTreeSet::from([file])))
+            .collect();
+        assert_eq!(table.len(), Code::ALL.len());
+        assert_eq!(table, makers());
     }
 }

@@ -1,50 +1,93 @@
 //! `holdfast verify`: an auditor's judgement over everything a store holds.
 //!
-//! All versions and delete markers are listed and read by their ids; what IsLatest or a date says
-//! never chooses. Order: candidates and signatures, chain, stored hash, blocks, count, root, lock,
-//! byte ranges, links and silence, then the reverse check. It writes nothing to the store, trusts
-//! nothing in it, and keeps memory independent of how much it holds.
+//! The flow of an audit, a folder each: `listing` lists every version and delete marker and learns which
+//! epoch continues which; `objects` judges what a manifest and a body have in common, one version at a time;
+//! `manifests` reads the versions of a manifest's key, refuses those that are no statement of the agent and
+//! chooses the one to follow; `epochs` follows the chain of statements, the links between epochs and what
+//! was promised; `bodies` reads what each statement names and checks every byte; `listing::reverse_check`
+//! looks at what nothing named; `findings` collects, and `report` prints. For the file that makes a finding
+//! see [`findings`].
+//!
+//! Versions are read by their ids; what IsLatest or a date says never chooses. It writes nothing to the
+//! store, trusts nothing in it, and keeps memory independent of how much it holds.
 
 #![forbid(unsafe_code)]
 
-mod audit;
-mod bodies;
-mod body;
-mod body_queue;
-mod breaks;
-mod by_hand;
-mod candidate;
-mod claims;
-mod epoch;
-mod findings;
-mod heads;
-mod links;
-mod list;
-mod lock;
-mod reader;
-mod refusals;
+mod audit_state;
+mod criteria;
+mod listing {
+    //! What the store holds, listed in the order of names: never what it means.
+
+    pub(crate) mod copies;
+    pub(crate) mod hidden_folders;
+    pub(crate) mod lister;
+    pub(crate) mod reverse_check;
+    pub(crate) mod scope;
+    pub(crate) mod store_reader;
+    pub(crate) mod succession;
+}
+mod objects {
+    //! One object, whatever it is: its lock, markers, versions beside it, its absence. Pure but for locks.
+
+    pub(crate) mod absence;
+    pub(crate) mod inspector;
+    pub(crate) mod lock_state;
+    pub(crate) mod markers;
+    pub(crate) mod shadow_versions;
+    pub(crate) mod unjudged;
+    pub(crate) mod unnamed;
+}
+mod manifests {
+    //! One manifest key: which version is the statement to follow.
+
+    pub(crate) mod choice;
+    pub(crate) mod manifest_versions;
+    pub(crate) mod refusals;
+}
+mod epochs {
+    //! Statement after statement, epoch after epoch: do they follow from one another?
+
+    pub(crate) mod batch_seams;
+    pub(crate) mod breaks;
+    pub(crate) mod epoch_end;
+    pub(crate) mod epoch_walk;
+    pub(crate) mod links;
+    pub(crate) mod manifest_walk;
+    pub(crate) mod named_heads;
+    pub(crate) mod promises;
+    pub(crate) mod source_joins;
+}
+mod bodies {
+    //! What a statement names: is it there, and is every byte as signed?
+
+    pub(crate) mod absent_bodies;
+    pub(crate) mod body_list;
+    pub(crate) mod body_queue;
+    pub(crate) mod body_verdict;
+    pub(crate) mod body_versions;
+    pub(crate) mod content;
+    pub(crate) mod gzip;
+}
+pub mod findings;
 pub mod report;
-mod reverse;
-mod scope;
-mod shadows;
-mod survey;
-mod walk;
 
 use crate::report::{Report, StoreDescribed};
-use by_hand::ByHand;
+use audit_state::Audit;
+use criteria::Criteria;
+use epochs::manifest_walk;
+use findings::commands::ByHand;
 use host::report::Tool;
 use ledger::Moment;
-use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Name;
 use ledger::signature::signers::AllowedSigners;
-use reader::Reader;
+use listing::store_reader::StoreReader;
+use listing::{copies, reverse_check, succession};
+use manifests::refusals;
+use objects::inspector::Inspector;
 use std::sync::Arc;
 use store::{Protection, Store};
 
 pub use host::progress::Progress;
-
-use audit::{Audit, Judge};
-use scope::Scope;
 
 /// Seconds that an object without its counterpart counts as still under way, by default.
 pub const GRACE_S: u64 = 15 * 60;
@@ -88,33 +131,30 @@ pub async fn verify<S: Store + 'static>(
     now: Moment,
     progress: Arc<Progress>,
 ) -> Report {
-    let reader = Reader::new(Arc::clone(&store));
+    let reader = StoreReader::new(Arc::clone(&store));
     let protection = store.capability().protection;
     let likeness = if options.copy {
         Ok(false)
     } else {
-        survey::looks_like_copy(&reader, protection).await
+        copies::looks_like_copy(&reader, protection).await
     };
     let copy = options.copy || matches!(likeness, Ok(true));
-    let judge = Judge {
+    let inspector = Inspector {
         reader,
         signers,
-        copy,
         locks: !copy,
-        now,
-        // The store's clock is told in whole seconds, its objects' dates are finer.
-        horizon: now.plus_s(1),
-        grace_s: options.grace_s,
+        criteria: Criteria {
+            copy,
+            now,
+            // The store's clock has whole seconds, its objects' dates are finer.
+            horizon: now.plus_s(1),
+            grace_s: options.grace_s,
+        },
     };
-    let mut audit = Audit::new(judge, options, ByHand::of(store.as_ref()), progress);
+    let mut audit = Audit::new(inspector, options, ByHand::of(store.as_ref()), progress);
     match likeness {
         Ok(false) => {}
-        Ok(true) => {
-            let message = "nothing in this directory is locked: it looks like a copy and was judged \
-                           as one; say --copy if it is";
-            let finding = Finding::new(Code::LooksLikeCopy, Severity::Inconclusive, message);
-            audit.findings.push(finding);
-        }
+        Ok(true) => audit.findings.push(copies::judged_as_copy()),
         Err(error) => audit.cannot_list(&error),
     }
     judge_all(&mut audit).await;
@@ -123,34 +163,21 @@ pub async fn verify<S: Store + 'static>(
 }
 
 async fn judge_all<S: Store + 'static>(audit: &mut Audit<S>) {
-    match survey::read_succession(&audit.judge, &audit.scope).await {
+    match succession::read(&audit.inspector, &audit.scope).await {
         Ok((succession, manifests)) => {
             audit.succession = succession;
             audit.progress.expect(manifests);
         }
         Err(error) => return audit.cannot_list(&error),
     }
-    if let Err(error) = walk::walk(audit).await {
+    if let Err(error) = manifest_walk::walk(audit).await {
         audit.cannot_list(&error);
     }
-    if let Err(error) = reverse::check(audit).await {
+    if let Err(error) = reverse_check::check(audit).await {
         audit.cannot_list(&error);
     }
-    if audit.coverage.manifests > 0 {
-        return;
-    }
-    // No statement at all: then the refused ones stand where the archive should be.
-    refusals::needed(&mut audit.findings);
-    let mut told = refusals::NO_STATEMENT
-        .into_iter()
-        .chain([Code::UnknownSigner]);
-    if !told.any(|code| audit.findings.has(code)) {
-        let message = "nothing found: no trusted manifest here; is the URL, its prefix or the \
-                       filter right?";
-        let finding = Finding::new(Code::NothingFound, Severity::Inconclusive, message);
-        audit
-            .findings
-            .push(finding.by_hand(audit.hand.list("manifests/")));
+    if audit.coverage.manifests == 0 {
+        refusals::no_statement_at_all(&mut audit.findings, &audit.by_hand);
     }
 }
 
@@ -164,7 +191,7 @@ fn report<S: Store>(audit: Audit<S>, store: &S, started: Moment, finished: Momen
         coverage: audit.coverage,
         store: StoreDescribed {
             url: store.url().to_string(),
-            judged_as_copy: audit.judge.copy,
+            judged_as_copy: audit.inspector.criteria.copy,
             locks: match capability.protection {
                 Protection::Enforces => "enforced",
                 Protection::Evidences => "evidenced",

@@ -23,9 +23,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was looked at.
     pub coverage: Coverage,
-    /// Where.
+    /// The store that was judged.
     pub store: StoreDescribed,
-    /// By what.
+    /// The program that judged it.
     pub tool: Tool,
     /// The store's clock at the start: what is newer was left to the next run.
     pub started: Moment,
@@ -33,10 +33,10 @@ pub struct Report {
     pub finished: Moment,
 }
 
-/// The store that was judged.
+/// How the judged store is described.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoreDescribed {
-    /// Its URL.
+    /// Its URL, with the prefix.
     pub url: String,
     /// Whether content alone was judged.
     pub judged_as_copy: bool,

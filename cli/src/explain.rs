@@ -1,22 +1,11 @@
 //! `holdfast explain`: what a finding means, how grave it is, what may have caused it, what to do, and
 //! how to see it without this program.
 
-mod bodies;
-mod chain;
-mod epochs;
-mod locks;
-mod objects;
-mod page;
-mod pages;
-mod ranges;
-mod signatures;
-mod silence;
-
+use auditor::findings::{Explanation, explanation};
 use clap::{Args, ValueEnum};
 use host::exit;
 use host::settings::nearest;
 use ledger::finding::Code;
-use page::Page;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -118,13 +107,13 @@ fn find(given: &str) -> Result<Code, ExplainError> {
 }
 
 fn explained(code: Code) -> Explained {
-    let Page {
+    let Explanation {
         grave,
         innocent,
         hostile,
         act,
         by_hand,
-    } = pages::page(code);
+    } = explanation(code);
     let grave = grave.iter().map(|(severity, when)| Grave {
         severity: severity.as_str(),
         when,
@@ -147,7 +136,7 @@ fn list() -> String {
     Code::ALL.iter().map(row).collect()
 }
 
-/// Column after which a text goes on in the next line.
+/// Column after which a text continues in the next line.
 const WRAP: usize = 96;
 
 fn text(code: Code) -> String {
@@ -287,7 +276,7 @@ mod tests {
         let written = std::fs::read_to_string(path).unwrap();
         assert!(
             written == markdown(),
-            "write it anew: holdfast explain --format markdown > docs/findings.md"
+            "write it again: holdfast explain --format markdown > docs/findings.md"
         );
     }
 }

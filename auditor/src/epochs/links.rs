@@ -1,0 +1,250 @@
+//! How a stream's epochs link: one root, each but the last continued by exactly one other, and what
+//! the last one's end says of today: LOOSE_EPOCH, EPOCH_FORK, VOID. Pure: ends in, findings out.
+
+use super::epoch_end::{EpochEnd, Genesis};
+use super::{breaks, promises};
+use crate::criteria::Criteria;
+use crate::findings::seq_range;
+use crate::listing::succession::Successor;
+use crate::objects::absence::{self, MissingAt};
+use ledger::finding::{Code, Finding, Severity};
+use ledger::manifest::EpochHead;
+use ledger::name::{Epoch, Name};
+use std::collections::BTreeMap;
+
+/// The stream whose epochs are judged, and by what.
+pub(crate) struct JudgedStream<'a> {
+    pub(crate) agent: &'a Name,
+    pub(crate) stream: &'a Name,
+    pub(crate) criteria: &'a Criteria,
+}
+
+impl JudgedStream<'_> {
+    fn place(&self, finding: Finding, epoch: Epoch) -> Finding {
+        finding.in_epoch(self.agent, self.stream, epoch)
+    }
+
+    /// The line with which a new agent continues this stream.
+    fn init_after(&self, end: &EpochEnd) -> String {
+        format!(
+            "holdfast-agent init --after {}:{}:{}:{}:{}",
+            self.stream, end.epoch, end.agreed.seq, end.agreed.sha256, end.agreed.retention_max_s
+        )
+    }
+}
+
+/// Judges a stream by its epochs' ends, which are all that have a statement.
+pub(crate) fn judge(
+    stream: &JudgedStream<'_>,
+    ends: &BTreeMap<Epoch, EpochEnd>,
+    successors_of: impl Fn(Epoch) -> Vec<Successor>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for end in ends.values() {
+        if let Some(genesis) = &end.genesis {
+            findings.extend(judge_genesis(stream, ends, end, genesis));
+        }
+        findings.extend(judge_succession(stream, end, &successors_of(end.epoch)));
+    }
+    let mut tails: Vec<_> = ends
+        .values()
+        .filter(|end| successors_of(end.epoch).is_empty())
+        .collect();
+    // Which of several is the last: the store's dates cannot be set back.
+    tails.sort_by_key(|end| {
+        if stream.criteria.copy {
+            end.tail.sealed
+        } else {
+            end.tail.stored_at
+        }
+    });
+    let Some(last) = tails.pop() else {
+        return findings;
+    };
+    for loose in &tails {
+        let message = format!(
+            "no later epoch continues this one after seq {}: adopt it with `{}`",
+            loose.head_seq,
+            stream.init_after(loose)
+        );
+        let finding = Finding::new(Code::LooseEpoch, Severity::Critical, message);
+        findings.push(stream.place(finding, loose.epoch));
+    }
+    if tails.is_empty() {
+        findings.extend(judge_roots(stream, ends));
+    }
+    findings.extend(judge_tail(stream, last));
+    findings.extend(judge_missing_bodies(stream, ends));
+    findings
+}
+
+/// Further roots that have been adopted.
+fn judge_roots(stream: &JudgedStream<'_>, ends: &BTreeMap<Epoch, EpochEnd>) -> Vec<Finding> {
+    let is_root = |end: &&EpochEnd| match &end.genesis {
+        Some(genesis) => genesis.prev_epoch.is_empty(),
+        None => true,
+    };
+    let mut roots: Vec<_> = ends.values().filter(is_root).collect();
+    roots.sort_by_key(|end| end.genesis.as_ref().map(|genesis| genesis.pulse.sealed));
+    let note = |end: &EpochEnd| {
+        let message = "this epoch began a new history and was adopted by a later one";
+        stream.place(
+            Finding::new(Code::LooseEpoch, Severity::Note, message),
+            end.epoch,
+        )
+    };
+    roots.into_iter().skip(1).map(note).collect()
+}
+
+fn judge_genesis(
+    stream: &JudgedStream<'_>,
+    ends: &BTreeMap<Epoch, EpochEnd>,
+    end: &EpochEnd,
+    genesis: &Genesis,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut retention_s = Some(genesis.retention_s);
+    for head in &genesis.prev_epoch {
+        let Some(before) = ends.get(&head.epoch) else {
+            findings.push(missing_epoch(stream, genesis, head));
+            retention_s = None;
+            continue;
+        };
+        if before.head_seq < head.seq {
+            let missing = absence::manifests(before.head_seq + 1, head.seq);
+            findings.push(stream.place(missing, head.epoch));
+            retention_s = None;
+        } else if before.agreed.seq == head.seq {
+            retention_s = retention_s.map(|so_far| so_far.max(before.agreed.retention_max_s));
+            if before.agreed.sha256 != head.sha256 {
+                let finding = breaks::genesis_prev(head, before.agreed.sha256);
+                findings.push(stream.place(finding, end.epoch));
+            }
+            if let Some(silence) = before.agreed.pulse.silence_until(&genesis.pulse) {
+                findings.push(stream.place(promises::outage(silence), end.epoch));
+            }
+        } else {
+            // The seq itself lies before the root or in a gap, which is reported there.
+            retention_s = None;
+        }
+    }
+    let first_ever = genesis.prev_epoch.is_empty();
+    let expected =
+        retention_s.filter(|expected| !first_ever && *expected != genesis.retention_max_s);
+    findings.extend(expected.map(|expected| {
+        let got = genesis.retention_max_s;
+        let finding = breaks::finding(ledger::chain::Break::Retention { expected, got });
+        stream.place(finding, end.epoch)
+    }));
+    findings
+}
+
+fn missing_epoch(stream: &JudgedStream<'_>, genesis: &Genesis, head: &EpochHead) -> Finding {
+    let message = format!(
+        "no manifest is left of an epoch that a later one continues after seq {}",
+        head.seq
+    );
+    let (stored_at, retention_max_s) = (genesis.stored_at, genesis.retention_max_s);
+    let finding = absence::epoch(stream.criteria, stored_at, retention_max_s, message)
+        .expected_got(format!("seq 0 to {}", head.seq), "none");
+    stream.place(finding, head.epoch)
+}
+
+fn judge_succession(
+    stream: &JudgedStream<'_>,
+    end: &EpochEnd,
+    successors: &[Successor],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let Some(successor) = successors.first() else {
+        return findings;
+    };
+    if successors.len() > 1 {
+        let names: Vec<_> = successors.iter().map(|one| one.epoch.to_string()).collect();
+        let message = format!(
+            "more than one epoch continues this one: {}",
+            names.join(", ")
+        );
+        let finding = Finding::new(Code::EpochFork, Severity::Interference, message);
+        findings.push(stream.place(finding, end.epoch));
+    }
+    if end.head_seq > successor.seq {
+        let severity = if successor.explains_void {
+            Severity::Note
+        } else {
+            Severity::Interference
+        };
+        let seqs = seq_range(successor.seq + 1, end.head_seq);
+        let message = format!(
+            "manifests {seqs} are void: epoch {} took over after seq {}",
+            successor.epoch, successor.seq
+        );
+        let finding = Finding::new(Code::Void, severity, message);
+        findings.push(Finding {
+            seq: Some(successor.seq + 1),
+            ..stream.place(finding, end.epoch)
+        });
+    }
+    findings
+}
+
+/// Whether the stream rests, lives or fell silent.
+fn judge_tail(stream: &JudgedStream<'_>, last: &EpochEnd) -> Option<Finding> {
+    let init_after = stream.init_after(last);
+    let finding = promises::tail(stream.criteria, last.head_seq, &last.tail, &init_after)?;
+    Some(Finding {
+        seq: Some(last.head_seq),
+        ..stream.place(finding, last.epoch)
+    })
+}
+
+/// Bodies that a copy lacks: lawful or unfinished at its ends, lost between.
+fn judge_missing_bodies(
+    stream: &JudgedStream<'_>,
+    ends: &BTreeMap<Epoch, EpochEnd>,
+) -> Vec<Finding> {
+    // (epoch, run, whether a body is there before it in the stream)
+    let mut runs: Vec<(Epoch, (u64, u64), bool)> = Vec::new();
+    let mut met = false;
+    let mut after_last_met = 0;
+    for end in in_order(ends) {
+        runs.extend(end.missing.lead.map(|run| (end.epoch, run, met)));
+        if end.missing.any {
+            met = true;
+            after_last_met = runs.len();
+        }
+        runs.extend(end.missing.trail.map(|run| (end.epoch, run, met)));
+    }
+    let judge = |(index, (epoch, (first, last), before))| {
+        let at = match (before, index < after_last_met) {
+            (true, true) => MissingAt::BetweenEpochs,
+            (false, true) => MissingAt::Beginning,
+            _ => MissingAt::End,
+        };
+        stream.place(absence::copied_bodies(first, last, at), epoch)
+    };
+    runs.into_iter().enumerate().map(judge).collect()
+}
+
+/// Epochs after those that they continue. What is in a ring, which no hash allows, comes last.
+fn in_order(ends: &BTreeMap<Epoch, EpochEnd>) -> Vec<&EpochEnd> {
+    let mut waiting: Vec<_> = ends.values().collect();
+    let mut ordered: Vec<&EpochEnd> = Vec::new();
+    while !waiting.is_empty() {
+        let is_placed = |epoch: &Epoch| {
+            !ends.contains_key(epoch) || ordered.iter().any(|placed| placed.epoch == *epoch)
+        };
+        let is_ready = |end: &&EpochEnd| {
+            let heads = end.genesis.iter().flat_map(|genesis| &genesis.prev_epoch);
+            heads.into_iter().all(|head| is_placed(&head.epoch))
+        };
+        let (ready, rest): (Vec<_>, Vec<_>) = waiting.iter().partition(|end| is_ready(end));
+        if ready.is_empty() {
+            ordered.extend(rest);
+            break;
+        }
+        ordered.extend(ready);
+        waiting = rest;
+    }
+    ordered
+}

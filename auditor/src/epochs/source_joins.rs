@@ -1,0 +1,195 @@
+//! How the pieces of a log file join, within a batch, between manifests and between epochs: BYTE_GAP,
+//! BYTE_OVERLAP, ENTRY_CONT, SOURCE_MISMATCH, RESTATED, GAP. Pure: facts in, findings out.
+
+use super::epoch_end::{Ends, EpochEnd, MadeClaim};
+use super::links::JudgedStream;
+use crate::objects::absence;
+use ledger::chain::{Edge, SeamFault, TilingFault};
+use ledger::finding::{Code, Finding, Severity};
+use ledger::manifest::{Event, EventKind, Manifest};
+use ledger::name::{Name, Slot};
+
+fn critical(code: Code, message: String) -> Finding {
+    Finding::new(code, Severity::Critical, message)
+}
+
+/// Bytes that are left out or repeated where `expected` should come next and `got` comes.
+fn byte_break(expected: u64, got: u64, message: String) -> Finding {
+    let code = if got > expected {
+        Code::ByteGap
+    } else {
+        Code::ByteOverlap
+    };
+    critical(code, message)
+}
+
+/// A byte range of a batch that is not filled as its manifest says.
+pub(crate) fn within_batch(fault: TilingFault) -> Finding {
+    let TilingFault {
+        source,
+        expected,
+        got,
+    } = fault;
+    let what = if got > expected {
+        "leaves bytes out"
+    } else {
+        "repeats bytes"
+    };
+    let message = format!("source {source} {what}: byte {expected} should come next, {got} comes");
+    byte_break(expected, got, message).expected_got(expected.to_string(), got.to_string())
+}
+
+/// A manifest does not begin where the one before it left a source.
+pub(crate) fn between_manifests(source: u64, expected: u64, got: u64) -> Finding {
+    let message =
+        format!("source {source} stood at byte {expected}, this manifest begins at {got}");
+    byte_break(expected, got, message).expected_got(expected.to_string(), got.to_string())
+}
+
+/// A manifest says of a source what the chain does not allow.
+pub(crate) fn broken_rule(source: u64, rule: &str) -> Finding {
+    let message = format!("source {source} breaks a rule: {rule}");
+    critical(Code::SourceMismatch, message)
+}
+
+/// The first piece of a batch, or one within it, says `cont` wrongly.
+pub(crate) fn line_between_batches(source: u64, fault: &SeamFault) -> Finding {
+    let message = match fault.expected {
+        Some(true) => format!("source {source} continues a line, its entry does not say cont"),
+        Some(false) => format!("source {source} starts a line, its entry says cont"),
+        None => format!(
+            "an entry of source {source} says wrongly whether it starts in the middle of a line"
+        ),
+    };
+    critical(Code::EntryCont, message)
+}
+
+/// What the agent itself states as lost: how many bytes, where an end is known, and a note for each gap.
+pub(crate) fn stated_gaps(manifest: &Manifest) -> (u64, Vec<Finding>) {
+    let mut bytes = 0;
+    let mut findings = Vec::new();
+    for event in &manifest.events {
+        let Event {
+            kind: EventKind::Gap,
+            source: Some(source),
+            from: Some(from),
+            to,
+            reason: Some(reason),
+            ..
+        } = event
+        else {
+            continue;
+        };
+        bytes += to.map_or(0, |to| to - from);
+        let path = manifest.sources.iter().find(|one| one.id == *source);
+        let path = path
+            .and_then(|one| one.path_bytes())
+            .map(|path| path.display());
+        let end = to.map_or("an unknown end".into(), |to| format!("byte {to}"));
+        let message = format!(
+            "the agent states that {} lost bytes, from byte {from} to {end}: {reason:?}",
+            path.unwrap_or_default()
+        );
+        let note = Finding::new(Code::Gap, Severity::Note, message.to_lowercase());
+        findings.push(note.at(&manifest.slot()));
+    }
+    (bytes, findings)
+}
+
+/// What the claims of a stream come to.
+#[derive(Debug, Default)]
+pub(crate) struct JudgedClaims {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) restated_bytes: u64,
+}
+
+/// Judges every source of a stream that claims to continue one of another epoch. `in_scope` says
+/// which streams are audited.
+pub(crate) fn judge_claims(
+    stream: &JudgedStream<'_>,
+    ends: &Ends,
+    in_scope: impl Fn(&Name) -> bool,
+) -> JudgedClaims {
+    let mut judged = JudgedClaims::default();
+    let epochs = ends.get(stream.stream).into_iter();
+    for end in epochs.flat_map(|epochs| epochs.values()) {
+        for made in &end.claims {
+            let was = &made.claim.was;
+            let slot = Slot {
+                agent: stream.agent.clone(),
+                stream: stream.stream.clone(),
+                epoch: end.epoch,
+                seq: made.claim.seq,
+            };
+            let before = ends
+                .get(&was.stream)
+                .and_then(|epochs| epochs.get(&was.epoch));
+            let finding = match before {
+                Some(before) => {
+                    let (finding, restated) = judge_claim(end, made, before);
+                    judged.restated_bytes += restated;
+                    finding
+                }
+                // Its own stream's missing epochs are reported with the links.
+                None if was.stream == *stream.stream || !in_scope(&was.stream) => None,
+                None => {
+                    let message = format!(
+                        "source {} continues one of stream {} epoch {}, of which no manifest is left",
+                        made.claim.source, was.stream, was.epoch
+                    );
+                    let retention_s = end.agreed.retention_max_s;
+                    let stored_at = made.stored_at;
+                    Some(absence::epoch(
+                        stream.criteria,
+                        stored_at,
+                        retention_s,
+                        message,
+                    ))
+                }
+            };
+            judged
+                .findings
+                .extend(finding.map(|finding| finding.at(&slot)));
+        }
+    }
+    judged
+}
+
+/// Whether a source begins where the one that it continues ended; and how many bytes it restates.
+fn judge_claim(end: &EpochEnd, made: &MadeClaim, before: &EpochEnd) -> (Option<Finding>, u64) {
+    let claim = &made.claim;
+    let (id, was) = (claim.source, &claim.was);
+    let Some(position) = before.agreed.sources.get(&was.id) else {
+        // An epoch whose beginning is gone may have named the source there.
+        let message = format!(
+            "source {id} continues source {} of {}, which has none",
+            was.id, was.epoch
+        );
+        let finding = critical(Code::SourceMismatch, message);
+        return ((before.first_seq == 0).then_some(finding), 0);
+    };
+    let genesis = end.genesis.as_ref();
+    let may_restate = genesis.is_some_and(|genesis| genesis.may_restate);
+    let (from, to) = (claim.from, position.to);
+    if from < to && may_restate {
+        let message = format!("source {id}: bytes {from} to {to} were sealed again");
+        let note = Finding::new(Code::Restated, Severity::Note, message);
+        return (Some(note), to - from);
+    }
+    if from != to {
+        let message =
+            format!("source {id} begins at byte {from}, the one it continues ended at {to}");
+        return (Some(byte_break(to, from, message)), 0);
+    }
+    let edge = if from == 0 {
+        Edge::LineEnd
+    } else {
+        before.edge(was.id)
+    };
+    let is_wrong = made.first_cont.is_some_and(|cont| !edge.allows(cont));
+    let message = format!(
+        "the first entry of source {id} says wrongly whether it continues a line of the one it continues"
+    );
+    let finding = critical(Code::EntryCont, message);
+    (is_wrong.then_some(finding), 0)
+}
