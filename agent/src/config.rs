@@ -2,8 +2,8 @@
 
 mod keys;
 
+use crate::bounds::{STREAMS_MAX, cap_min};
 use crate::find::{PatternError, Watch};
-use crate::limits::{STREAMS_MAX, cap_min};
 use host::settings::{Environment, Faults, Settings, SettingsError, Table};
 use ledger::Digest;
 use ledger::name::Name;

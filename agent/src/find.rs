@@ -1,10 +1,10 @@
 //! Which files a stream wants: include and exclude patterns. [`Finder`] finds what matches them.
 
-mod spot;
-mod walk;
+mod folder_scan;
+mod matched_path;
 
-pub use self::spot::Spot;
-pub use self::walk::{Finder, Found};
+pub use self::folder_scan::{Finder, Found};
+pub use self::matched_path::Spot;
 
 use globset::{GlobBuilder, GlobMatcher};
 use ledger::name::Name;

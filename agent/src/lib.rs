@@ -1,39 +1,32 @@
 //! The Holdfast sidecar: follows log files and seals what they say into signed batches.
 //!
-//! It has no network and no S3 credentials. Modules stand in the order the data flows: files are
-//! found, told apart and followed; their bytes become lines, lines entries, entries blocks, blocks
-//! a sealed batch in the spool.
+//! It has no network and no S3 credentials. Modules stand in the order the data flows.
 
-pub mod adopt;
-pub mod batch;
-pub mod chain;
-pub mod check;
-pub mod cli;
-pub mod compress;
 pub mod config;
-pub mod cost;
-pub mod cursor;
+
 pub mod find;
-pub mod follow;
-pub mod identity;
-pub mod init;
-pub mod key;
-pub mod limits;
-pub mod lines;
-pub mod pack;
-pub mod receipts;
-pub mod recover;
-pub mod run;
-pub mod seal;
-pub mod snapshot;
+
+pub mod read;
+
+pub mod track;
+
 pub mod spool;
-pub mod status;
+
+pub mod sealing;
+
+pub mod recovery;
+
+pub mod agent;
+
+pub mod commands;
+
+pub mod bounds;
 pub mod sys;
-pub mod wake;
 
 #[cfg(test)]
 mod testing;
 
+pub use agent::{Agent, RunError, Stop, Unfinished};
+pub use commands::init::{self, InitError, Initialised, init};
 pub use config::Config;
-pub use init::{Initialised, init};
-pub use run::{Agent, Stop, Unfinished};
+pub use sealing::signing_key::{self as key, KeyError};

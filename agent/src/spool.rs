@@ -8,7 +8,9 @@
 //! spool/receipts/                             the archiver's half: only read here
 //! ```
 
-use crate::limits::{FREE_MIN, NOTE_MAX, STREAM_RESERVE};
+pub mod receipts;
+
+use crate::bounds::{FREE_MIN, NOTE_MAX, STREAM_RESERVE};
 use host::lock::{Lock, LockError};
 use ledger::name::{Epoch, Name, Slot, parse_seq};
 use std::collections::BTreeMap;

@@ -2,11 +2,11 @@
 
 pub(crate) mod audit;
 
-use crate::batch::Batch;
-use crate::chain::{Beginning, Chain, Common, Draft, Place, SealedAt};
 use crate::config::Config;
-use crate::key;
-use crate::seal::{SealError, Sealer};
+use crate::sealing::open_batch::Batch;
+use crate::sealing::sealer::{SealError, Sealer};
+use crate::sealing::signing_key;
+use crate::sealing::stream_state::{Beginning, Chain, Common, Draft, Place, SealedAt};
 use crate::spool::{Layout, Spool};
 use ledger::entry::{Entry, Flags};
 use ledger::manifest::{Event, EventKind, Manifest, Source, Via};
@@ -60,8 +60,8 @@ impl World {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path(), &[("auth", "*.log")]);
-        crate::init::init(&config).unwrap();
-        let (private, key) = key::load(&config.key).unwrap();
+        crate::commands::init::init(&config).unwrap();
+        let (private, key) = signing_key::load(&config.key).unwrap();
         let common = Common {
             agent: agent(),
             heartbeat_s: 300,

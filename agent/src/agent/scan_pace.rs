@@ -1,0 +1,85 @@
+//! How often all files are looked at: soon after a change, at least every poll interval, and never
+//! so often that looking itself becomes the load.
+
+use super::millis;
+use crate::track::Now;
+use std::time::Duration;
+
+/// An idle agent sleeps at least so many times as long as its last look at all files took.
+const IDLE_SHARE: u64 = 100;
+
+/// The same for an agent that changes keep awake.
+const BUSY_SHARE: u64 = 10;
+
+/// However long looks take, the next one comes after at most so many poll intervals.
+const IDLE_POLLS_MAX: u32 = 10;
+
+/// Least time between two looks at all files, in milliseconds, however often changes wake it.
+const LOOK_MIN_MS: u64 = 50;
+
+/// When to look at all files again.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    last_boot_ms: Option<u64>,
+    took_ms: u64,
+    pub(super) woken: bool,
+}
+
+impl Look {
+    pub(super) fn is_due(&self, now: Now, poll: Duration) -> bool {
+        self.wait(now, poll).is_zero()
+    }
+
+    pub(super) fn done(&mut self, began: Now, ended_boot_ms: u64) {
+        self.last_boot_ms = Some(ended_boot_ms);
+        self.took_ms = ended_boot_ms.saturating_sub(began.boot_ms);
+        self.woken = false;
+    }
+
+    pub(super) fn wait(&self, now: Now, poll: Duration) -> Duration {
+        let Some(last) = self.last_boot_ms else {
+            return Duration::ZERO;
+        };
+        let poll_ms = millis(poll);
+        let least_ms = if self.woken {
+            (self.took_ms * BUSY_SHARE).min(poll_ms).max(LOOK_MIN_MS)
+        } else {
+            let most_ms = millis(poll * IDLE_POLLS_MAX);
+            (self.took_ms * IDLE_SHARE).clamp(poll_ms, most_ms)
+        };
+        Duration::from_millis((last + least_ms).saturating_sub(now.boot_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ledger::Moment;
+
+    #[test]
+    fn looking_stays_a_small_share() {
+        let poll = Duration::from_secs(1);
+        // How long a look took, whether a change woke it: how long until the next.
+        for (took_ms, woken, wait_ms) in [
+            (0, false, 1000),
+            (5, false, 1000),
+            (30, false, 3000),
+            (5000, false, 10_000),
+            (0, true, LOOK_MIN_MS),
+            (30, true, 300),
+            (5000, true, 1000),
+        ] {
+            let at = |boot_ms| Now {
+                wall: Moment::from_micros(0),
+                boot_ms,
+            };
+            let mut look = Look::default();
+            assert!(look.is_due(at(0), poll));
+            look.done(at(100), 100 + took_ms);
+            look.woken = woken;
+            let now = at(100 + took_ms);
+            assert_eq!(look.wait(now, poll), Duration::from_millis(wait_ms));
+            assert!(look.is_due(at(now.boot_ms + wait_ms), poll));
+        }
+    }
+}

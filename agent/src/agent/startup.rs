@@ -1,0 +1,166 @@
+//! Starting: locks, key, recovery, and the agent put together from what they give.
+
+use super::{Agent, now};
+use crate::agent::stream::Stream;
+use crate::agent::upkeep::{Upkeep, heads};
+use crate::config::Config;
+use crate::find::Watch;
+use crate::recovery::adoption::{AdoptError, Adoptions};
+use crate::recovery::snapshot::{Snapshot, SnapshotError, Snapshots};
+use crate::recovery::{RecoverError, Recovered, Recovery};
+use crate::sealing::sealer::{SealError, Sealer};
+use crate::sealing::signing_key::{self, KeyError};
+use crate::sealing::stream_state::Common;
+use crate::spool::{Layout, Spool, SpoolError};
+use crate::track::{ReadBuffer, Sources};
+use host::clock;
+use host::lock::{Lock, LockError};
+use ledger::name::{Epoch, Name};
+use ledger::signature::Key;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How often, and how far apart, the state's lock is tried for before it counts as held.
+const LOCK_TRIES: u32 = 5;
+const LOCK_WAIT: Duration = Duration::from_millis(50);
+
+/// Why an agent cannot start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// Another agent has this state.
+    #[error("{}: another holdfast-agent runs with this state; stop it first", .0.display())]
+    Locked(PathBuf),
+    /// The state folder.
+    #[error("{}: {source}", path.display())]
+    State {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A snapshot by a newer agent.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The spool cannot be read.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// What `init --after` left.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+    /// A batch that may or may not be sealed, or cannot ever be.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+impl Agent {
+    /// Takes spool and state, finds out where everything stands, and says `start`.
+    ///
+    /// # Errors
+    /// [`RunError`]
+    pub fn open(config: &Config) -> Result<Self, RunError> {
+        // First, for it says what to do on a host that was not set up.
+        Layout::new(&config.spool).id()?;
+        let (private, public) = signing_key::load(&config.key)?;
+        let lock = take_lock(config)?;
+        let spool = Spool::open(&config.spool, config.spool_cap, config.streams.len())?;
+        if let Err(error) = spool.layout().clear_tmp() {
+            tracing::warn!(%error, "what earlier runs left in the making stays");
+        }
+        let boot_id = clock::boot_id().map_err(|source| RunError::State {
+            path: "/proc/sys/kernel/random/boot_id".into(),
+            source,
+        })?;
+        let (snapshots, snapshot) = Snapshots::open(&config.state)?;
+        let saved = heads(snapshot.iter().flat_map(|snapshot| &snapshot.chains));
+        let recovered = recover(config, &spool, public, snapshot)?;
+        let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
+        let mut sources = Sources::new(watches, boot_id);
+        sources.restore(recovered.cursors);
+        let started = now();
+        let mut streams = Vec::new();
+        for (place, stream) in recovered.places.into_iter().zip(&config.streams) {
+            let next = place.chain().map_or(0, |chain| chain.next_source);
+            sources.begin_epoch(&stream.name, place.epoch(), next);
+            streams.push(Stream::new(place, stream.retention_s, started));
+        }
+        let leaving = recovered.leaving.into_iter();
+        streams.extend(leaving.map(|place| Stream::leaving(place, started)));
+        let common = Common {
+            agent: config.agent.clone(),
+            heartbeat_s: config.heartbeat.as_secs(),
+            config_sha256: config.sha256,
+            boot_id,
+        };
+        let mut agent = Self {
+            config: config.clone(),
+            sealer: Sealer::new(common, private),
+            spool,
+            snapshots,
+            sources,
+            streams,
+            next_stream: 0,
+            closed: recovered.closed,
+            buffer: ReadBuffer::new(),
+            retry: None,
+            upkeep: Upkeep::new(saved),
+            troubles: BTreeMap::new(),
+            started,
+            progress: host::progress::Progress::default(),
+            lock,
+        };
+        agent.begin()?;
+        Ok(agent)
+    }
+}
+
+/// Takes the state's lock. `status` holds it for an instant to see whether it is free, and must not
+/// keep an agent from starting.
+fn take_lock(config: &Config) -> Result<Lock, RunError> {
+    let path = config.state.join("lock");
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match Lock::take(&path) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held(_)) if tries < LOCK_TRIES => std::thread::sleep(LOCK_WAIT),
+            Err(LockError::Held(path)) => return Err(RunError::Locked(path)),
+            Err(LockError::Io { path, source }) => return Err(RunError::State { path, source }),
+        }
+    }
+}
+
+fn recover(
+    config: &Config,
+    spool: &Spool,
+    key: Key,
+    snapshot: Option<Snapshot>,
+) -> Result<Recovered, RunError> {
+    let names: Vec<Name> = config.streams.iter().map(|it| it.name.clone()).collect();
+    let recovery = Recovery {
+        layout: spool.layout(),
+        spool_id: spool.id(),
+        agent: &config.agent,
+        key,
+    };
+    let wall_ms = clock::now().micros() / 1000;
+    let mut new_epoch = || {
+        let mut roll = [0; 10];
+        getrandom::fill(&mut roll).map_err(io::Error::other)?;
+        Ok(Epoch::new(wall_ms, &roll))
+    };
+    let mut recovered = recovery.recover(&names, snapshot, &mut new_epoch)?;
+    Adoptions::apply(&config.state, &mut recovered.places, || {
+        new_epoch()
+            .map_err(RecoverError::Random)
+            .map_err(RunError::from)
+    })?;
+    Ok(recovered)
+}

@@ -1,0 +1,218 @@
+//! `status.json`: how a running agent stands, for `status` and for people. Nothing depends on it.
+
+use crate::bounds::NOTE_MAX;
+use crate::config::Config;
+use crate::track::SourceStatus;
+use host::disk;
+use host::lock;
+use ledger::name::{Epoch, Name};
+use ledger::{Digest, Moment};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Version of the file.
+pub const VERSION: u64 = 1;
+
+const FILE: &str = "status.json";
+
+/// How an agent stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`VERSION`]
+    pub v: u64,
+    /// The agent.
+    pub agent: Name,
+    /// Whether it goes on: `false` in the last one that an agent writes.
+    pub running: bool,
+    /// When it started.
+    pub started: Moment,
+    /// When this was written.
+    pub written: Moment,
+    /// Bytes in the spool.
+    pub spool_used: u64,
+    /// Bytes it may take.
+    pub spool_cap: u64,
+    /// Bytes free on its file system.
+    pub disk_free: u64,
+    /// Why nothing can be sealed now.
+    pub trouble: Option<String>,
+    /// The streams.
+    pub streams: Vec<StreamLine>,
+    /// Files and patterns that give nothing, and why.
+    pub files: BTreeMap<String, String>,
+    /// How many sources there are.
+    pub source_count: usize,
+    /// The sources: those with a fault first, then those with most to read; not all of very many.
+    pub sources: Vec<SourceLine>,
+}
+
+/// One stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamLine {
+    /// Its name.
+    pub stream: Name,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Its newest manifest, if there is one.
+    pub seq: Option<u64>,
+    /// SHA-256 of that one's first line.
+    pub head: Option<Digest>,
+    /// Entries sealed in the epoch.
+    pub entries: u64,
+    /// Batches without a receipt.
+    pub waiting: u64,
+    /// No room in the spool: files are held, not read.
+    pub full: bool,
+    /// Why the archiver holds it.
+    pub held: Option<String>,
+}
+
+/// One source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceLine {
+    /// Its stream, once one wants it.
+    pub stream: Option<Name>,
+    /// Where it was first seen, made safe to show.
+    pub path: String,
+    /// Sealed up to here.
+    pub sealed: u64,
+    /// Bytes not yet sealed.
+    pub unread: u64,
+    /// Why it cannot be read.
+    pub fault: Option<String>,
+}
+
+impl SourceLine {
+    /// The line about a source.
+    #[must_use]
+    pub fn of(source: &SourceStatus) -> Self {
+        Self {
+            stream: source.stream.clone(),
+            path: source.path.display(),
+            sealed: source.sealed,
+            unread: source.size.saturating_sub(source.sealed),
+            fault: source.fault.clone(),
+        }
+    }
+}
+
+/// Why there is no status.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// No agent ever ran here.
+    #[error("{}: no agent has run with this state yet", .0.display())]
+    Never(PathBuf),
+    /// What the system said, or the file is not one.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        source: io::Error,
+    },
+}
+
+impl Status {
+    /// Replaces the file in `state`; a reader sees the old or the new one.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&self, state: &Path) -> io::Result<()> {
+        let temporary = state.join(format!(".tmp-{}", disk::random_name()?));
+        let mut file = disk::create_new(&temporary, disk::FILE_MODE)?;
+        let written = io::Write::write_all(&mut file, &serde_json::to_vec(self)?)
+            // Not synced: after a power cut there is no running agent to tell of.
+            .and_then(|()| std::fs::rename(&temporary, state.join(FILE)));
+        if written.is_err() {
+            // Best effort: what is left is swept at the next start.
+            drop(std::fs::remove_file(&temporary));
+        }
+        written
+    }
+
+    /// Reads it back, and whether an agent runs now.
+    ///
+    /// # Errors
+    /// [`StatusError`]
+    pub fn read(config: &Config) -> Result<(Self, bool), StatusError> {
+        let path = config.state.join(FILE);
+        let bytes = disk::read_bounded(&path, NOTE_MAX).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => StatusError::Never(config.state.clone()),
+            _ => StatusError::Io {
+                path: path.clone(),
+                source,
+            },
+        })?;
+        let status = serde_json::from_slice(&bytes).map_err(|error| StatusError::Io {
+            path: path.clone(),
+            source: error.into(),
+        })?;
+        let path = config.state.join("lock");
+        match lock::is_held(&path) {
+            Ok(running) => Ok((status, running)),
+            Err(source) => Err(StatusError::Io { path, source }),
+        }
+    }
+
+    /// Whether something needs a person.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        let well = |stream: &StreamLine| !stream.full && stream.held.is_none();
+        let readable = |source: &SourceLine| source.fault.is_none();
+        self.trouble.is_none() && self.streams.iter().all(well) && self.sources.iter().all(readable)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            agent,
+            started,
+            written,
+            ..
+        } = self;
+        writeln!(f, "agent {agent}, started {started}, as of {written}")?;
+        let (used, cap, free) = (
+            mib(self.spool_used),
+            mib(self.spool_cap),
+            mib(self.disk_free),
+        );
+        writeln!(
+            f,
+            "spool {used} of {cap} MiB used, {free} MiB free on its disk"
+        )?;
+        if let Some(trouble) = &self.trouble {
+            writeln!(f, "cannot seal: {trouble}")?;
+        }
+        for stream in &self.streams {
+            let mut line = format!("stream {}: {} entries", stream.stream, stream.entries);
+            match stream.seq {
+                Some(seq) => write!(line, ", newest batch {}/{seq}", stream.epoch)?,
+                None => line.push_str(", nothing sealed yet"),
+            }
+            write!(line, ", {} waiting for the archiver", stream.waiting)?;
+            if stream.full {
+                line.push_str(", FULL: nothing is read");
+            }
+            if let Some(held) = &stream.held {
+                write!(line, ", HELD: {held}")?;
+            }
+            writeln!(f, "{line}")?;
+        }
+        for (path, why) in &self.files {
+            writeln!(f, "{path}: {why}")?;
+        }
+        writeln!(f, "{} sources", self.source_count)?;
+        for source in self.sources.iter().filter(|source| source.unread > 0) {
+            writeln!(f, "  {}: {} bytes to go", source.path, source.unread)?;
+        }
+        Ok(())
+    }
+}
+
+fn mib(bytes: u64) -> u64 {
+    bytes / (1 << 20)
+}

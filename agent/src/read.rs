@@ -1,0 +1,3 @@
+//! Bytes of a source become lines.
+
+pub mod pieces;

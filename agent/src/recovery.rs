@@ -1,0 +1,264 @@
+//! What the agent may believe after a start: the newest whole snapshot and the sealed batches after
+//! it, each synced before it is believed. It changes nothing in the spool, so it can be cut at any
+//! point and run again.
+//!
+//! An epoch goes on only if snapshot, spool and chain agree and the archiver knows of nothing newer.
+//! Otherwise the stream gets a new epoch that says so, and names all that is still known of the old.
+
+pub mod adoption;
+mod lineage;
+pub mod snapshot;
+
+use crate::bounds::NOTE_MAX;
+use crate::recovery::snapshot::Snapshot;
+use crate::sealing::stream_state::{Beginning, Chain, Place};
+use crate::spool::Layout;
+use crate::track::checkpoint::{Cursor, settle};
+use host::disk;
+use ledger::manifest::{EpochHead, EventKind};
+use ledger::name::{Epoch, Name, Slot};
+use ledger::receipt::Receipt;
+use lineage::{Listing, Walk};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+/// What holds after a start.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The configured streams, in the config's order.
+    pub places: Vec<Place>,
+    /// Streams that the config no longer names and that are still open.
+    pub leaving: Vec<Place>,
+    /// Streams that are closed for good, as far as the config goes.
+    pub closed: Vec<Chain>,
+    /// Where every source stands.
+    pub cursors: Vec<Cursor>,
+}
+
+/// Why nothing can be said about a spool: the system would not let us look.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The spool.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// A new epoch needs random bytes and there are none.
+    #[error("no random bytes for a new epoch: {0}")]
+    Random(io::Error),
+}
+
+/// What recovery needs to know beforehand.
+#[derive(Debug)]
+pub struct Recovery<'a> {
+    /// The spool.
+    pub layout: &'a Layout,
+    /// Its id.
+    pub spool_id: &'a str,
+    /// The agent.
+    pub agent: &'a Name,
+    /// Its own key: nothing in the spool is believed that it did not sign.
+    pub key: ledger::signature::Key,
+}
+
+/// How a stream stands.
+enum Standing {
+    Fresh,
+    GoesOn(Chain),
+    Lost {
+        why: String,
+        heads: Vec<EpochHead>,
+        retention_max_s: u64,
+    },
+}
+
+impl Recovery<'_> {
+    /// Finds out where everything stands. `new_epoch` draws the epochs that are begun.
+    ///
+    /// # Errors
+    /// [`RecoverError`]
+    pub fn recover(
+        &self,
+        streams: &[Name],
+        snapshot: Option<Snapshot>,
+        mut new_epoch: impl FnMut() -> io::Result<Epoch>,
+    ) -> Result<Recovered, RecoverError> {
+        let mut recovered = Recovered {
+            places: Vec::new(),
+            leaving: Vec::new(),
+            closed: Vec::new(),
+            cursors: Vec::new(),
+        };
+        let snapshot = snapshot.unwrap_or_default();
+        let foreign = !snapshot.spool_id.is_empty() && snapshot.spool_id != self.spool_id;
+        let mut cursors = snapshot.cursors.clone();
+        for stream in self.all(streams, &snapshot)? {
+            // A crash here changes nothing: what follows only reads, and syncs what is there.
+            tracing::debug!(step = "recover.scan", %stream);
+            let known = snapshot.chain(&stream);
+            let standing = self.stand(&stream, known, foreign, &mut cursors)?;
+            let configured = streams.contains(&stream);
+            let place = match standing {
+                Standing::Fresh if !configured => continue,
+                Standing::GoesOn(chain) if chain.closed && !configured => {
+                    recovered.closed.push(chain);
+                    continue;
+                }
+                standing => {
+                    begin(&stream, standing, &mut new_epoch).map_err(RecoverError::Random)?
+                }
+            };
+            if configured {
+                recovered.places.push(place);
+            } else {
+                recovered.leaving.push(place);
+            }
+        }
+        recovered.cursors = settle(cursors);
+        tracing::debug!(step = "recover.done");
+        Ok(recovered)
+    }
+
+    /// The configured streams first, in order, then all others that were ever heard of.
+    fn all(&self, streams: &[Name], snapshot: &Snapshot) -> Result<Vec<Name>, RecoverError> {
+        let mut all = streams.to_vec();
+        let sealed = self.layout.streams().map_err(|source| RecoverError::Io {
+            path: self.layout.sealed(),
+            source,
+        })?;
+        let noted = snapshot.chains.iter().map(|chain| chain.stream.clone());
+        for stream in noted.chain(sealed) {
+            if !all.contains(&stream) {
+                all.push(stream);
+            }
+        }
+        Ok(all)
+    }
+
+    fn stand(
+        &self,
+        stream: &Name,
+        known: Option<&Chain>,
+        foreign: bool,
+        cursors: &mut Vec<Cursor>,
+    ) -> Result<Standing, RecoverError> {
+        let listing = Listing::read(self.layout, stream)?;
+        let walk = match known {
+            Some(chain) => self.walk_after(chain, &listing)?,
+            None if listing.is_empty() => return Ok(Standing::Fresh),
+            None => self.walk_from_root(stream, &listing)?,
+        };
+        cursors.extend(walk.cursors.iter().cloned());
+        let mut why = walk.broken.clone();
+        if foreign {
+            why = Some("the snapshot belongs to another spool".to_owned());
+        }
+        let heads = self.heads(stream, &walk, &listing)?;
+        let newest = walk.ends.last();
+        if why.is_none() && heads != newest.map(Chain::epoch_head).as_slice() {
+            why = Some("the archiver has receipts for batches that are not here".to_owned());
+        }
+        let retention_max_s = walk.ends.iter().map(|chain| chain.retention_max_s).max();
+        Ok(match (why, newest) {
+            (None, Some(chain)) => Standing::GoesOn(chain.clone()),
+            (why, _) => Standing::Lost {
+                why: why.unwrap_or_else(|| "nothing sealed is left".to_owned()),
+                heads,
+                retention_max_s: retention_max_s.unwrap_or_default(),
+            },
+        })
+    }
+
+    /// The newest known manifest of each epoch that nothing continues: what was sealed here, or what
+    /// the archiver has a receipt for, whichever is newer.
+    fn heads(
+        &self,
+        stream: &Name,
+        walk: &Walk,
+        listing: &Listing,
+    ) -> Result<Vec<EpochHead>, RecoverError> {
+        let ends = walk.ends.iter().map(Chain::epoch_head);
+        let mut heads: BTreeMap<Epoch, EpochHead> = ends.map(|head| (head.epoch, head)).collect();
+        for (epoch, seq) in &listing.receipted {
+            // Receipts of epochs that went before stay until their batches go.
+            let open = heads.get(epoch).map(|head| head.seq);
+            let newer = open.map_or(!walk.passed.contains(epoch) && walk.lost, |have| {
+                *seq > have
+            });
+            if !newer {
+                continue;
+            }
+            let slot = Slot {
+                agent: self.agent.clone(),
+                stream: stream.clone(),
+                epoch: *epoch,
+                seq: *seq,
+            };
+            if let Some(sha256) = self.receipt_hash(&slot)? {
+                let head = EpochHead {
+                    epoch: *epoch,
+                    seq: *seq,
+                    sha256,
+                };
+                heads.insert(*epoch, head);
+            }
+        }
+        // The order of `ends` is the chain's; receipts of unknown epochs follow.
+        let order = walk.ends.iter().map(|chain| chain.epoch);
+        let mut ordered: Vec<EpochHead> = order.filter_map(|epoch| heads.remove(&epoch)).collect();
+        ordered.extend(heads.into_values());
+        Ok(ordered)
+    }
+
+    fn receipt_hash(&self, slot: &Slot) -> Result<Option<ledger::Digest>, RecoverError> {
+        let path = self.layout.note(slot, "receipt");
+        match disk::read_bounded(&path, NOTE_MAX) {
+            Ok(bytes) => {
+                let receipt: Option<Receipt> = serde_json::from_slice(&bytes).ok();
+                Ok(receipt.map(|receipt| receipt.manifest_sha256))
+            }
+            Err(error) if lineage::is_damage(&error) => Ok(None),
+            Err(source) => Err(RecoverError::Io { path, source }),
+        }
+    }
+}
+
+fn begin(
+    stream: &Name,
+    standing: Standing,
+    new_epoch: &mut impl FnMut() -> io::Result<Epoch>,
+) -> io::Result<Place> {
+    let beginning = |epoch, prev_epoch, retention_max_s, event| Beginning {
+        stream: stream.clone(),
+        epoch,
+        prev_epoch,
+        retention_max_s,
+        event,
+    };
+    Ok(match standing {
+        Standing::Fresh => Place::Begin(beginning(new_epoch()?, Vec::new(), 0, None)),
+        // Named by the config again after it was closed.
+        Standing::GoesOn(chain) if chain.closed => {
+            let heads = vec![chain.epoch_head()];
+            Place::Begin(beginning(new_epoch()?, heads, chain.retention_max_s, None))
+        }
+        Standing::GoesOn(chain) => Place::After(chain),
+        Standing::Lost {
+            why,
+            heads,
+            retention_max_s,
+        } => {
+            let epoch = new_epoch()?;
+            tracing::error!(%stream, %epoch, %why, "state lost: the stream goes on in a new epoch");
+            let event = Some(EventKind::StateLost);
+            Place::Begin(beginning(epoch, heads, retention_max_s, event))
+        }
+    })
+}
+
+#[cfg(test)]
+mod recovery_tests;

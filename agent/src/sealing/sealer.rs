@@ -1,0 +1,213 @@
+//! From a batch in memory to a sealed one in the spool: the protocol whose one rename is the commit.
+//!
+//! Nothing else in the agent makes a batch visible, and nothing here ever changes one that is.
+
+use crate::recovery::snapshot::cursors_file;
+use crate::sealing::gzip::{CompressError, Compressor};
+use crate::sealing::open_batch::{Batch, Folder, failed};
+use crate::sealing::stream_state::{Chain, Common, Draft, Place, SealedAt};
+use crate::spool::{FOLDER_MODE, Layout, Spool, pages};
+use crate::track::checkpoint::Cursor;
+use host::disk;
+use ledger::Digest;
+use ledger::manifest::ManifestError;
+use ledger::signature::{self, SignError};
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Why a batch was not sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// Nothing was committed: the batch is to be thrown away and its bytes read again.
+    #[error("{}: {doing}: {source}", path.display())]
+    Discarded {
+        /// Where.
+        path: PathBuf,
+        /// The step that failed.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It may or may not be committed: this process must end, and recovery will see.
+    #[error("{}: the sealed batch may not be durable, a restart will tell: {source}", path.display())]
+    Undecided {
+        /// The folder that could not be synced.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another batch stands in its place: someone else writes to this spool.
+    #[error("{}: a batch that this agent did not seal stands here; stop what else writes to the spool", .0.display())]
+    Taken(PathBuf),
+    /// The batch cannot be stated in format 1.
+    #[error("batch that format 1 cannot state: {0}")]
+    Manifest(#[from] ManifestError),
+    /// It cannot be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// Its cursors cannot be written as JSON.
+    #[error("cursors that JSON cannot hold: {0}")]
+    Cursors(#[from] serde_json::Error),
+    /// It cannot be compressed.
+    #[error(transparent)]
+    Compress(#[from] CompressError),
+}
+
+/// Seals batches, one after the other.
+#[derive(Debug)]
+pub struct Sealer {
+    common: Common,
+    key: ssh_key::PrivateKey,
+    compressor: Compressor,
+    /// Parents that are known to be durable.
+    parents: BTreeSet<PathBuf>,
+}
+
+impl Sealer {
+    /// A sealer with a key that [`crate::sealing::signing_key`] has checked.
+    #[must_use]
+    pub fn new(common: Common, key: ssh_key::PrivateKey) -> Self {
+        Self {
+            common,
+            key,
+            compressor: Compressor::default(),
+            parents: BTreeSet::new(),
+        }
+    }
+
+    /// Closes the open block of a batch, and discards the batch if that fails.
+    ///
+    /// # Errors
+    /// [`SealError`]; the batch is gone.
+    pub fn close_block(&mut self, batch: &mut Batch, layout: &Layout) -> Result<(), SealError> {
+        batch.close_block(&mut self.compressor, layout)
+    }
+
+    /// Seals a batch, or a manifest without entries, in `place`. On `Ok` it is durable and the
+    /// caller moves on from the chain it gets; on an error the batch is gone.
+    ///
+    /// # Errors
+    /// [`SealError`]
+    pub fn seal(
+        &mut self,
+        spool: &mut Spool,
+        place: &Place,
+        batch: Option<Batch>,
+        mut draft: Draft,
+        cursors: &[Cursor],
+        at: SealedAt,
+    ) -> Result<Chain, SealError> {
+        let layout = spool.layout().clone();
+        let mut folder = None;
+        if let Some(mut batch) = batch {
+            if let Err(error) = batch.close_block(&mut self.compressor, &layout) {
+                batch.discard();
+                return Err(error);
+            }
+            (draft.packed, folder) = batch.finish();
+        }
+        let mut folder = match folder {
+            Some(folder) => folder,
+            None => Folder::make(&layout)?,
+        };
+        let manifest = place.compose(&self.common, draft, at);
+        let target = layout.batch(&manifest.slot());
+        let prepared = manifest
+            .to_line()
+            .map_err(SealError::from)
+            .and_then(|line| {
+                let signed = signature::sign(&self.key, &line)?;
+                let sha256 = Digest::of(&line);
+                let file = [&line[..], signed.as_bytes()].concat();
+                let weight = self.write(&mut folder, &file, &cursors_file(sha256, cursors)?)?;
+                self.make_parent(&layout, &target)?;
+                Ok((sha256, weight))
+            });
+        let (sha256, weight) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                folder.remove();
+                return Err(error);
+            }
+        };
+        self.commit(folder, &target)?;
+        spool.add(&manifest.stream, weight);
+        Ok(Chain::after(place.chain(), &manifest, sha256))
+    }
+
+    /// Steps 2 and 3: writes what is still missing, then syncs files and folder. What the batch
+    /// weighs.
+    fn write(
+        &self,
+        folder: &mut Folder,
+        manifest: &[u8],
+        cursors: &[u8],
+    ) -> Result<u64, SealError> {
+        // A crash here leaves a folder in tmp/, swept at the next start; the logs still have it all.
+        tracing::debug!(step = "seal.write", folder = %folder.path.display());
+        let mut files = Vec::with_capacity(3);
+        files.extend(folder.body.take());
+        for (name, bytes) in [("manifest", manifest), ("cursors", cursors)] {
+            let mut file = folder.create(name)?;
+            let path = folder.path.join(name);
+            file.write_all(bytes)
+                .map_err(failed("writing a batch", &path))?;
+            files.push(file);
+        }
+        // The same after a crash here, and the folder may lack bytes: nobody reads it.
+        tracing::debug!(step = "seal.fsync", folder = %folder.path.display());
+        let syncing = failed("making a batch durable", &folder.path);
+        let mut weight = pages(1);
+        for file in &files {
+            // A failed fsync is never tried again on the same file: the kernel may have dropped the
+            // bytes and called the pages clean. The batch is discarded and read anew from the log.
+            file.sync_all().map_err(&syncing)?;
+            weight += pages(file.metadata().map_err(&syncing)?.len());
+        }
+        disk::sync_dir(&folder.path).map_err(&syncing)?;
+        Ok(weight)
+    }
+
+    fn make_parent(&mut self, layout: &Layout, target: &Path) -> Result<(), SealError> {
+        let parent = target.parent().unwrap_or(target);
+        if self.parents.contains(parent) {
+            return Ok(());
+        }
+        let sealed = layout.sealed();
+        let below = parent.strip_prefix(&sealed).unwrap_or(parent);
+        // A crash here leaves folders without a batch, which recovery passes over.
+        disk::make_dirs_durable(&sealed, below, FOLDER_MODE)
+            .map_err(failed("making a stream's folder", parent))?;
+        self.parents.insert(parent.to_path_buf());
+        Ok(())
+    }
+
+    /// Steps 4 and 5.
+    fn commit(&mut self, folder: Folder, target: &Path) -> Result<(), SealError> {
+        // A crash here leaves a whole batch in tmp/ that never happened.
+        tracing::debug!(step = "seal.rename", to = %target.display());
+        match disk::rename_new(&folder.path, target) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                folder.remove();
+                return Err(SealError::Taken(target.into()));
+            }
+            Err(source) => {
+                self.parents.clear();
+                folder.remove();
+                return Err(failed("sealing a batch", target)(source));
+            }
+        }
+        let parent = target.parent().unwrap_or(target);
+        // A crash here leaves the batch sealed or not there at all, whole in both cases: its files
+        // are durable, its name may not be. Recovery syncs the name before it believes it.
+        tracing::debug!(step = "seal.sync_parent", parent = %parent.display());
+        disk::sync_dir(parent).map_err(|source| SealError::Undecided {
+            path: parent.into(),
+            source,
+        })?;
+        tracing::debug!(step = "seal.done");
+        Ok(())
+    }
+}

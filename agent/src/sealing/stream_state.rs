@@ -1,0 +1,290 @@
+//! Where a stream's next manifest stands, and what it says. Pure: no I/O, no clock.
+//!
+//! [`Chain::after`] is the only way forward: sealing calls it with what it has just committed and
+//! recovery with what it finds, so both know the same.
+
+use crate::sealing::pack::no_entries;
+use ledger::block::Block;
+use ledger::manifest::{
+    Body, Entries, EpochHead, Event, EventKind, Kind, Manifest, Prev, SCHEMA, Source, Stored,
+    StreamHead, Times, VERSION,
+};
+use ledger::name::{Epoch, Name};
+use ledger::{Digest, Moment, limits};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A stream's state after its newest manifest, as snapshots keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// The stream.
+    pub stream: Name,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The newest manifest.
+    pub head: Prev,
+    /// Sequence of the next entry.
+    pub next_entry: u64,
+    /// First source id not yet taken.
+    pub next_source: u64,
+    /// What the newest manifest asked for.
+    pub retention_s: u64,
+    /// The longest so far.
+    pub retention_max_s: u64,
+    /// `date=` of the epoch's last body.
+    pub last_date: Option<String>,
+    /// The newest manifest ends a run: the next one has `start`.
+    pub stopped: bool,
+    /// `full` was said, and `resumed` not yet.
+    pub full: bool,
+    /// The stream was closed.
+    pub closed: bool,
+}
+
+/// An epoch of which nothing is sealed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning {
+    /// The stream.
+    pub stream: Name,
+    /// The new epoch.
+    pub epoch: Epoch,
+    /// What it continues; empty for a stream's very first.
+    pub prev_epoch: Vec<EpochHead>,
+    /// The longest retention among those, if known.
+    pub retention_max_s: u64,
+    /// Why there is a new epoch, if something went wrong.
+    pub event: Option<EventKind>,
+}
+
+/// Where a stream's next manifest goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// It begins an epoch.
+    Begin(Beginning),
+    /// It follows another.
+    After(Chain),
+}
+
+/// What all manifests of one run have in common.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// The agent.
+    pub agent: Name,
+    /// Longest time between manifests.
+    pub heartbeat_s: u64,
+    /// SHA-256 of the config file.
+    pub config_sha256: Digest,
+    /// This boot.
+    pub boot_id: Epoch,
+}
+
+/// A body that is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// Its entries, at least one.
+    pub entries: Entries,
+    /// When the first and the last were read.
+    pub times: (Moment, Moment),
+    /// Its gzip members.
+    pub blocks: Vec<Block>,
+    /// SHA-256 of the stored bytes.
+    pub sha256: Digest,
+}
+
+/// What a manifest says besides its place.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    /// The body, if there are entries.
+    pub packed: Option<Packed>,
+    /// The sources it touches.
+    pub sources: Vec<Source>,
+    /// What else happened.
+    pub events: Vec<Event>,
+    /// Where the agent's other streams stand; heartbeats of its first stream alone.
+    pub heads: Option<Vec<StreamHead>>,
+    /// Whether it ends the stream.
+    pub close: bool,
+    /// How long to keep it.
+    pub retention_s: u64,
+}
+
+/// The time of sealing.
+#[derive(Debug, Clone, Copy)]
+pub struct SealedAt {
+    /// Wall clock.
+    pub wall: Moment,
+    /// `CLOCK_BOOTTIME`
+    pub boot_ms: u64,
+}
+
+impl Chain {
+    /// The chain after `manifest`, whose first line has this hash. The caller has made sure that it
+    /// follows `before`.
+    #[must_use]
+    pub fn after(before: Option<&Self>, manifest: &Manifest, sha256: Digest) -> Self {
+        let same = before.filter(|chain| chain.epoch == manifest.epoch);
+        let ids = manifest.sources.iter().map(|source| source.id + 1);
+        let started = manifest.has(EventKind::Start) || manifest.seq == 0;
+        let resumed = manifest.has(EventKind::Resumed) || manifest.seq == 0;
+        Self {
+            stream: manifest.stream.clone(),
+            epoch: manifest.epoch,
+            head: Prev {
+                seq: manifest.seq,
+                sha256,
+            },
+            next_entry: manifest.entries.first + manifest.entries.count,
+            next_source: ids.fold(same.map_or(0, |chain| chain.next_source), u64::max),
+            retention_s: manifest.retention_s,
+            retention_max_s: manifest.retention_max_s,
+            last_date: match &manifest.body {
+                Some(body) => Some(body.date.clone()),
+                None => same.and_then(|chain| chain.last_date.clone()),
+            },
+            stopped: manifest.has(EventKind::Stop)
+                || (!started && same.is_some_and(|chain| chain.stopped)),
+            full: manifest.has(EventKind::Full)
+                || (!resumed && same.is_some_and(|chain| chain.full)),
+            closed: manifest.kind == Kind::Close,
+        }
+    }
+
+    /// Its newest manifest as a new epoch's `prev_epoch` names it.
+    #[must_use]
+    pub fn epoch_head(&self) -> EpochHead {
+        EpochHead {
+            epoch: self.epoch,
+            seq: self.head.seq,
+            sha256: self.head.sha256,
+        }
+    }
+
+    /// The same as another stream's heartbeat names it.
+    #[must_use]
+    pub fn stream_head(&self) -> StreamHead {
+        StreamHead {
+            stream: self.stream.clone(),
+            epoch: self.epoch,
+            seq: self.head.seq,
+            sha256: self.head.sha256,
+        }
+    }
+}
+
+impl Place {
+    /// The stream.
+    #[must_use]
+    pub fn stream(&self) -> &Name {
+        match self {
+            Self::Begin(begin) => &begin.stream,
+            Self::After(chain) => &chain.stream,
+        }
+    }
+
+    /// The epoch.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        match self {
+            Self::Begin(begin) => begin.epoch,
+            Self::After(chain) => chain.epoch,
+        }
+    }
+
+    /// The chain so far, if anything of the epoch is sealed.
+    #[must_use]
+    pub fn chain(&self) -> Option<&Chain> {
+        match self {
+            Self::Begin(_) => None,
+            Self::After(chain) => Some(chain),
+        }
+    }
+
+    /// Sequence of the next entry.
+    #[must_use]
+    pub fn next_entry(&self) -> u64 {
+        self.chain().map_or(0, |chain| chain.next_entry)
+    }
+
+    /// The manifest that `draft` becomes here.
+    #[must_use]
+    pub fn compose(&self, common: &Common, draft: Draft, at: SealedAt) -> Manifest {
+        let (seq, prev, prev_epoch, retention_before, last_date) = match self {
+            Self::Begin(begin) => {
+                let heads = begin.prev_epoch.clone();
+                (0, None, Some(heads), begin.retention_max_s, None)
+            }
+            Self::After(chain) => {
+                let date = chain.last_date.as_ref();
+                let (seq, head) = (chain.head.seq + 1, chain.head);
+                (seq, Some(head), None, chain.retention_max_s, date)
+            }
+        };
+        let kind = match (seq, draft.close, &draft.packed) {
+            (0, ..) => Kind::Genesis,
+            (_, true, _) => Kind::Close,
+            (_, false, Some(_)) => Kind::Batch,
+            (_, false, None) => Kind::Heartbeat,
+        };
+        let quiet = |event: &Event| matches!(event.kind, EventKind::Stop | EventKind::Full);
+        let promised = kind != Kind::Close && !draft.events.iter().any(quiet);
+        let due_s = limits::HEARTBEATS_PROMISED * common.heartbeat_s;
+        let times = draft.packed.as_ref().map(|packed| packed.times);
+        let parts = draft.packed.map(|packed| parts(packed, last_date));
+        let (entries, body, stored, blocks) = match parts {
+            Some((entries, body, stored, blocks)) => {
+                (entries, Some(body), Some(stored), Some(blocks))
+            }
+            None => (no_entries(self.next_entry()), None, None, None),
+        };
+        Manifest {
+            v: VERSION,
+            agent: common.agent.clone(),
+            stream: self.stream().clone(),
+            epoch: self.epoch(),
+            seq,
+            kind,
+            prev,
+            prev_epoch,
+            entries,
+            body,
+            stored,
+            blocks,
+            sources: draft.sources,
+            events: draft.events,
+            time: Times {
+                first: times.map(|(first, _)| first),
+                last: times.map(|(_, last)| last),
+                sealed: at.wall,
+                boot_id: common.boot_id,
+                boot_ms: at.boot_ms,
+            },
+            heads: draft.heads.filter(|_| kind == Kind::Heartbeat),
+            heartbeat_s: common.heartbeat_s,
+            next_due: promised.then(|| at.wall.plus_s(due_s)),
+            retention_s: draft.retention_s,
+            retention_max_s: retention_before.max(draft.retention_s),
+            config_sha256: common.config_sha256,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ext: BTreeMap::new(),
+            crit: Vec::new(),
+        }
+    }
+}
+
+fn parts(packed: Packed, last_date: Option<&String>) -> (Entries, Body, Stored, Vec<Block>) {
+    let day = packed.times.1.day();
+    // A clock that went back must not put a body into an earlier day than the one before it.
+    let date = last_date.map_or(day.clone(), |last| day.max(last.clone()));
+    let body = Body {
+        schema: SCHEMA.to_owned(),
+        date,
+        size: packed.blocks.iter().map(|block| block.raw).sum(),
+    };
+    let stored = Stored {
+        codec: "gzip".to_owned(),
+        size: packed.blocks.iter().map(|block| block.size).sum(),
+        sha256: packed.sha256,
+    };
+    (packed.entries, body, stored, packed.blocks)
+}
