@@ -4,7 +4,7 @@ mod folder_scan;
 mod matched_path;
 
 pub use self::folder_scan::{Finder, Found};
-pub use self::matched_path::Spot;
+pub use self::matched_path::MatchedPath;
 
 use globset::{GlobBuilder, GlobMatcher};
 use ledger::name::Name;

@@ -4,7 +4,7 @@
 //! choose what the agent reads. A folder whose times stand still is not listed again for a while,
 //! so that idle files cost one look each and nothing more.
 
-use super::{Spot, Watch};
+use super::{MatchedPath, Watch};
 use crate::sys::{self, Stat};
 use ledger::Moment;
 use ledger::entry::PathBytes;
@@ -35,7 +35,7 @@ const LISTING_KEPT_S: u64 = 60;
 pub struct Found {
     /// Names of regular files that a stream wants, with the index of the first such watch. A file
     /// may stand here twice, by hard links or where fixed parts overlap.
-    pub hits: Vec<(Spot, usize)>,
+    pub hits: Vec<(MatchedPath, usize)>,
     /// Folders that were listed whole. What is not among the hits is not there, or not wanted.
     pub folders: BTreeSet<PathBuf>,
     /// What could not be listed, and wanted names that are no logs.
@@ -58,8 +58,8 @@ pub struct Finder {
 struct Listing {
     stamp: Stat,
     taken: Moment,
-    /// Spot, watch, pattern.
-    hits: Vec<(Spot, usize, usize)>,
+    /// MatchedPath, watch, pattern.
+    hits: Vec<(MatchedPath, usize, usize)>,
     folders: Vec<Arc<Path>>,
     faults: Vec<(PathBytes, String)>,
     names: usize,
@@ -141,12 +141,12 @@ impl Walk<'_> {
                 Judged::Hit(watch, pattern) => {
                     self.matched.insert((watch, pattern));
                     let folder: Arc<Path> = root.into();
-                    let spot = Spot {
+                    let matched = MatchedPath {
                         path: path.into(),
                         root: folder.clone(),
                         folder,
                     };
-                    self.found.hits.push((spot, watch));
+                    self.found.hits.push((matched, watch));
                 }
                 Judged::Fault(what) => self.fault(path, what.into()),
                 Judged::Unwanted => {}
@@ -181,9 +181,9 @@ impl Walk<'_> {
                 let what = format!("more than {NAMES_MAX} names: the rest is not looked at");
                 return self.fault(&folder, what);
             }
-            for (spot, watch, pattern) in &listing.hits {
+            for (matched, watch, pattern) in &listing.hits {
                 self.matched.insert((*watch, *pattern));
-                self.found.hits.push((spot.clone(), *watch));
+                self.found.hits.push((matched.clone(), *watch));
             }
             self.found.faults.extend(listing.faults.iter().cloned());
             self.found.folders.insert(folder.to_path_buf());
@@ -231,12 +231,12 @@ impl Walk<'_> {
                 Judged::Unwanted => {}
                 Judged::Fault(what) => listing.faults.push((path_bytes(&path), what.into())),
                 Judged::Hit(watch, pattern) => {
-                    let spot = Spot {
+                    let matched = MatchedPath {
                         path,
                         folder: folder.clone(),
                         root: root.clone(),
                     };
-                    listing.hits.push((spot, watch, pattern));
+                    listing.hits.push((matched, watch, pattern));
                 }
             }
         }
@@ -314,7 +314,7 @@ mod tests {
 
     fn paths(found: &Found) -> BTreeSet<(PathBuf, usize)> {
         let hits = found.hits.iter();
-        hits.map(|(spot, watch)| (spot.path().to_owned(), *watch))
+        hits.map(|(matched, watch)| (matched.path().to_owned(), *watch))
             .collect()
     }
 

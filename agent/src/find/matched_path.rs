@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 /// A name that led to a file, and the part of it that the operator wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spot {
+pub struct MatchedPath {
     pub(super) path: Arc<Path>,
     pub(super) folder: Arc<Path>,
     pub(super) root: Arc<Path>,
 }
 
-impl Spot {
+impl MatchedPath {
     /// The whole path.
     #[must_use]
     pub fn path(&self) -> &Path {

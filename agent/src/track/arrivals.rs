@@ -5,7 +5,7 @@ use super::scan::Round;
 use super::tracked_file::Held;
 use super::tracked_source::{Reach, Source};
 use super::{SourceKey, Sources};
-use crate::find::Spot;
+use crate::find::MatchedPath;
 use crate::sys::{self, Stat};
 use crate::track::identity::{FileId, Inode};
 use ledger::entry::PathBytes;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// A file that no source is known to be in.
 pub(super) struct Stranger {
-    pub(super) spot: Spot,
+    pub(super) matched: MatchedPath,
     pub(super) watch: usize,
     pub(super) stat: Stat,
 }
@@ -31,7 +31,7 @@ impl Sources {
             }
         }
         for stranger in strangers {
-            let path = stranger.spot.bytes();
+            let path = stranger.matched.bytes();
             let (file, stat) = match stranger.open() {
                 Ok(Some(opened)) => opened,
                 Ok(None) => continue,
@@ -50,10 +50,10 @@ impl Sources {
             };
             let keys = absent.get(&id.ino).map(Vec::as_slice).unwrap_or_default();
             let known: Vec<_> = keys.iter().copied().filter(is_known).collect();
-            let folder = round.folder_id(stranger.spot.folder());
+            let folder = round.folder_id(stranger.matched.folder());
             let held = Held {
                 file: Some(Arc::new(file)),
-                spot: Some(stranger.spot),
+                matched: Some(stranger.matched),
                 scan: self.scan,
                 ..Held::new(id, folder)
             };
@@ -99,7 +99,7 @@ impl Sources {
             self.orphan(*key);
         }
         let Some(source) = fits.and_then(|key| self.sources.get_mut(&key)) else {
-            let path = held.spot.as_ref().map(Spot::bytes);
+            let path = held.matched.as_ref().map(MatchedPath::bytes);
             let path = path.unwrap_or(PathBytes(Vec::new()));
             self.begin(watch, path, held, stat, false, round.now_ms);
             return;
@@ -119,7 +119,7 @@ impl Sources {
 impl Stranger {
     /// Opens it; `None` if the name leads elsewhere by now.
     fn open(&self) -> io::Result<Option<(File, Stat)>> {
-        let file = match self.spot.open() {
+        let file = match self.matched.open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };

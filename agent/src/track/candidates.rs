@@ -7,7 +7,7 @@ use super::scan::Round;
 use super::tracked_file::{HEAD_MAX, Held, OpenFault};
 use super::tracked_source::{Reach, Source};
 use super::{SourceKey, Sources};
-use crate::find::Spot;
+use crate::find::MatchedPath;
 use crate::sys::{self, Stat};
 use crate::track::fingerprint::WINDOW;
 use ledger::entry::PathBytes;
@@ -64,9 +64,9 @@ impl Newcomer {
         Self {
             watch,
             path: held
-                .spot
+                .matched
                 .as_ref()
-                .map_or(PathBytes(Vec::new()), Spot::bytes),
+                .map_or(PathBytes(Vec::new()), MatchedPath::bytes),
             held,
             witness: None,
             matches: Vec::new(),
@@ -181,11 +181,11 @@ impl Sources {
         round: &Round,
     ) -> Result<(), OpenFault> {
         if new.held.scan != self.scan {
-            new.held.spot = None;
+            new.held.matched = None;
             new.held.scan = self.scan;
         }
-        if let Some(spot) = &new.held.spot {
-            new.path = spot.bytes();
+        if let Some(matched) = &new.held.matched {
+            new.path = matched.bytes();
         }
         let head = new.look(self.boot_id, round.now_ms)?;
         new.matches.clear();

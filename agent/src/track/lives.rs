@@ -5,7 +5,7 @@ use super::scan::Round;
 use super::tracked_file::{Held, OpenFault};
 use super::tracked_source::{Reach, Source};
 use super::{SourceKey, Sources};
-use crate::find::Spot;
+use crate::find::MatchedPath;
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
 use ledger::manifest::Reason;
@@ -66,14 +66,17 @@ impl Sources {
         };
         let held = Held {
             file: source.held.file.take(),
-            spot: source.held.spot.take(),
+            matched: source.held.matched.take(),
             scan: self.scan,
             ..Held::new(source.held.id.clone(), source.held.folder)
         };
         // It may have been cut only after that look, and be shorter by now.
         let fresh = held.file.as_ref().map(|file| sys::stat_file(file));
         let stat = fresh.and_then(Result::ok).unwrap_or(stat);
-        let path = held.spot.as_ref().map_or(source.path.clone(), Spot::bytes);
+        let path = held
+            .matched
+            .as_ref()
+            .map_or(source.path.clone(), MatchedPath::bytes);
         let stream = source.stream;
         self.orphan(key);
         if let Some(stream) = stream {
@@ -92,7 +95,7 @@ impl Sources {
             .max(source.held.size)
             .max(source.read.offset());
         source.held.file = None;
-        source.held.spot = None;
+        source.held.matched = None;
         if source.spent || source.extent == 0 {
             self.end(key, None);
         } else {

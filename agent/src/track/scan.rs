@@ -4,7 +4,7 @@
 use super::arrivals::Stranger;
 use super::tracked_source::{Reach, Source};
 use super::{Now, SourceKey, Sources};
-use crate::find::Spot;
+use crate::find::MatchedPath;
 use crate::sys::{self, Stat};
 use crate::track::identity::{FolderId, Inode};
 use ledger::entry::PathBytes;
@@ -40,7 +40,7 @@ pub(super) struct Round {
 pub(super) struct Listed {
     pub(super) round: Round,
     /// With the index of the watch that wants it.
-    pub(super) hits: Vec<(Spot, usize)>,
+    pub(super) hits: Vec<(MatchedPath, usize)>,
     pub(super) unmatched: Vec<String>,
 }
 
@@ -108,7 +108,7 @@ impl Sources {
     /// The rest of it: known files by name and descriptor, then new ones, then sources without a file.
     pub(super) fn look(
         &mut self,
-        hits: impl ExactSizeIterator<Item = (Spot, usize)>,
+        hits: impl ExactSizeIterator<Item = (MatchedPath, usize)>,
         unmatched: Vec<String>,
         mut round: Round,
     ) -> ScanReport {
@@ -138,7 +138,7 @@ impl Sources {
     /// are strangers.
     fn look_by_name(
         &mut self,
-        hits: impl Iterator<Item = (Spot, usize)>,
+        hits: impl Iterator<Item = (MatchedPath, usize)>,
         round: &mut Round,
     ) -> Vec<Stranger> {
         let here = |(_, source): &(&SourceKey, &Source)| source.reach == Reach::Here;
@@ -155,55 +155,60 @@ impl Sources {
             .map(|(at, new)| (new.held.id.inode(), at))
             .collect();
         let mut strangers = Vec::new();
-        for (spot, watch) in hits {
-            let stat = match sys::stat_name(spot.path()) {
+        for (matched, watch) in hits {
+            let stat = match sys::stat_name(matched.path()) {
                 Ok(stat) if stat.regular => stat,
                 Ok(_) => continue,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    round.fault(&spot.bytes(), &error);
+                    round.fault(&matched.bytes(), &error);
                     continue;
                 }
             };
             let inode = Inode::from(&stat);
             if let Some(key) = known.get(&inode) {
-                self.see(*key, spot, stat, round);
+                self.see(*key, matched, stat, round);
             } else if let Some(at) = waiting.get(&inode) {
                 let held = &mut self.newcomers[*at].held;
-                held.spot = Some(spot);
+                held.matched = Some(matched);
                 held.scan = self.scan;
             } else {
-                strangers.push(Stranger { spot, watch, stat });
+                strangers.push(Stranger {
+                    matched,
+                    watch,
+                    stat,
+                });
             }
         }
         // A file with two names is met once, for the first stream that wants it.
-        strangers.sort_by(|a: &Stranger, b| (a.watch, a.spot.raw()).cmp(&(b.watch, b.spot.raw())));
+        strangers
+            .sort_by(|a: &Stranger, b| (a.watch, a.matched.raw()).cmp(&(b.watch, b.matched.raw())));
         let mut met = HashSet::new();
         strangers.retain(|stranger| met.insert(Inode::from(&stranger.stat)));
         strangers
     }
 
-    fn see(&mut self, key: SourceKey, spot: Spot, stat: Stat, round: &mut Round) {
+    fn see(&mut self, key: SourceKey, matched: MatchedPath, stat: Stat, round: &mut Round) {
         let scan = self.scan;
         let Some(source) = self.sources.get_mut(&key) else {
             return;
         };
         if source.held.scan == scan {
             // A second name (a hard link): the first path is the better one.
-            if spot.raw() == source.path.0 {
-                source.held.spot = Some(spot);
+            if matched.raw() == source.path.0 {
+                source.held.matched = Some(matched);
             }
             return;
         }
         source.held.scan = scan;
         source.held.unnamed_scans = 0;
-        let folder = source.held.spot.as_ref().map(Spot::folder);
-        let stayed =
-            folder.is_some_and(|known| Arc::ptr_eq(known, spot.folder()) || known == spot.folder());
+        let folder = source.held.matched.as_ref().map(MatchedPath::folder);
+        let stayed = folder
+            .is_some_and(|known| Arc::ptr_eq(known, matched.folder()) || known == matched.folder());
         if !stayed {
-            source.held.folder = round.folder_id(spot.folder());
+            source.held.folder = round.folder_id(matched.folder());
         }
-        source.held.spot = Some(spot);
+        source.held.matched = Some(matched);
         if source.suspect || source.held.is_changed(&stat) {
             self.examine(key, stat, round);
         }
@@ -219,7 +224,7 @@ impl Sources {
             let Some(source) = self.sources.get_mut(&key) else {
                 continue;
             };
-            source.held.spot = None;
+            source.held.matched = None;
             source.held.scan = scan;
             source.held.unnamed_scans += 1;
             let Some(file) = source.held.file.clone() else {

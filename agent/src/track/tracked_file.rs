@@ -1,7 +1,7 @@
 //! The file that a source is read through now: its identity, where it was seen, and a descriptor
 //! that may be closed while the file is idle and has a name to open it by again.
 
-use crate::find::Spot;
+use crate::find::MatchedPath;
 use crate::sys::{self, Stat};
 use crate::track::identity::{FileId, FolderId};
 use ledger::name::Epoch;
@@ -19,7 +19,7 @@ pub(super) struct Held {
     pub(super) id: FileId,
     pub(super) file: Option<Arc<File>>,
     /// The name by which the last scan saw it.
-    pub(super) spot: Option<Spot>,
+    pub(super) matched: Option<MatchedPath>,
     /// The folder of the last name it had.
     pub(super) folder: Option<FolderId>,
     /// The last look in this run.
@@ -51,7 +51,7 @@ impl Held {
         Self {
             id,
             file: None,
-            spot: None,
+            matched: None,
             folder,
             stat: None,
             size: 0,
@@ -68,8 +68,8 @@ impl Held {
         if let Some(file) = &self.file {
             return Ok(file.clone());
         }
-        let spot = self.spot.as_ref().ok_or(OpenFault::Moved)?;
-        let file = spot.open().map_err(|error| match error.kind() {
+        let matched = self.matched.as_ref().ok_or(OpenFault::Moved)?;
+        let file = matched.open().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => OpenFault::Moved,
             _ => OpenFault::Io(error),
         })?;
@@ -100,7 +100,7 @@ impl Held {
 
     /// Whether it has no name, as far as the last scan saw.
     pub(super) fn is_unnamed(&self) -> bool {
-        self.spot.is_none()
+        self.matched.is_none()
     }
 
     /// Whether a file that begins with `bytes` may be this one, by the first bytes known of both.

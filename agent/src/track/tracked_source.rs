@@ -154,8 +154,8 @@ impl Source {
 
     /// Whether the file was last seen at the source's first path.
     pub(super) fn is_live(&self) -> bool {
-        let spot = self.held.spot.as_ref();
-        spot.is_some_and(|spot| spot.raw() == self.path.0)
+        let matched = self.held.matched.as_ref();
+        matched.is_some_and(|matched| matched.raw() == self.path.0)
     }
 
     /// Whether all that is known of it is sealed.

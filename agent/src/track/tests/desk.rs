@@ -161,8 +161,8 @@ impl Desk {
         );
         let here = self.path(name);
         let desk = &*self;
-        let hits = hits.into_iter().inspect(|(spot, _)| {
-            if spot.path() == here {
+        let hits = hits.into_iter().inspect(|(matched, _)| {
+            if matched.path() == here {
                 happens(desk);
             }
         });
@@ -180,8 +180,8 @@ impl Desk {
         let path = self.path(name);
         let mut sources = self.sources.sources.iter();
         let live = sources.find(|(_, source)| {
-            let spot = source.held.spot.as_ref();
-            spot.is_some_and(|spot| spot.path() == path)
+            let matched = source.held.matched.as_ref();
+            matched.is_some_and(|matched| matched.path() == path)
         });
         let key = *live.unwrap().0;
         self.sources.examine(key, stale, &mut round);
