@@ -31,7 +31,7 @@ pub const STREAMS_MAX: usize = 256;
 /// Longest `cursors` file of a sealed batch that recovery reads.
 pub const CURSORS_MAX: u64 = 16 * 1024 * 1024;
 
-/// Longest line of a snapshot that recovery reads: one cursor, or one stream's chain.
+/// Longest line of a snapshot that recovery reads: one checkpoint, or one stream's chain.
 pub const SNAPSHOT_LINE_MAX: u64 = 1024 * 1024;
 
 /// Longest receipt, `.bad` or `status.json` that is read.

@@ -13,7 +13,7 @@ use crate::bounds::NOTE_MAX;
 use crate::recovery::snapshot::Snapshot;
 use crate::sealing::stream_state::{Beginning, Chain, Place};
 use crate::spool::Layout;
-use crate::track::checkpoint::{Cursor, settle};
+use crate::track::checkpoint::{Checkpoint, settle};
 use host::disk;
 use ledger::manifest::{EpochHead, EventKind};
 use ledger::name::{Epoch, Name, Slot};
@@ -33,7 +33,7 @@ pub struct Recovered {
     /// Streams that are closed for good, as far as the config goes.
     pub closed: Vec<Chain>,
     /// Where every source stands.
-    pub cursors: Vec<Cursor>,
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// Why nothing can be said about a spool: the system would not let us look.
@@ -91,16 +91,16 @@ impl Recovery<'_> {
             places: Vec::new(),
             leaving: Vec::new(),
             closed: Vec::new(),
-            cursors: Vec::new(),
+            checkpoints: Vec::new(),
         };
         let snapshot = snapshot.unwrap_or_default();
         let foreign = !snapshot.spool_id.is_empty() && snapshot.spool_id != self.spool_id;
-        let mut cursors = snapshot.cursors.clone();
+        let mut checkpoints = snapshot.checkpoints.clone();
         for stream in self.all(streams, &snapshot)? {
             // A crash here changes nothing: what follows only reads, and syncs what is there.
             tracing::debug!(step = "recover.scan", %stream);
             let known = snapshot.chain(&stream);
-            let standing = self.stand(&stream, known, foreign, &mut cursors)?;
+            let standing = self.stand(&stream, known, foreign, &mut checkpoints)?;
             let configured = streams.contains(&stream);
             let place = match standing {
                 Standing::Fresh if !configured => continue,
@@ -118,7 +118,7 @@ impl Recovery<'_> {
                 recovered.leaving.push(place);
             }
         }
-        recovered.cursors = settle(cursors);
+        recovered.checkpoints = settle(checkpoints);
         tracing::debug!(step = "recover.done");
         Ok(recovered)
     }
@@ -144,7 +144,7 @@ impl Recovery<'_> {
         stream: &Name,
         known: Option<&Chain>,
         foreign: bool,
-        cursors: &mut Vec<Cursor>,
+        checkpoints: &mut Vec<Checkpoint>,
     ) -> Result<Standing, RecoverError> {
         let listing = Listing::read(self.layout, stream)?;
         let walk = match known {
@@ -152,7 +152,7 @@ impl Recovery<'_> {
             None if listing.is_empty() => return Ok(Standing::Fresh),
             None => self.walk_from_root(stream, &listing)?,
         };
-        cursors.extend(walk.cursors.iter().cloned());
+        checkpoints.extend(walk.checkpoints.iter().cloned());
         let mut why = walk.broken.clone();
         if foreign {
             why = Some("the snapshot belongs to another spool".to_owned());

@@ -33,7 +33,7 @@ pub use crate::read::pieces::Piece;
 use self::candidates::Newcomer;
 use self::tracked_source::{Reach, Source};
 use crate::find::{Finder, Watch};
-use crate::track::checkpoint::Cursor;
+use crate::track::checkpoint::Checkpoint;
 use ledger::Moment;
 use ledger::entry::PathBytes;
 use ledger::limits::MANIFEST_TARGET;
@@ -142,12 +142,12 @@ impl Sources {
     }
 
     /// Takes over what recovery found ([`crate::track::checkpoint::settle`]), before the first scan.
-    /// A cursor of a stream that the config no longer names waits for the first stream that
+    /// A checkpoint of a stream that the config no longer names waits for the first stream that
     /// matches its file, and goes on there with `was`.
-    pub fn restore(&mut self, cursors: Vec<Cursor>) {
-        for cursor in cursors {
-            let stream = self.index_of(&cursor.source().stream);
-            self.add(Source::restore(cursor, stream));
+    pub fn restore(&mut self, checkpoints: Vec<Checkpoint>) {
+        for checkpoint in checkpoints {
+            let stream = self.index_of(&checkpoint.source().stream);
+            self.add(Source::restore(checkpoint, stream));
         }
     }
 
@@ -218,14 +218,14 @@ impl Sources {
 
     /// Where every source stands as sealed, for the snapshot.
     #[must_use]
-    pub fn all_cursors(&self) -> Vec<Cursor> {
+    pub fn all_checkpoints(&self) -> Vec<Checkpoint> {
         let live = |source: &&Source| !matches!(source.reach, Reach::Over { gap: None });
-        let cursor = |source: &Source| {
+        let checkpoint = |source: &Source| {
             let name = source.stated.clone()?;
-            Some(source.cursor(name, &source.sealed, None))
+            Some(source.checkpoint(name, &source.sealed, None))
         };
         let all = self.sources.values().filter(live);
-        all.filter_map(cursor).collect()
+        all.filter_map(checkpoint).collect()
     }
 
     /// From now on nothing waits for time to pass: the next scans judge copies in the making as they

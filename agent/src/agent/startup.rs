@@ -83,7 +83,7 @@ impl Agent {
         let recovered = recover(config, &spool, public, snapshot)?;
         let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
         let mut sources = Sources::new(watches, boot_id);
-        sources.restore(recovered.cursors);
+        sources.restore(recovered.checkpoints);
         let started = now();
         let mut streams = Vec::new();
         for (place, stream) in recovered.places.into_iter().zip(&config.streams) {

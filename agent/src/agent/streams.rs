@@ -181,10 +181,10 @@ impl Agent {
             wall: now.wall,
             boot_ms: now.boot_ms,
         };
-        let (place, cursors) = (&stream.place, &statement.cursors);
+        let (place, checkpoints) = (&stream.place, &statement.checkpoints);
         match self
             .sealer
-            .seal(&mut self.spool, place, batch, draft, cursors, at)
+            .seal(&mut self.spool, place, batch, draft, checkpoints, at)
         {
             Ok(chain) => {
                 self.sealed(index, chain, words.brief, is_batch, now);

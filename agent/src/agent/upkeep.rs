@@ -175,7 +175,7 @@ impl Agent {
         let snapshot = Snapshot {
             spool_id: self.spool.id().to_owned(),
             chains: open.chain(self.closed.iter().cloned()).collect(),
-            cursors: self.sources.all_cursors(),
+            checkpoints: self.sources.all_checkpoints(),
         };
         self.snapshots.write(&snapshot)?;
         self.upkeep.unsaved = false;

@@ -6,7 +6,7 @@ use crate::bounds::CURSORS_MAX;
 use crate::recovery::snapshot::parse_cursors;
 use crate::sealing::stream_state::Chain;
 use crate::spool::Layout;
-use crate::track::checkpoint::Cursor;
+use crate::track::checkpoint::Checkpoint;
 use host::disk;
 use ledger::Digest;
 use ledger::limits::MANIFEST_FILE_MAX;
@@ -34,7 +34,7 @@ pub(super) struct Walk {
     /// Epochs that another continues.
     pub(super) passed: BTreeSet<Epoch>,
     /// What the batches said of their sources, oldest first.
-    pub(super) cursors: Vec<Cursor>,
+    pub(super) checkpoints: Vec<Checkpoint>,
     /// What does not fit, the first of it.
     pub(super) broken: Option<String>,
     /// There was no snapshot to start from and the spool does not go back to the beginning.
@@ -45,7 +45,7 @@ pub(super) struct Walk {
 struct Sealed {
     manifest: Manifest,
     sha256: Digest,
-    cursors: Vec<Cursor>,
+    checkpoints: Vec<Checkpoint>,
 }
 
 /// Why a batch is not believed.
@@ -212,7 +212,7 @@ impl Recovery<'_> {
                             &sealed.manifest,
                             sealed.sha256,
                         ));
-                        walk.cursors.extend(sealed.cursors);
+                        walk.checkpoints.extend(sealed.checkpoints);
                     }
                     Ok(_) => walk.doubt(format!("{stream}/{epoch}/{seq} does not follow its prev")),
                     Err(Doubt::Damage(why)) => walk.doubt(why),
@@ -286,7 +286,7 @@ impl Recovery<'_> {
                         &sealed.manifest,
                         sealed.sha256,
                     ));
-                    walk.cursors.extend(sealed.cursors);
+                    walk.checkpoints.extend(sealed.checkpoints);
                 }
                 Err(Doubt::Damage(why)) => tracing::warn!(%why, "passed over while salvaging"),
                 Err(Doubt::Blind(error)) => return Err(error),
@@ -321,9 +321,9 @@ impl Recovery<'_> {
             return Err(damage(&format_args!("it states {}", manifest.slot())));
         }
         let sha256 = Digest::of(line);
-        let cursors = synced(&folder.join("cursors"), CURSORS_MAX)?;
-        let cursors = parse_cursors(&cursors, sha256)
-            .ok_or_else(|| damage(&"cursors are not whole, or another batch's"))?;
+        let checkpoints = synced(&folder.join("cursors"), CURSORS_MAX)?;
+        let checkpoints = parse_cursors(&checkpoints, sha256)
+            .ok_or_else(|| damage(&"`cursors` is not whole, or another batch's"))?;
         if let Some(stored) = &manifest.stored {
             let size = synced_size(&folder.join("body"))?;
             if size != stored.size {
@@ -334,7 +334,7 @@ impl Recovery<'_> {
         Ok(Sealed {
             manifest,
             sha256,
-            cursors,
+            checkpoints,
         })
     }
 }

@@ -45,7 +45,7 @@ fn write(world: &World, chains: &[&Chain]) {
     let snapshot = Snapshot {
         spool_id: world.layout().id().unwrap(),
         chains: chains.iter().map(|chain| (*chain).clone()).collect(),
-        cursors: Vec::new(),
+        checkpoints: Vec::new(),
     };
     snapshots.write(&snapshot).unwrap();
 }

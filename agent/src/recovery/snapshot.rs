@@ -3,7 +3,7 @@
 
 use crate::bounds::SNAPSHOT_LINE_MAX;
 use crate::sealing::stream_state::Chain;
-use crate::track::checkpoint::Cursor;
+use crate::track::checkpoint::Checkpoint;
 use host::disk;
 use ledger::Digest;
 use ledger::digest::Hasher;
@@ -35,17 +35,17 @@ struct CursorsHead {
 }
 
 /// A batch's `cursors` file: a line that says what it belongs to and proves the rest, then a line
-/// for each cursor.
+/// for each checkpoint.
 ///
 /// # Errors
-/// A cursor that JSON cannot hold.
+/// A checkpoint that JSON cannot hold.
 pub fn cursors_file(
     manifest_sha256: Digest,
-    cursors: &[Cursor],
+    checkpoints: &[Checkpoint],
 ) -> Result<Vec<u8>, serde_json::Error> {
     let mut lines = Vec::new();
-    for cursor in cursors {
-        serde_json::to_writer(&mut lines, cursor)?;
+    for checkpoint in checkpoints {
+        serde_json::to_writer(&mut lines, checkpoint)?;
         lines.push(b'\n');
     }
     let head = CursorsHead {
@@ -61,7 +61,7 @@ pub fn cursors_file(
 
 /// Reads a `cursors` file back; `None` if it is not whole, or belongs to another manifest.
 #[must_use]
-pub fn parse_cursors(file: &[u8], manifest_sha256: Digest) -> Option<Vec<Cursor>> {
+pub fn parse_cursors(file: &[u8], manifest_sha256: Digest) -> Option<Vec<Checkpoint>> {
     let end = file.iter().position(|byte| *byte == b'\n')?;
     let (head, lines) = file.split_at(end + 1);
     let head: CursorsHead = serde_json::from_slice(head).ok()?;
@@ -85,17 +85,23 @@ pub struct Snapshot {
     /// Every stream's state, closed ones included.
     pub chains: Vec<Chain>,
     /// Every source's.
-    pub cursors: Vec<Cursor>,
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// A line of a snapshot. The last one proves the others.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum Line {
-    Head { v: u64, spool_id: String },
+    Head {
+        v: u64,
+        spool_id: String,
+    },
     Chain(Chain),
-    Cursor(Cursor),
-    End { sha256: Digest },
+    #[serde(rename = "cursor")]
+    Checkpoint(Checkpoint),
+    End {
+        sha256: Digest,
+    },
 }
 
 /// Why no snapshot can be used or written.
@@ -227,8 +233,8 @@ fn write_file(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
     for chain in &snapshot.chains {
         writer.line(&Line::Chain(chain.clone()))?;
     }
-    for cursor in &snapshot.cursors {
-        writer.line(&Line::Cursor(cursor.clone()))?;
+    for checkpoint in &snapshot.checkpoints {
+        writer.line(&Line::Checkpoint(checkpoint.clone()))?;
     }
     let sha256 = writer.hasher.clone().finish();
     writer.line(&Line::End { sha256 })?;
@@ -297,7 +303,7 @@ fn read(path: &Path) -> Result<Snapshot, Broken> {
         match parse(&line)? {
             Line::Head { .. } => return Err(Broken::Damaged),
             Line::Chain(chain) => snapshot.chains.push(chain),
-            Line::Cursor(cursor) => snapshot.cursors.push(cursor),
+            Line::Checkpoint(checkpoint) => snapshot.checkpoints.push(checkpoint),
             Line::End { sha256 } if sha256 == hasher.finish() => break,
             Line::End { .. } => return Err(Broken::Damaged),
         }
@@ -322,4 +328,33 @@ fn next_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> Result<(), Bro
 
 fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, Broken> {
     serde_json::from_slice(line).map_err(|_| Broken::Damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_in_the_file_are_those_of_version_1() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut snapshots, _) = Snapshots::open(state.path()).unwrap();
+        let mut world = crate::testing::World::new();
+        let mut spool = world.spool();
+        let snapshot = Snapshot {
+            spool_id: "x".into(),
+            chains: world.history(&mut spool),
+            checkpoints: vec![crate::track::checkpoint::tests::example(1, 4096)],
+        };
+        snapshots.write(&snapshot).unwrap();
+        let text = std::fs::read_to_string(state.path().join("cursors.0")).unwrap();
+        let names: Vec<&str> = text
+            .lines()
+            .map(|line| line.split('"').nth(1).unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            ["head", "chain", "chain", "chain", "chain", "cursor", "end"]
+        );
+        assert_eq!(Snapshots::open(state.path()).unwrap().1, Some(snapshot));
+    }
 }

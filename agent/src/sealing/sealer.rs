@@ -7,7 +7,7 @@ use crate::sealing::gzip::{CompressError, Compressor};
 use crate::sealing::open_batch::{Batch, Folder, failed};
 use crate::sealing::stream_state::{Chain, Common, Draft, Place, SealedAt};
 use crate::spool::{FOLDER_MODE, Layout, Spool, pages};
-use crate::track::checkpoint::Cursor;
+use crate::track::checkpoint::Checkpoint;
 use host::disk;
 use ledger::Digest;
 use ledger::manifest::ManifestError;
@@ -46,9 +46,9 @@ pub enum SealError {
     /// It cannot be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// Its cursors cannot be written as JSON.
-    #[error("cursors that JSON cannot hold: {0}")]
-    Cursors(#[from] serde_json::Error),
+    /// Its checkpoints cannot be written as JSON.
+    #[error("checkpoints that JSON cannot hold: {0}")]
+    Checkpoints(#[from] serde_json::Error),
     /// It cannot be compressed.
     #[error(transparent)]
     Compress(#[from] CompressError),
@@ -95,7 +95,7 @@ impl Sealer {
         place: &Place,
         batch: Option<Batch>,
         mut draft: Draft,
-        cursors: &[Cursor],
+        checkpoints: &[Checkpoint],
         at: SealedAt,
     ) -> Result<Chain, SealError> {
         let layout = spool.layout().clone();
@@ -120,7 +120,7 @@ impl Sealer {
                 let signed = signature::sign(&self.key, &line)?;
                 let sha256 = Digest::of(&line);
                 let file = [&line[..], signed.as_bytes()].concat();
-                let weight = self.write(&mut folder, &file, &cursors_file(sha256, cursors)?)?;
+                let weight = self.write(&mut folder, &file, &cursors_file(sha256, checkpoints)?)?;
                 self.make_parent(&layout, &target)?;
                 Ok((sha256, weight))
             });
@@ -142,13 +142,13 @@ impl Sealer {
         &self,
         folder: &mut Folder,
         manifest: &[u8],
-        cursors: &[u8],
+        checkpoints: &[u8],
     ) -> Result<u64, SealError> {
         // A crash here leaves a folder in tmp/, swept at the next start; the logs still have it all.
         tracing::debug!(step = "seal.write", folder = %folder.path.display());
         let mut files = Vec::with_capacity(3);
         files.extend(folder.body.take());
-        for (name, bytes) in [("manifest", manifest), ("cursors", cursors)] {
+        for (name, bytes) in [("manifest", manifest), ("cursors", checkpoints)] {
             let mut file = folder.create(name)?;
             let path = folder.path.join(name);
             file.write_all(bytes)

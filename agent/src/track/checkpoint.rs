@@ -1,4 +1,4 @@
-//! A cursor: where one source stands, and what must hold of a file for it to be that source.
+//! A checkpoint: where one source stands, and what must hold of a file for it to be that source.
 //! It stays on the host, in sealed batches and snapshots, and is read back as hostile input. Its
 //! path is compared and reported, never opened.
 
@@ -12,13 +12,13 @@ use ledger::name::{Epoch, Name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Longest path a cursor may hold: the kernel's `PATH_MAX`.
+/// Longest path a checkpoint may hold: the kernel's `PATH_MAX`.
 const PATH_MAX: usize = 4096;
 
 /// Where one source stands. Comes from [`crate::track::Sources`], or from JSON and is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
-pub struct Cursor {
+pub struct Checkpoint {
     pub(crate) source: Was,
     pub(crate) path: PathBytes,
     pub(crate) file: FileId,
@@ -47,17 +47,17 @@ pub(crate) struct LastLook {
     pub(crate) extent: u64,
     /// At its first path, so that it may have grown since.
     pub(crate) live: bool,
-    /// A copy that ends at or before the cursor: known, never read.
+    /// A copy that ends at or before the checkpoint: known, never read.
     pub(crate) spent: bool,
     pub(crate) folder: Option<FolderId>,
 }
 
-/// Why JSON is not a cursor.
+/// Why JSON is not a checkpoint.
 #[derive(Debug, thiserror::Error)]
-#[error("not a cursor: {0}")]
-pub struct NotACursor(&'static str);
+#[error("not a checkpoint: {0}")]
+pub struct NotACheckpoint(&'static str);
 
-impl Cursor {
+impl Checkpoint {
     /// What names the source: stream, epoch and id.
     #[must_use]
     pub fn source(&self) -> &Was {
@@ -89,25 +89,25 @@ impl Cursor {
             last,
             ..
         } = self.content;
-        // The shape was checked on the way in; a cursor made here has it by construction.
+        // The shape was checked on the way in; a checkpoint made here has it by construction.
         Fingerprint::restore(offset, windows.clone(), last).unwrap_or_default()
     }
 }
 
-/// What holds after all of `cursors`, oldest first (a snapshot, then each sealed batch after it, in
+/// What holds after all of `checkpoints`, oldest first (a snapshot, then each sealed batch after it, in
 /// order): the newest of each source, without those that ended or went on under another name.
 #[must_use]
-pub fn settle(cursors: impl IntoIterator<Item = Cursor>) -> Vec<Cursor> {
+pub fn settle(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Vec<Checkpoint> {
     let name = |was: &Was| (was.stream.clone(), was.epoch, was.id);
     let mut known = BTreeMap::new();
-    for cursor in cursors {
-        if let Some(was) = &cursor.was {
+    for checkpoint in checkpoints {
+        if let Some(was) = &checkpoint.was {
             known.remove(&name(was));
         }
-        if cursor.ended {
-            known.remove(&name(&cursor.source));
+        if checkpoint.ended {
+            known.remove(&name(&checkpoint.source));
         } else {
-            known.insert(name(&cursor.source), cursor);
+            known.insert(name(&checkpoint.source), checkpoint);
         }
     }
     known.into_values().collect()
@@ -141,41 +141,42 @@ struct Fields {
     was: Option<Was>,
 }
 
-impl From<Cursor> for Fields {
-    fn from(cursor: Cursor) -> Self {
-        let (path, path_base64) = manifest::Source::path_fields(&cursor.path);
+impl From<Checkpoint> for Fields {
+    fn from(checkpoint: Checkpoint) -> Self {
+        let (path, path_base64) = manifest::Source::path_fields(&checkpoint.path);
         Self {
-            stream: cursor.source.stream,
-            epoch: cursor.source.epoch,
-            id: cursor.source.id,
+            stream: checkpoint.source.stream,
+            epoch: checkpoint.source.epoch,
+            id: checkpoint.source.id,
             path,
             path_base64,
-            file: cursor.file,
-            via: cursor.via,
-            offset: cursor.content.offset,
-            amid: cursor.content.amid,
-            windows: cursor.content.windows,
-            last: cursor.content.last,
-            size: cursor.seen.size,
-            extent: cursor.seen.extent,
-            live: cursor.seen.live,
-            spent: cursor.seen.spent,
-            folder: cursor.seen.folder,
-            ended: cursor.ended,
-            was: cursor.was,
+            file: checkpoint.file,
+            via: checkpoint.via,
+            offset: checkpoint.content.offset,
+            amid: checkpoint.content.amid,
+            windows: checkpoint.content.windows,
+            last: checkpoint.content.last,
+            size: checkpoint.seen.size,
+            extent: checkpoint.seen.extent,
+            live: checkpoint.seen.live,
+            spent: checkpoint.seen.spent,
+            folder: checkpoint.seen.folder,
+            ended: checkpoint.ended,
+            was: checkpoint.was,
         }
     }
 }
 
-impl TryFrom<Fields> for Cursor {
-    type Error = NotACursor;
+impl TryFrom<Fields> for Checkpoint {
+    type Error = NotACheckpoint;
 
-    fn try_from(fields: Fields) -> Result<Self, NotACursor> {
+    fn try_from(fields: Fields) -> Result<Self, NotACheckpoint> {
         let path = match (fields.path, fields.path_base64) {
             (Some(text), None) => text.into_bytes(),
-            (None, Some(text)) => decode_base64(&text)
-                .ok_or(NotACursor("path_base64 is not base64 of what is not UTF-8"))?,
-            _ => return Err(NotACursor("one of path and path_base64 is needed")),
+            (None, Some(text)) => decode_base64(&text).ok_or(NotACheckpoint(
+                "path_base64 is not base64 of what is not UTF-8",
+            ))?,
+            _ => return Err(NotACheckpoint("one of path and path_base64 is needed")),
         };
         let plain = path.first() == Some(&b'/') && path.len() <= PATH_MAX && !path.contains(&0);
         rule(plain, "path is not an absolute path of at most 4096 bytes")?;
@@ -218,21 +219,21 @@ impl TryFrom<Fields> for Cursor {
     }
 }
 
-fn rule(holds: bool, broken: &'static str) -> Result<(), NotACursor> {
+fn rule(holds: bool, broken: &'static str) -> Result<(), NotACheckpoint> {
     if holds {
         Ok(())
     } else {
-        Err(NotACursor(broken))
+        Err(NotACheckpoint(broken))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn cursor(id: u64, offset: u64) -> Cursor {
+    pub(crate) fn example(id: u64, offset: u64) -> Checkpoint {
         let digest = Digest::of(b"");
-        Cursor {
+        Checkpoint {
             source: Was {
                 stream: "auth".parse().unwrap(),
                 epoch: Epoch::new(1, &[1; 10]),
@@ -266,19 +267,19 @@ mod tests {
     }
 
     #[test]
-    fn cursors_round_trip() {
+    fn checkpoints_round_trip() {
         for offset in [0, 1, 4096, 1 << 40] {
-            let text = serde_json::to_string(&cursor(1, offset)).unwrap();
+            let text = serde_json::to_string(&example(1, offset)).unwrap();
             assert_eq!(
-                serde_json::from_str::<Cursor>(&text).unwrap(),
-                cursor(1, offset)
+                serde_json::from_str::<Checkpoint>(&text).unwrap(),
+                example(1, offset)
             );
         }
     }
 
     #[test]
     fn hostile_state_is_refused() {
-        let good = serde_json::to_string(&cursor(1, 4096)).unwrap();
+        let good = serde_json::to_string(&example(1, 4096)).unwrap();
         for (from, to) in [
             ("\"offset\":4096", "\"offset\":4095"),
             ("\"offset\":4096", "\"offset\":18446744073709551615"),
@@ -292,28 +293,28 @@ mod tests {
         ] {
             assert!(good.contains(from), "{from} in {good}");
             let bad = good.replace(from, to);
-            assert!(serde_json::from_str::<Cursor>(&bad).is_err(), "{to}");
+            assert!(serde_json::from_str::<Checkpoint>(&bad).is_err(), "{to}");
         }
     }
 
     #[test]
     fn the_newest_of_each_source_is_kept() {
-        let ended = Cursor {
+        let ended = Checkpoint {
             ended: true,
-            ..cursor(2, 10)
+            ..example(2, 10)
         };
-        let moved = Cursor {
-            was: Some(cursor(3, 0).source),
-            ..cursor(4, 30)
+        let moved = Checkpoint {
+            was: Some(example(3, 0).source),
+            ..example(4, 30)
         };
         let all = [
-            cursor(1, 5),
-            cursor(2, 5),
-            cursor(3, 20),
-            cursor(1, 6),
+            example(1, 5),
+            example(2, 5),
+            example(3, 20),
+            example(1, 6),
             ended,
             moved.clone(),
         ];
-        assert_eq!(settle(all), [cursor(1, 6), moved]);
+        assert_eq!(settle(all), [example(1, 6), moved]);
     }
 }

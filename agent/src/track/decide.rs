@@ -162,7 +162,7 @@ pub struct Absence {
 /// What becomes of such a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absent {
-    /// Its cursor is kept: nothing proves that the file is gone.
+    /// Its checkpoint is kept: nothing proves that the file is gone.
     Kept,
     /// It is over.
     Over {

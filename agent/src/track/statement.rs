@@ -2,7 +2,7 @@
 
 use super::tracked_source::{Gap, Reach, Source};
 use super::{STATED_BYTES_MAX, SourceKey, Sources};
-use crate::track::checkpoint::Cursor;
+use crate::track::checkpoint::Checkpoint;
 use crate::track::identity::FileId;
 use ledger::manifest::{self, Event, Was};
 use ledger::name::Name;
@@ -21,7 +21,7 @@ pub struct Statement {
     /// `events`: gaps, `ambiguous`, `weak`, all about these sources.
     pub events: Vec<Event>,
     /// The batch's `cursors` file: where these sources stand once the batch is sealed.
-    pub cursors: Vec<Cursor>,
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 impl Sources {
@@ -153,17 +153,19 @@ impl Source {
         if !self.has_news() {
             // Nothing for an auditor, but recovery must know: under the name it knows.
             let known = self.stated.clone();
-            let cursor = known.map(|name| self.cursor(name, &self.read, None));
-            return statement.cursors.extend(cursor.map(|cursor| Cursor {
-                ended: is_over,
-                ..cursor
-            }));
+            let checkpoint = known.map(|name| self.checkpoint(name, &self.read, None));
+            return statement
+                .checkpoints
+                .extend(checkpoint.map(|checkpoint| Checkpoint {
+                    ended: is_over,
+                    ..checkpoint
+                }));
         }
         self.state_files(&name, moved.clone(), &mut statement.sources);
         self.state_events(name.id, &mut statement.events);
-        statement.cursors.push(Cursor {
+        statement.checkpoints.push(Checkpoint {
             ended: is_over,
-            ..self.cursor(name, &self.read, moved)
+            ..self.checkpoint(name, &self.read, moved)
         });
     }
 

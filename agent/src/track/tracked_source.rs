@@ -1,7 +1,7 @@
 //! A source: one life of a log, how far it is read and sealed, and what is still to be said of it.
 
 use super::tracked_file::Held;
-use crate::track::checkpoint::{Content, Cursor, LastLook};
+use crate::track::checkpoint::{Checkpoint, Content, LastLook};
 use crate::track::fingerprint::Fingerprint;
 use crate::track::identity::FileId;
 use ledger::entry::PathBytes;
@@ -84,7 +84,7 @@ pub(super) struct Source {
     pub(super) spent: bool,
     /// How long the source was known to be when it lost the file before; its copy may be shorter.
     pub(super) extent: u64,
-    /// It lives in another file than its last sealed cursor says.
+    /// It lives in another file than its last sealed checkpoint says.
     pub(super) refiled: bool,
     /// Its content no longer fits, as a read found: the next scan looks closer.
     pub(super) suspect: bool,
@@ -127,28 +127,28 @@ impl Source {
         }
     }
 
-    /// A source as its cursor has it; its file is yet to be found.
-    pub(super) fn restore(cursor: Cursor, stream: Option<usize>) -> Self {
+    /// A source as its checkpoint has it; its file is yet to be found.
+    pub(super) fn restore(checkpoint: Checkpoint, stream: Option<usize>) -> Self {
         let position = Position {
-            content: cursor.fingerprint(),
-            amid: cursor.content.amid,
+            content: checkpoint.fingerprint(),
+            amid: checkpoint.content.amid,
         };
         let held = Held {
-            size: cursor.seen.size,
-            ..Held::new(cursor.file, cursor.seen.folder)
+            size: checkpoint.seen.size,
+            ..Held::new(checkpoint.file, checkpoint.seen.folder)
         };
         Self {
             stream,
-            via: cursor.via,
-            stated: Some(cursor.source),
+            via: checkpoint.via,
+            stated: Some(checkpoint.source),
             sealed: position.clone(),
             read: position,
             reach: Reach::Absent { since_ms: None },
             notes: Vec::new(),
-            spent: cursor.seen.spent,
-            extent: cursor.seen.extent,
-            unwatched: cursor.seen.live,
-            ..Self::fresh(0, cursor.path, held, false)
+            spent: checkpoint.seen.spent,
+            extent: checkpoint.seen.extent,
+            unwatched: checkpoint.seen.live,
+            ..Self::fresh(0, checkpoint.path, held, false)
         }
     }
 
@@ -232,11 +232,16 @@ impl Source {
         self.spent &= self.held.size <= self.read.offset();
     }
 
-    /// The cursor of `position` under `name`.
-    pub(super) fn cursor(&self, name: Was, position: &Position, was: Option<Was>) -> Cursor {
+    /// The checkpoint of `position` under `name`.
+    pub(super) fn checkpoint(
+        &self,
+        name: Was,
+        position: &Position,
+        was: Option<Was>,
+    ) -> Checkpoint {
         // A copy is spent only for a position beyond it: an earlier one must still read it.
         let spent = self.spent && self.held.size <= position.offset();
-        Cursor {
+        Checkpoint {
             source: name,
             path: self.path.clone(),
             file: self.held.id.clone(),

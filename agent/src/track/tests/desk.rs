@@ -2,7 +2,7 @@
 //! what a verifier would: entries and gaps tile every source's range, which begins at its last end.
 
 use crate::find::Watch;
-use crate::track::checkpoint::{Cursor, settle};
+use crate::track::checkpoint::{Checkpoint, settle};
 use crate::track::scan::Listed;
 use crate::track::{Mode, Now, ReadBuffer, ScanReport, SourceKey, Sources, Statement};
 use ledger::Moment;
@@ -52,7 +52,7 @@ pub(super) struct Desk {
     pending: Vec<Taken>,
     pub(super) archive: BTreeMap<(Name, Epoch, u64), Archived>,
     /// Snapshot, then batches.
-    pub(super) cursors: Vec<Cursor>,
+    pub(super) checkpoints: Vec<Checkpoint>,
     boot: u8,
 }
 
@@ -79,7 +79,7 @@ impl Desk {
             buffer: ReadBuffer::new(),
             pending: Vec::new(),
             archive: BTreeMap::new(),
-            cursors: Vec::new(),
+            checkpoints: Vec::new(),
             boot: 1,
             dir,
         };
@@ -239,7 +239,7 @@ impl Desk {
             let statement = self.sources.statement(&stream);
             assert_eq!(statement, self.sources.statement(&stream), "stable");
             self.check(&stream, &statement);
-            self.cursors.extend(statement.cursors);
+            self.checkpoints.extend(statement.checkpoints);
             self.sources.sealed(&stream);
         }
     }
@@ -325,12 +325,12 @@ impl Desk {
     /// The agent dies and starts again, from its last snapshot and the batches after it.
     pub(super) fn restart(&mut self) {
         self.pending.clear();
-        let text = serde_json::to_string(&settle(self.cursors.clone())).unwrap();
-        let cursors: Vec<Cursor> = serde_json::from_str(&text).unwrap();
-        self.cursors.clone_from(&cursors);
+        let text = serde_json::to_string(&settle(self.checkpoints.clone())).unwrap();
+        let checkpoints: Vec<Checkpoint> = serde_json::from_str(&text).unwrap();
+        self.checkpoints.clone_from(&checkpoints);
         let boot_id = Epoch::new(1, &[self.boot; 10]);
         self.sources = Sources::new(self.watches.clone(), boot_id);
-        self.sources.restore(cursors);
+        self.sources.restore(checkpoints);
         self.begin(self.epoch);
         self.now_ms += 5_000;
     }
@@ -342,7 +342,7 @@ impl Desk {
     }
 
     pub(super) fn snapshot(&mut self) {
-        self.cursors = self.sources.all_cursors();
+        self.checkpoints = self.sources.all_checkpoints();
     }
 
     /// One pass over what is there, as `drain` makes it.

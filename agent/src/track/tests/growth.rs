@@ -142,7 +142,7 @@ fn a_closed_streams_files_go_to_the_first_stream_that_wants_them() {
     let base = next.dir.path().to_str().unwrap();
     let watch = crate::find::Watch::new("new".parse().unwrap(), &[format!("{base}/*")], &[]);
     next.sources = crate::track::Sources::new(vec![watch.unwrap()], Epoch::new(1, &[1; 10]));
-    next.sources.restore(desk.cursors.clone());
+    next.sources.restore(desk.checkpoints.clone());
     next.archive = desk.archive.clone();
     next.begin(Epoch::new(2, &[3; 10]));
     next.append("a", "two\n");

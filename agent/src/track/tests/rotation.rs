@@ -377,7 +377,7 @@ fn rotated_out_while_down_is_no_gap_if_it_was_read() {
 }
 
 #[test]
-fn an_unmounted_volume_keeps_its_cursors() {
+fn an_unmounted_volume_keeps_its_checkpoints() {
     let mut desk = Desk::new(&["v/*"]);
     std::fs::create_dir(desk.path("v")).unwrap();
     desk.append("v/a", "one\n");
