@@ -19,7 +19,7 @@ use crate::bounds::{RETRY_MAX, RETRY_MIN, STOP_MAX};
 use crate::config::Config;
 use crate::recovery::snapshot::Snapshots;
 use crate::sealing::sealer::{SealError, Sealer};
-use crate::sealing::stream_state::Chain;
+use crate::sealing::stream_state::SealedState;
 use crate::spool::Spool;
 use crate::track::{Mode, Now, ReadBuffer, Sources};
 use host::clock;
@@ -75,7 +75,7 @@ pub struct Agent {
     streams: Vec<Stream>,
     /// Whose turn to be read it is.
     next_stream: usize,
-    closed: Vec<Chain>,
+    closed: Vec<SealedState>,
     buffer: ReadBuffer,
     retry: Option<Retry>,
     upkeep: Upkeep,

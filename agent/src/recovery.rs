@@ -2,7 +2,7 @@
 //! it, each synced before it is believed. It changes nothing in the spool, so it can be cut at any
 //! point and run again.
 //!
-//! An epoch goes on only if snapshot, spool and chain agree and the archiver knows of nothing newer.
+//! An epoch continues only if snapshot, spool and chain agree and the archiver knows of nothing newer.
 //! Otherwise the stream gets a new epoch that says so, and names all that is still known of the old.
 
 pub mod adoption;
@@ -11,7 +11,7 @@ pub mod snapshot;
 
 use crate::bounds::NOTE_MAX;
 use crate::recovery::snapshot::Snapshot;
-use crate::sealing::stream_state::{Beginning, Chain, Place};
+use crate::sealing::stream_state::{NewEpoch, SealedState, StreamState};
 use crate::spool::Layout;
 use crate::track::checkpoint::{Checkpoint, settle};
 use host::disk;
@@ -27,11 +27,11 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub struct Recovered {
     /// The configured streams, in the config's order.
-    pub places: Vec<Place>,
+    pub streams: Vec<StreamState>,
     /// Streams that the config no longer names and that are still open.
-    pub leaving: Vec<Place>,
+    pub leaving: Vec<StreamState>,
     /// Streams that are closed for good, as far as the config goes.
-    pub closed: Vec<Chain>,
+    pub closed: Vec<SealedState>,
     /// Where every source stands.
     pub checkpoints: Vec<Checkpoint>,
 }
@@ -68,7 +68,7 @@ pub struct Recovery<'a> {
 /// How a stream stands.
 enum Standing {
     Fresh,
-    GoesOn(Chain),
+    GoesOn(SealedState),
     Lost {
         why: String,
         heads: Vec<EpochHead>,
@@ -88,7 +88,7 @@ impl Recovery<'_> {
         mut new_epoch: impl FnMut() -> io::Result<Epoch>,
     ) -> Result<Recovered, RecoverError> {
         let mut recovered = Recovered {
-            places: Vec::new(),
+            streams: Vec::new(),
             leaving: Vec::new(),
             closed: Vec::new(),
             checkpoints: Vec::new(),
@@ -99,13 +99,13 @@ impl Recovery<'_> {
         for stream in self.all(streams, &snapshot)? {
             // A crash here changes nothing: what follows only reads, and syncs what is there.
             tracing::debug!(step = "recover.scan", %stream);
-            let known = snapshot.chain(&stream);
+            let known = snapshot.sealed_state(&stream);
             let standing = self.stand(&stream, known, foreign, &mut checkpoints)?;
             let configured = streams.contains(&stream);
-            let place = match standing {
+            let next = match standing {
                 Standing::Fresh if !configured => continue,
-                Standing::GoesOn(chain) if chain.closed && !configured => {
-                    recovered.closed.push(chain);
+                Standing::GoesOn(state) if state.closed && !configured => {
+                    recovered.closed.push(state);
                     continue;
                 }
                 standing => {
@@ -113,9 +113,9 @@ impl Recovery<'_> {
                 }
             };
             if configured {
-                recovered.places.push(place);
+                recovered.streams.push(next);
             } else {
-                recovered.leaving.push(place);
+                recovered.leaving.push(next);
             }
         }
         recovered.checkpoints = settle(checkpoints);
@@ -130,7 +130,7 @@ impl Recovery<'_> {
             path: self.layout.sealed(),
             source,
         })?;
-        let noted = snapshot.chains.iter().map(|chain| chain.stream.clone());
+        let noted = snapshot.states.iter().map(|state| state.stream.clone());
         for stream in noted.chain(sealed) {
             if !all.contains(&stream) {
                 all.push(stream);
@@ -142,13 +142,13 @@ impl Recovery<'_> {
     fn stand(
         &self,
         stream: &Name,
-        known: Option<&Chain>,
+        known: Option<&SealedState>,
         foreign: bool,
         checkpoints: &mut Vec<Checkpoint>,
     ) -> Result<Standing, RecoverError> {
         let listing = Listing::read(self.layout, stream)?;
         let walk = match known {
-            Some(chain) => self.walk_after(chain, &listing)?,
+            Some(state) => self.walk_after(state, &listing)?,
             None if listing.is_empty() => return Ok(Standing::Fresh),
             None => self.walk_from_root(stream, &listing)?,
         };
@@ -159,12 +159,12 @@ impl Recovery<'_> {
         }
         let heads = self.heads(stream, &walk, &listing)?;
         let newest = walk.ends.last();
-        if why.is_none() && heads != newest.map(Chain::epoch_head).as_slice() {
+        if why.is_none() && heads != newest.map(SealedState::epoch_head).as_slice() {
             why = Some("the archiver has receipts for batches that are not here".to_owned());
         }
-        let retention_max_s = walk.ends.iter().map(|chain| chain.retention_max_s).max();
+        let retention_max_s = walk.ends.iter().map(|state| state.retention_max_s).max();
         Ok(match (why, newest) {
-            (None, Some(chain)) => Standing::GoesOn(chain.clone()),
+            (None, Some(state)) => Standing::GoesOn(state.clone()),
             (why, _) => Standing::Lost {
                 why: why.unwrap_or_else(|| "nothing sealed is left".to_owned()),
                 heads,
@@ -181,7 +181,7 @@ impl Recovery<'_> {
         walk: &Walk,
         listing: &Listing,
     ) -> Result<Vec<EpochHead>, RecoverError> {
-        let ends = walk.ends.iter().map(Chain::epoch_head);
+        let ends = walk.ends.iter().map(SealedState::epoch_head);
         let mut heads: BTreeMap<Epoch, EpochHead> = ends.map(|head| (head.epoch, head)).collect();
         for (epoch, seq) in &listing.receipted {
             // Receipts of epochs that went before stay until their batches go.
@@ -208,7 +208,7 @@ impl Recovery<'_> {
             }
         }
         // The order of `ends` is the chain's; receipts of unknown epochs follow.
-        let order = walk.ends.iter().map(|chain| chain.epoch);
+        let order = walk.ends.iter().map(|state| state.epoch);
         let mut ordered: Vec<EpochHead> = order.filter_map(|epoch| heads.remove(&epoch)).collect();
         ordered.extend(heads.into_values());
         Ok(ordered)
@@ -231,8 +231,8 @@ fn begin(
     stream: &Name,
     standing: Standing,
     new_epoch: &mut impl FnMut() -> io::Result<Epoch>,
-) -> io::Result<Place> {
-    let beginning = |epoch, prev_epoch, retention_max_s, event| Beginning {
+) -> io::Result<StreamState> {
+    let beginning = |epoch, prev_epoch, retention_max_s, event| NewEpoch {
         stream: stream.clone(),
         epoch,
         prev_epoch,
@@ -240,13 +240,13 @@ fn begin(
         event,
     };
     Ok(match standing {
-        Standing::Fresh => Place::Begin(beginning(new_epoch()?, Vec::new(), 0, None)),
+        Standing::Fresh => StreamState::Begin(beginning(new_epoch()?, Vec::new(), 0, None)),
         // Named by the config again after it was closed.
-        Standing::GoesOn(chain) if chain.closed => {
-            let heads = vec![chain.epoch_head()];
-            Place::Begin(beginning(new_epoch()?, heads, chain.retention_max_s, None))
+        Standing::GoesOn(state) if state.closed => {
+            let heads = vec![state.epoch_head()];
+            StreamState::Begin(beginning(new_epoch()?, heads, state.retention_max_s, None))
         }
-        Standing::GoesOn(chain) => Place::After(chain),
+        Standing::GoesOn(state) => StreamState::After(state),
         Standing::Lost {
             why,
             heads,
@@ -255,7 +255,7 @@ fn begin(
             let epoch = new_epoch()?;
             tracing::error!(%stream, %epoch, %why, "state lost: the stream goes on in a new epoch");
             let event = Some(EventKind::StateLost);
-            Place::Begin(beginning(epoch, heads, retention_max_s, event))
+            StreamState::Begin(beginning(epoch, heads, retention_max_s, event))
         }
     })
 }

@@ -125,10 +125,10 @@ fn heartbeats_come_before_they_are_due() {
         ..now()
     };
     agent.keep_up(at(200_000)).unwrap();
-    assert_eq!(agent.streams[0].chain().unwrap().head.seq, 0);
+    assert_eq!(agent.streams[0].sealed_state().unwrap().head.seq, 0);
     assert!(agent.due_in_ms(at(200_000)) <= 100_000);
     agent.keep_up(at(300_000)).unwrap();
-    assert_eq!(agent.streams[0].chain().unwrap().head.seq, 1);
+    assert_eq!(agent.streams[0].sealed_state().unwrap().head.seq, 1);
 }
 
 #[test]

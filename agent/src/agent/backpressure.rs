@@ -38,7 +38,7 @@ impl Agent {
 
     fn say_full(&mut self, index: usize) -> Result<(), RunError> {
         let stream = &self.streams[index];
-        let said = stream.chain().is_none_or(|chain| chain.full);
+        let said = stream.sealed_state().is_none_or(|state| state.full);
         if said || stream.is_to_begin() {
             return Ok(());
         }
@@ -62,7 +62,9 @@ impl Agent {
         let stream_name = &stream.name;
         tracing::info!(stream = %stream_name, "the spool has room again");
         let resumed = Event::new(EventKind::Resumed);
-        if stream.chain().is_some_and(|chain| chain.full) && !stream.pending.contains(&resumed) {
+        if stream.sealed_state().is_some_and(|state| state.full)
+            && !stream.pending.contains(&resumed)
+        {
             stream.pending.push(resumed);
         }
         if stream.is_to_begin() {

@@ -100,7 +100,7 @@ impl Agent {
             tracing::error!(?key, "a source without a name is passed over");
             return 0;
         };
-        let next = stream.place.next_entry();
+        let next = stream.next.next_entry();
         let batch = stream
             .batch
             .get_or_insert_with(|| Batch::new(next, now.boot_ms));

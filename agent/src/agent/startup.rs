@@ -79,20 +79,20 @@ impl Agent {
             source,
         })?;
         let (snapshots, snapshot) = Snapshots::open(&config.state)?;
-        let saved = heads(snapshot.iter().flat_map(|snapshot| &snapshot.chains));
+        let saved = heads(snapshot.iter().flat_map(|snapshot| &snapshot.states));
         let recovered = recover(config, &spool, public, snapshot)?;
         let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
         let mut sources = Sources::new(watches, boot_id);
         sources.restore(recovered.checkpoints);
         let started = now();
         let mut streams = Vec::new();
-        for (place, stream) in recovered.places.into_iter().zip(&config.streams) {
-            let next = place.chain().map_or(0, |chain| chain.next_source);
-            sources.begin_epoch(&stream.name, place.epoch(), next);
-            streams.push(Stream::new(place, stream.retention_s, started));
+        for (next, stream) in recovered.streams.into_iter().zip(&config.streams) {
+            let next_id = next.sealed_state().map_or(0, |state| state.next_source);
+            sources.begin_epoch(&stream.name, next.epoch(), next_id);
+            streams.push(Stream::new(next, stream.retention_s, started));
         }
         let leaving = recovered.leaving.into_iter();
-        streams.extend(leaving.map(|place| Stream::leaving(place, started)));
+        streams.extend(leaving.map(|next| Stream::leaving(next, started)));
         let common = Common {
             agent: config.agent.clone(),
             heartbeat_s: config.heartbeat.as_secs(),
@@ -157,7 +157,7 @@ fn recover(
         Ok(Epoch::new(wall_ms, &roll))
     };
     let mut recovered = recovery.recover(&names, snapshot, &mut new_epoch)?;
-    Adoptions::apply(&config.state, &mut recovered.places, || {
+    Adoptions::apply(&config.state, &mut recovered.streams, || {
         new_epoch()
             .map_err(RecoverError::Random)
             .map_err(RunError::from)

@@ -1,7 +1,7 @@
-//! One stream while the agent runs: its place in the archive, its open batch, what it has to say.
+//! One stream while the agent runs: what it seals next, its open batch, what it has to say.
 
 use crate::sealing::open_batch::Batch;
-use crate::sealing::stream_state::{Chain, Place};
+use crate::sealing::stream_state::{SealedState, StreamState};
 use crate::spool::receipts::{Hold, Progress};
 use crate::track::Now;
 use ledger::limits::DAY_S;
@@ -12,7 +12,7 @@ use ledger::name::{Name, Slot};
 pub(super) struct Stream {
     pub(super) name: Name,
     pub(super) retention_s: u64,
-    pub(super) place: Place,
+    pub(super) next: StreamState,
     pub(super) batch: Option<Batch>,
     /// Said with the next manifest.
     pub(super) pending: Vec<Event>,
@@ -31,20 +31,20 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(place: Place, retention_s: u64, now: Now) -> Self {
+    pub(super) fn new(next: StreamState, retention_s: u64, now: Now) -> Self {
         let mut pending = Vec::new();
         let mut full = false;
-        match &place {
-            Place::After(chain) => {
-                pending.push(Event::start(chain.stopped));
-                full = chain.full;
+        match &next {
+            StreamState::After(state) => {
+                pending.push(Event::start(state.stopped));
+                full = state.full;
             }
-            Place::Begin(begin) => pending.extend(begin.event.map(Event::new)),
+            StreamState::Begin(begin) => pending.extend(begin.event.map(Event::new)),
         }
         Self {
-            name: place.stream().clone(),
+            name: next.stream().clone(),
             retention_s,
-            place,
+            next,
             batch: None,
             pending,
             leaving: false,
@@ -57,21 +57,21 @@ impl Stream {
         }
     }
 
-    pub(super) fn leaving(place: Place, now: Now) -> Self {
-        let retention_s = match &place {
-            Place::After(chain) => chain.retention_s,
-            Place::Begin(begin) => begin.retention_max_s.max(DAY_S),
+    pub(super) fn leaving(next: StreamState, now: Now) -> Self {
+        let retention_s = match &next {
+            StreamState::After(state) => state.retention_s,
+            StreamState::Begin(begin) => begin.retention_max_s.max(DAY_S),
         };
         Self {
             leaving: true,
-            ..Self::new(place, retention_s, now)
+            ..Self::new(next, retention_s, now)
         }
     }
 
     /// The run's first manifest of the stream is still to be sealed.
     pub(super) fn is_to_begin(&self) -> bool {
         let starts = |event: &Event| event.kind == EventKind::Start;
-        matches!(self.place, Place::Begin(_)) || self.pending.iter().any(starts)
+        matches!(self.next, StreamState::Begin(_)) || self.pending.iter().any(starts)
     }
 
     /// Whether manifests of it may be sealed as time goes by.
@@ -96,16 +96,16 @@ impl Stream {
         batch.map_or(0, |batch| batch.pack().open_block().0.len())
     }
 
-    pub(super) fn chain(&self) -> Option<&Chain> {
-        self.place.chain()
+    pub(super) fn sealed_state(&self) -> Option<&SealedState> {
+        self.next.sealed_state()
     }
 
     pub(super) fn head(&self, agent: &Name) -> Option<Slot> {
-        self.chain().map(|chain| Slot {
+        self.sealed_state().map(|state| Slot {
             agent: agent.clone(),
             stream: self.name.clone(),
-            epoch: chain.epoch,
-            seq: chain.head.seq,
+            epoch: state.epoch,
+            seq: state.head.seq,
         })
     }
 }

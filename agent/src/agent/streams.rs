@@ -2,7 +2,7 @@
 
 use super::{Agent, RunError, millis};
 use crate::sealing::sealer::SealError;
-use crate::sealing::stream_state::{Chain, Draft, Place, SealedAt};
+use crate::sealing::stream_state::{ManifestDraft, SealedAt, SealedState, StreamState};
 use crate::track::{Now, Statement};
 use ledger::manifest::{Event, EventKind, StreamHead};
 
@@ -29,7 +29,7 @@ impl Agent {
 
     pub(super) fn begin_stream(&mut self, index: usize) -> Result<(), RunError> {
         let stream = &self.streams[index];
-        let begins = matches!(stream.place, Place::Begin(_));
+        let begins = matches!(stream.next, StreamState::Begin(_));
         let close = stream.leaving;
         if begins {
             let words = Words {
@@ -51,10 +51,11 @@ impl Agent {
 
     /// Streams that are closed leave the agent; their last state stays in the snapshots.
     pub(super) fn finish_leaving(&mut self) {
-        let closed = |stream: &super::Stream| stream.chain().is_some_and(|chain| chain.closed);
+        let closed =
+            |stream: &super::Stream| stream.sealed_state().is_some_and(|state| state.closed);
         let leaving = self.streams.extract_if(.., |stream| closed(stream));
         self.closed
-            .extend(leaving.filter_map(|stream| stream.chain().cloned()));
+            .extend(leaving.filter_map(|stream| stream.sealed_state().cloned()));
     }
 
     pub(super) fn has_entries(&self, index: usize) -> bool {
@@ -167,7 +168,7 @@ impl Agent {
         let mut events = stream.pending.clone();
         events.extend(words.events);
         events.extend(statement.events);
-        let draft = Draft {
+        let draft = ManifestDraft {
             packed: None,
             sources: statement.sources,
             events,
@@ -181,13 +182,13 @@ impl Agent {
             wall: now.wall,
             boot_ms: now.boot_ms,
         };
-        let (place, checkpoints) = (&stream.place, &statement.checkpoints);
+        let (next, checkpoints) = (&stream.next, &statement.checkpoints);
         match self
             .sealer
-            .seal(&mut self.spool, place, batch, draft, checkpoints, at)
+            .seal(&mut self.spool, next, batch, draft, checkpoints, at)
         {
-            Ok(chain) => {
-                self.sealed(index, chain, words.brief, is_batch, now);
+            Ok(state) => {
+                self.sealed(index, state, words.brief, is_batch, now);
                 Ok(true)
             }
             Err(error) => {
@@ -197,16 +198,16 @@ impl Agent {
         }
     }
 
-    fn sealed(&mut self, index: usize, chain: Chain, brief: bool, is_batch: bool, now: Now) {
+    fn sealed(&mut self, index: usize, state: SealedState, brief: bool, is_batch: bool, now: Now) {
         let stream = &mut self.streams[index];
-        let (name, seq) = (&stream.name, chain.head.seq);
-        tracing::debug!(stream = %name, epoch = %chain.epoch, seq, batch = is_batch, "sealed");
+        let (name, seq) = (&stream.name, state.head.seq);
+        tracing::debug!(stream = %name, epoch = %state.epoch, seq, batch = is_batch, "sealed");
         // Step 6: only now do positions advance.
         if !brief {
             self.sources.sealed(name);
             stream.events_since_ms = None;
         }
-        stream.place = Place::After(chain);
+        stream.next = StreamState::After(state);
         stream.pending.clear();
         stream.sealed_at = now;
         if !is_batch {
@@ -250,8 +251,8 @@ impl Agent {
             .iter()
             .enumerate()
             .filter(|(at, _)| *at != index);
-        let chains = others.filter_map(|(_, stream)| stream.chain());
-        let heads: Vec<StreamHead> = chains.map(Chain::stream_head).collect();
+        let states = others.filter_map(|(_, stream)| stream.sealed_state());
+        let heads: Vec<StreamHead> = states.map(SealedState::stream_head).collect();
         (!heads.is_empty()).then_some(heads)
     }
 }

@@ -6,7 +6,7 @@ use crate::bounds::{
     SNAPSHOT_EVERY, STATUS_EVERY, STATUS_SOURCES_MAX, UPKEEP_EVERY, UPKEEP_EVERY_FULL,
 };
 use crate::recovery::snapshot::{Snapshot, SnapshotError};
-use crate::sealing::stream_state::Chain;
+use crate::sealing::stream_state::SealedState;
 use crate::spool::receipts::{Hold, Keep, prune};
 use crate::track::Now;
 use ledger::name::{Epoch, Name};
@@ -31,10 +31,10 @@ pub(super) struct Upkeep {
 /// By stream, its newest batch.
 pub(super) type Heads = BTreeMap<Name, (Epoch, u64)>;
 
-/// Where these chains stand.
-pub(super) fn heads<'a>(chains: impl IntoIterator<Item = &'a Chain>) -> Heads {
-    let head = |chain: &Chain| (chain.stream.clone(), (chain.epoch, chain.head.seq));
-    chains.into_iter().map(head).collect()
+/// The newest batch of each of these streams.
+pub(super) fn heads<'a>(states: impl IntoIterator<Item = &'a SealedState>) -> Heads {
+    let head = |state: &SealedState| (state.stream.clone(), (state.epoch, state.head.seq));
+    states.into_iter().map(head).collect()
 }
 
 impl Upkeep {
@@ -121,7 +121,10 @@ impl Agent {
     }
 
     fn newest(&self) -> Heads {
-        let open = self.streams.iter().filter_map(|stream| stream.chain());
+        let open = self
+            .streams
+            .iter()
+            .filter_map(|stream| stream.sealed_state());
         heads(open.chain(&self.closed))
     }
 
@@ -171,10 +174,10 @@ impl Agent {
         let open = self
             .streams
             .iter()
-            .filter_map(|stream| stream.chain().cloned());
+            .filter_map(|stream| stream.sealed_state().cloned());
         let snapshot = Snapshot {
             spool_id: self.spool.id().to_owned(),
-            chains: open.chain(self.closed.iter().cloned()).collect(),
+            states: open.chain(self.closed.iter().cloned()).collect(),
             checkpoints: self.sources.all_checkpoints(),
         };
         self.snapshots.write(&snapshot)?;
@@ -202,10 +205,10 @@ impl Agent {
         sources.truncate(STATUS_SOURCES_MAX);
         let streams = self.streams.iter().map(|stream| StreamLine {
             stream: stream.name.clone(),
-            epoch: stream.place.epoch(),
-            seq: stream.chain().map(|chain| chain.head.seq),
-            head: stream.chain().map(|chain| chain.head.sha256),
-            entries: stream.place.next_entry(),
+            epoch: stream.next.epoch(),
+            seq: stream.sealed_state().map(|state| state.head.seq),
+            head: stream.sealed_state().map(|state| state.head.sha256),
+            entries: stream.next.next_entry(),
             waiting: stream
                 .head(&self.config.agent)
                 .map_or(0, |head| stream.progress.waiting(&head)),

@@ -3,7 +3,7 @@
 //! A host set up anew, or one whose state was lost, names the heads an auditor printed for it. They
 //! wait in `state/adopt`, one JSON object a line, until an epoch that names them is sealed.
 
-use crate::sealing::stream_state::{Beginning, Place};
+use crate::sealing::stream_state::{NewEpoch, StreamState};
 use host::disk;
 use host::lock::{Lock, LockError};
 use ledger::Digest;
@@ -179,7 +179,7 @@ impl Adoptions {
     /// [`AdoptError`], or `new_epoch`'s.
     pub fn apply<E: From<AdoptError>>(
         state: &Path,
-        places: &mut [Place],
+        streams: &mut [StreamState],
         mut new_epoch: impl FnMut() -> Result<Epoch, E>,
     ) -> Result<(), E> {
         let _lock = Lock::take(&state.join(LOCK)).map_err(AdoptError::from)?;
@@ -189,9 +189,9 @@ impl Adoptions {
         }
         adoptions
             .waiting
-            .retain(|waiting| !is_settled(waiting, places));
-        for place in places {
-            let mine = |waiting: &&mut Waiting| waiting.after.stream == *place.stream();
+            .retain(|waiting| !is_settled(waiting, streams));
+        for next in streams {
+            let mine = |waiting: &&mut Waiting| waiting.after.stream == *next.stream();
             let mut waiting: Vec<_> = adoptions.waiting.iter_mut().filter(mine).collect();
             if waiting.is_empty() {
                 continue;
@@ -200,9 +200,9 @@ impl Adoptions {
                 .iter()
                 .map(|waiting| waiting.after.clone())
                 .collect();
-            *place = continued(place, &afters, &mut new_epoch)?;
+            *next = continued(next, &afters, &mut new_epoch)?;
             for waiting in &mut waiting {
-                waiting.by = Some(place.epoch());
+                waiting.by = Some(next.epoch());
             }
         }
         // A crash before here draws other epochs at the next start; nothing was sealed in these.
@@ -229,30 +229,30 @@ impl Adoptions {
 
 /// Whether the epoch that was to name the head is sealed: then the stream goes on in it, or names it
 /// in turn. Epochs begin at a start alone, and every start asks.
-fn is_settled(waiting: &Waiting, places: &[Place]) -> bool {
-    let named = |place: &Place| match place {
-        Place::After(chain) => Some(chain.epoch) == waiting.by,
-        Place::Begin(begin) => begin
+fn is_settled(waiting: &Waiting, streams: &[StreamState]) -> bool {
+    let named = |next: &StreamState| match next {
+        StreamState::After(state) => Some(state.epoch) == waiting.by,
+        StreamState::Begin(begin) => begin
             .prev_epoch
             .iter()
             .any(|head| Some(head.epoch) == waiting.by),
     };
-    places.iter().any(named)
+    streams.iter().any(named)
 }
 
-/// The place of an epoch that continues what the stream did here and what it did elsewhere.
+/// An epoch that continues what the stream did here and what it did elsewhere.
 fn continued<E>(
-    place: &Place,
+    next: &StreamState,
     afters: &[After],
     new_epoch: &mut impl FnMut() -> Result<Epoch, E>,
-) -> Result<Place, E> {
-    let mut begin = match place {
-        Place::Begin(begin) => begin.clone(),
-        Place::After(chain) => Beginning {
-            stream: chain.stream.clone(),
+) -> Result<StreamState, E> {
+    let mut begin = match next {
+        StreamState::Begin(begin) => begin.clone(),
+        StreamState::After(state) => NewEpoch {
+            stream: state.stream.clone(),
             epoch: new_epoch()?,
-            prev_epoch: vec![chain.epoch_head()],
-            retention_max_s: chain.retention_max_s,
+            prev_epoch: vec![state.epoch_head()],
+            retention_max_s: state.retention_max_s,
             event: None,
         },
     };
@@ -274,7 +274,7 @@ fn continued<E>(
         }
         begin.retention_max_s = begin.retention_max_s.max(*retention_max_s);
     }
-    Ok(Place::Begin(begin))
+    Ok(StreamState::Begin(begin))
 }
 
 #[cfg(test)]
@@ -290,8 +290,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn fresh(roll: u8, prev_epoch: Vec<EpochHead>) -> Place {
-        Place::Begin(Beginning {
+    fn fresh(roll: u8, prev_epoch: Vec<EpochHead>) -> StreamState {
+        StreamState::Begin(NewEpoch {
             stream: "app".parse().unwrap(),
             epoch: epoch(roll),
             prev_epoch,
@@ -300,11 +300,11 @@ mod tests {
         })
     }
 
-    fn apply(state: &Path, place: Place) -> Place {
-        let mut places = [place];
+    fn apply(state: &Path, next: StreamState) -> StreamState {
+        let mut streams = [next];
         let drawn = || Ok::<_, AdoptError>(epoch(99));
-        Adoptions::apply(state, &mut places, drawn).unwrap();
-        places[0].clone()
+        Adoptions::apply(state, &mut streams, drawn).unwrap();
+        streams[0].clone()
     }
 
     #[test]
@@ -327,7 +327,7 @@ mod tests {
     fn a_new_host_names_what_it_continues() {
         let state = tempfile::tempdir().unwrap();
         Adoptions::note(state.path(), &[after(1), after(2), after(1)]).unwrap();
-        let Place::Begin(begin) = apply(state.path(), fresh(7, Vec::new())) else {
+        let StreamState::Begin(begin) = apply(state.path(), fresh(7, Vec::new())) else {
             panic!()
         };
         let named: Vec<Epoch> = begin.prev_epoch.iter().map(|head| head.epoch).collect();
@@ -341,7 +341,7 @@ mod tests {
         Adoptions::note(state.path(), &[after(1)]).unwrap();
         // Cut before the epoch was sealed: recovery knows nothing of it and draws another.
         apply(state.path(), fresh(7, Vec::new()));
-        let Place::Begin(begin) = apply(state.path(), fresh(8, Vec::new())) else {
+        let StreamState::Begin(begin) = apply(state.path(), fresh(8, Vec::new())) else {
             panic!()
         };
         assert_eq!(begin.prev_epoch.len(), 1);
@@ -351,8 +351,8 @@ mod tests {
             seq: 0,
             sha256: Digest::of(b"g"),
         };
-        let place = fresh(9, vec![sealed]);
-        assert_eq!(apply(state.path(), place.clone()), place);
+        let next = fresh(9, vec![sealed]);
+        assert_eq!(apply(state.path(), next.clone()), next);
         assert_eq!(Adoptions::read(state.path()).unwrap().waiting, []);
     }
 

@@ -4,7 +4,7 @@
 use super::{RecoverError, Recovery};
 use crate::bounds::CURSORS_MAX;
 use crate::recovery::snapshot::parse_cursors;
-use crate::sealing::stream_state::Chain;
+use crate::sealing::stream_state::SealedState;
 use crate::spool::Layout;
 use crate::track::checkpoint::Checkpoint;
 use host::disk;
@@ -30,7 +30,7 @@ pub(super) struct Listing {
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     /// Epochs that nothing continues, in the order found: one, if all is well.
-    pub(super) ends: Vec<Chain>,
+    pub(super) ends: Vec<SealedState>,
     /// Epochs that another continues.
     pub(super) passed: BTreeSet<Epoch>,
     /// What the batches said of their sources, oldest first.
@@ -102,18 +102,18 @@ impl Walk {
 }
 
 impl Recovery<'_> {
-    /// From a snapshot's chain to the newest batch.
+    /// From a snapshot's state to the newest batch.
     pub(super) fn walk_after(
         &self,
-        chain: &Chain,
+        state: &SealedState,
         listing: &Listing,
     ) -> Result<Walk, RecoverError> {
         let mut walk = Walk::default();
-        self.check_head(chain, listing, &mut walk)?;
+        self.check_head(state, listing, &mut walk)?;
         self.follow(
-            Some(chain.clone()),
-            chain.epoch,
-            &chain.stream,
+            Some(state.clone()),
+            state.epoch,
+            &state.stream,
             listing,
             &mut walk,
         )?;
@@ -138,7 +138,7 @@ impl Recovery<'_> {
         if let [root] = roots[..] {
             self.follow(None, root, stream, listing, &mut walk)?;
         }
-        let reached: BTreeSet<Epoch> = walk.ends.iter().map(|chain| chain.epoch).collect();
+        let reached: BTreeSet<Epoch> = walk.ends.iter().map(|state| state.epoch).collect();
         let all = |epoch: &Epoch| reached.contains(epoch) || walk.passed.contains(epoch);
         let known = listing.sealed.keys().chain(listing.receipted.keys());
         if walk.broken.is_none() && known.into_iter().all(all) {
@@ -155,7 +155,7 @@ impl Recovery<'_> {
             self.salvage(stream, *epoch, seqs, &mut walk)?;
         }
         let passed = std::mem::take(&mut walk.passed);
-        walk.ends.retain(|chain| !passed.contains(&chain.epoch));
+        walk.ends.retain(|state| !passed.contains(&state.epoch));
         walk.passed = passed;
         Ok(walk)
     }
@@ -163,21 +163,21 @@ impl Recovery<'_> {
     /// The snapshot's own head must be there and be the same; a stream's newest is never deleted.
     fn check_head(
         &self,
-        chain: &Chain,
+        state: &SealedState,
         listing: &Listing,
         walk: &mut Walk,
     ) -> Result<(), RecoverError> {
-        let seqs = listing.seqs(chain.epoch);
-        if seqs.contains(&chain.head.seq) {
-            let slot = self.slot(&chain.stream, chain.epoch, chain.head.seq);
+        let seqs = listing.seqs(state.epoch);
+        if seqs.contains(&state.head.seq) {
+            let slot = self.slot(&state.stream, state.epoch, state.head.seq);
             match self.believe(&slot) {
-                Ok(sealed) if sealed.sha256 == chain.head.sha256 => {}
+                Ok(batch) if batch.sha256 == state.head.sha256 => {}
                 Ok(_) => walk.doubt(format!("{slot} is not what the snapshot knows")),
                 Err(Doubt::Damage(why)) => walk.doubt(why),
                 Err(Doubt::Blind(error)) => return Err(error),
             }
-        } else if !seqs.contains(&(chain.head.seq + 1)) {
-            let seq = chain.head.seq;
+        } else if !seqs.contains(&(state.head.seq + 1)) {
+            let seq = state.head.seq;
             walk.doubt(format!(
                 "the snapshot's newest batch, seq {seq}, is not in the spool"
             ));
@@ -188,15 +188,15 @@ impl Recovery<'_> {
     /// Takes batch after batch, from epoch to epoch, until nothing follows or something does not fit.
     fn follow(
         &self,
-        mut chain: Option<Chain>,
+        mut state: Option<SealedState>,
         mut epoch: Epoch,
         stream: &Name,
         listing: &Listing,
         walk: &mut Walk,
     ) -> Result<(), RecoverError> {
         loop {
-            let next = match &chain {
-                Some(chain) if chain.epoch == epoch => chain.head.seq + 1,
+            let next = match &state {
+                Some(state) if state.epoch == epoch => state.head.seq + 1,
                 _ => 0,
             };
             let after = listing.seqs(epoch).iter().filter(|seq| **seq >= next);
@@ -206,13 +206,13 @@ impl Recovery<'_> {
                     break;
                 }
                 match self.believe(&self.slot(stream, epoch, *seq)) {
-                    Ok(sealed) if fits(chain.as_ref(), &sealed.manifest) => {
-                        chain = Some(Chain::after(
-                            chain.as_ref(),
-                            &sealed.manifest,
-                            sealed.sha256,
+                    Ok(batch) if fits(state.as_ref(), &batch.manifest) => {
+                        state = Some(SealedState::after(
+                            state.as_ref(),
+                            &batch.manifest,
+                            batch.sha256,
                         ));
-                        walk.checkpoints.extend(sealed.checkpoints);
+                        walk.checkpoints.extend(batch.checkpoints);
                     }
                     Ok(_) => walk.doubt(format!("{stream}/{epoch}/{seq} does not follow its prev")),
                     Err(Doubt::Damage(why)) => walk.doubt(why),
@@ -222,7 +222,7 @@ impl Recovery<'_> {
                     break;
                 }
             }
-            let Some(end) = &chain else { return Ok(()) };
+            let Some(end) = &state else { return Ok(()) };
             let successor = match &walk.broken {
                 None => self.successor(end, listing)?,
                 Some(_) => None,
@@ -233,12 +233,16 @@ impl Recovery<'_> {
                 _ => break,
             }
         }
-        walk.ends.extend(chain);
+        walk.ends.extend(state);
         Ok(())
     }
 
     /// The epoch whose genesis continues `end`, if one does.
-    fn successor(&self, end: &Chain, listing: &Listing) -> Result<Option<Epoch>, RecoverError> {
+    fn successor(
+        &self,
+        end: &SealedState,
+        listing: &Listing,
+    ) -> Result<Option<Epoch>, RecoverError> {
         for epoch in listing.sealed.keys().filter(|epoch| **epoch != end.epoch) {
             let genesis = self.genesis(&end.stream, *epoch, listing)?;
             let heads = genesis
@@ -261,7 +265,7 @@ impl Recovery<'_> {
             return Ok(None);
         }
         match self.believe(&self.slot(stream, epoch, 0)) {
-            Ok(sealed) => Ok(Some(sealed.manifest)),
+            Ok(batch) => Ok(Some(batch.manifest)),
             Err(Doubt::Damage(_)) => Ok(None),
             Err(Doubt::Blind(error)) => Err(error),
         }
@@ -275,24 +279,24 @@ impl Recovery<'_> {
         seqs: &[u64],
         walk: &mut Walk,
     ) -> Result<(), RecoverError> {
-        let mut chain: Option<Chain> = None;
+        let mut state: Option<SealedState> = None;
         for seq in seqs {
             match self.believe(&self.slot(stream, epoch, *seq)) {
-                Ok(sealed) => {
-                    let heads = sealed.manifest.prev_epoch.iter().flatten();
+                Ok(batch) => {
+                    let heads = batch.manifest.prev_epoch.iter().flatten();
                     walk.passed.extend(heads.map(|head| head.epoch));
-                    chain = Some(Chain::after(
-                        chain.as_ref(),
-                        &sealed.manifest,
-                        sealed.sha256,
+                    state = Some(SealedState::after(
+                        state.as_ref(),
+                        &batch.manifest,
+                        batch.sha256,
                     ));
-                    walk.checkpoints.extend(sealed.checkpoints);
+                    walk.checkpoints.extend(batch.checkpoints);
                 }
                 Err(Doubt::Damage(why)) => tracing::warn!(%why, "passed over while salvaging"),
                 Err(Doubt::Blind(error)) => return Err(error),
             }
         }
-        walk.ends.extend(chain);
+        walk.ends.extend(state);
         Ok(())
     }
 
@@ -339,13 +343,13 @@ impl Recovery<'_> {
     }
 }
 
-/// Whether `manifest` may stand right after `chain`.
-fn fits(chain: Option<&Chain>, manifest: &Manifest) -> bool {
-    match (chain, &manifest.prev_epoch) {
+/// Whether `manifest` may stand right after `state`.
+fn fits(state: Option<&SealedState>, manifest: &Manifest) -> bool {
+    match (state, &manifest.prev_epoch) {
         (None, Some(heads)) => heads.is_empty(),
         (None, None) => false,
-        (Some(chain), Some(heads)) => heads.iter().any(|head| head.epoch == chain.epoch),
-        (Some(chain), None) => chain.epoch == manifest.epoch && manifest.prev == Some(chain.head),
+        (Some(state), Some(heads)) => heads.iter().any(|head| head.epoch == state.epoch),
+        (Some(state), None) => state.epoch == manifest.epoch && manifest.prev == Some(state.head),
     }
 }
 

@@ -7,7 +7,7 @@ use ledger::Digest;
 use ledger::manifest::Event;
 use std::path::Path;
 
-fn recover(world: &World) -> Place {
+fn recover(world: &World) -> StreamState {
     let layout = world.layout();
     layout.clear_tmp().unwrap();
     let (_, snapshot) = Snapshots::open(&world.state()).unwrap();
@@ -23,12 +23,12 @@ fn recover(world: &World) -> Place {
         rolls += 1;
         Ok(epoch(rolls))
     });
-    recovered.unwrap().places.remove(0)
+    recovered.unwrap().streams.remove(0)
 }
 
-fn lost(place: &Place) -> Vec<(Epoch, u64)> {
-    match place {
-        Place::Begin(begin) => {
+fn lost(next: &StreamState) -> Vec<(Epoch, u64)> {
+    match next {
+        StreamState::Begin(begin) => {
             assert_eq!(begin.event, Some(EventKind::StateLost));
             begin
                 .prev_epoch
@@ -36,23 +36,23 @@ fn lost(place: &Place) -> Vec<(Epoch, u64)> {
                 .map(|head| (head.epoch, head.seq))
                 .collect()
         }
-        Place::After(chain) => panic!("goes on: {chain:?}"),
+        StreamState::After(state) => panic!("goes on: {state:?}"),
     }
 }
 
-fn write(world: &World, chains: &[&Chain]) {
+fn write(world: &World, states: &[&SealedState]) {
     let (mut snapshots, _) = Snapshots::open(&world.state()).unwrap();
     let snapshot = Snapshot {
         spool_id: world.layout().id().unwrap(),
-        chains: chains.iter().map(|chain| (*chain).clone()).collect(),
+        states: states.iter().map(|state| (*state).clone()).collect(),
         checkpoints: Vec::new(),
     };
     snapshots.write(&snapshot).unwrap();
 }
 
-fn batch(world: &World, chain: &Chain) -> PathBuf {
-    let epoch = chain.epoch;
-    let seq = chain.head.seq;
+fn batch(world: &World, state: &SealedState) -> PathBuf {
+    let epoch = state.epoch;
+    let seq = state.head.seq;
     world
         .layout()
         .sealed()
@@ -62,7 +62,7 @@ fn batch(world: &World, chain: &Chain) -> PathBuf {
 #[test]
 fn an_empty_spool_begins_afresh() {
     let world = World::new();
-    let Place::Begin(begin) = recover(&world) else {
+    let StreamState::Begin(begin) = recover(&world) else {
         panic!("there is nothing to go on from");
     };
     assert_eq!((begin.prev_epoch.len(), begin.event), (0, None));
@@ -77,13 +77,13 @@ fn every_prefix_of_a_run_goes_on_where_it_ended() {
             let mut spool = world.spool();
             let history = world.history(&mut spool);
             drop(spool);
-            for chain in &history[sealed..] {
-                std::fs::remove_dir_all(batch(&world, chain)).unwrap();
+            for state in &history[sealed..] {
+                std::fs::remove_dir_all(batch(&world, state)).unwrap();
             }
-            if let Some(chain) = snapshot.checked_sub(1).map(|at| &history[at]) {
-                write(&world, &[chain]);
+            if let Some(state) = snapshot.checked_sub(1).map(|at| &history[at]) {
+                write(&world, &[state]);
             }
-            let end = Place::After(history[sealed - 1].clone());
+            let end = StreamState::After(history[sealed - 1].clone());
             assert_eq!(recover(&world), end, "{sealed} sealed, snapshot {snapshot}");
             assert_eq!(recover(&world), end, "recovery changes nothing");
         }
@@ -102,7 +102,7 @@ fn what_was_in_the_making_never_happened() {
     std::fs::create_dir(tmp.join("1")).unwrap();
     std::fs::write(tmp.join("1/body"), b"\x1f\x8b").unwrap();
     std::fs::write(tmp.join("stray"), b"").unwrap();
-    assert_eq!(recover(&world), Place::After(history[2].clone()));
+    assert_eq!(recover(&world), StreamState::After(history[2].clone()));
     assert_eq!(std::fs::read_dir(tmp).unwrap().count(), 0);
 }
 
@@ -120,7 +120,7 @@ fn a_broken_snapshot_falls_back_to_the_one_before() {
         write(&world, &[&history[1]]);
         std::fs::write(world.state().join("cursors.1"), broken).unwrap();
         std::fs::write(world.state().join(".tmp-1"), broken).unwrap();
-        assert_eq!(recover(&world), Place::After(history[3].clone()));
+        assert_eq!(recover(&world), StreamState::After(history[3].clone()));
         assert!(!world.state().join(".tmp-1").exists());
     }
 }
@@ -130,12 +130,12 @@ fn two_snapshots_are_kept_and_a_newer_version_is_refused() {
     let mut world = World::new();
     let mut spool = world.spool();
     let history = world.history(&mut spool);
-    for chain in &history {
-        write(&world, &[chain]);
+    for state in &history {
+        write(&world, &[state]);
     }
     assert!(!world.state().join("cursors.1").exists());
     let (_, newest) = Snapshots::open(&world.state()).unwrap();
-    assert_eq!(newest.unwrap().chains, [history[3].clone()]);
+    assert_eq!(newest.unwrap().states, [history[3].clone()]);
     let newer = b"{\"head\":{\"v\":2,\"more\":[]}}\n";
     std::fs::write(world.state().join("cursors.9"), newer).unwrap();
     let refused = Snapshots::open(&world.state()).unwrap_err();
@@ -148,7 +148,7 @@ fn two_snapshots_are_kept_and_a_newer_version_is_refused() {
 }
 
 /// Seals a history, snapshots its end, meddles, and expects a new epoch that names `seq`.
-fn meddle(name: &str, seq: u64, meddle: impl Fn(&World, &[Chain])) {
+fn meddle(name: &str, seq: u64, meddle: impl Fn(&World, &[SealedState])) {
     let mut world = World::new();
     let mut spool = world.spool();
     let history = world.history(&mut spool);
@@ -217,8 +217,8 @@ fn without_state_the_spool_alone_is_enough_only_from_its_beginning() {
     drop(spool);
     std::fs::remove_dir_all(batch(&world, &history[0])).unwrap();
     assert_eq!(lost(&recover(&world)), [(epoch(1), 3)]);
-    for chain in &history[1..] {
-        std::fs::remove_dir_all(batch(&world, chain)).unwrap();
+    for state in &history[1..] {
+        std::fs::remove_dir_all(batch(&world, state)).unwrap();
     }
     receipt(&world, epoch(1), 3, history[3].head.sha256);
     assert_eq!(lost(&recover(&world)), [(epoch(1), 3)]);
@@ -229,7 +229,7 @@ fn a_new_epoch_is_followed_before_a_snapshot_knows_of_it() {
     let mut world = World::new();
     let mut spool = world.spool();
     let history = world.history(&mut spool);
-    let begin = Beginning {
+    let begin = NewEpoch {
         stream: stream(),
         epoch: epoch(2),
         prev_epoch: vec![history[3].epoch_head()],
@@ -237,13 +237,13 @@ fn a_new_epoch_is_followed_before_a_snapshot_knows_of_it() {
         event: Some(EventKind::StateLost),
     };
     let event = vec![Event::new(EventKind::StateLost)];
-    let genesis = world.beat(&mut spool, &Place::Begin(begin), event);
+    let genesis = world.beat(&mut spool, &StreamState::Begin(begin), event);
     drop(spool);
     for snapshot in [None, Some(&history[0]), Some(&history[3]), Some(&genesis)] {
-        if let Some(chain) = snapshot {
-            write(&world, &[chain]);
+        if let Some(state) = snapshot {
+            write(&world, &[state]);
         }
-        assert_eq!(recover(&world), Place::After(genesis.clone()));
+        assert_eq!(recover(&world), StreamState::After(genesis.clone()));
     }
 }
 

@@ -2,7 +2,7 @@
 //! lets older batches go. Both are read back as hostile input and believed only whole.
 
 use crate::bounds::SNAPSHOT_LINE_MAX;
-use crate::sealing::stream_state::Chain;
+use crate::sealing::stream_state::SealedState;
 use crate::track::checkpoint::Checkpoint;
 use host::disk;
 use ledger::Digest;
@@ -83,7 +83,7 @@ pub struct Snapshot {
     /// The spool it belongs to.
     pub spool_id: String,
     /// Every stream's state, closed ones included.
-    pub chains: Vec<Chain>,
+    pub states: Vec<SealedState>,
     /// Every source's.
     pub checkpoints: Vec<Checkpoint>,
 }
@@ -96,7 +96,8 @@ enum Line {
         v: u64,
         spool_id: String,
     },
-    Chain(Chain),
+    #[serde(rename = "chain")]
+    Sealed(SealedState),
     #[serde(rename = "cursor")]
     Checkpoint(Checkpoint),
     End {
@@ -204,8 +205,8 @@ impl Snapshots {
 impl Snapshot {
     /// A stream's state.
     #[must_use]
-    pub fn chain(&self, stream: &Name) -> Option<&Chain> {
-        self.chains.iter().find(|chain| chain.stream == *stream)
+    pub fn sealed_state(&self, stream: &Name) -> Option<&SealedState> {
+        self.states.iter().find(|state| state.stream == *stream)
     }
 }
 
@@ -230,8 +231,8 @@ fn write_file(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
         v: VERSION,
         spool_id: snapshot.spool_id.clone(),
     })?;
-    for chain in &snapshot.chains {
-        writer.line(&Line::Chain(chain.clone()))?;
+    for state in &snapshot.states {
+        writer.line(&Line::Sealed(state.clone()))?;
     }
     for checkpoint in &snapshot.checkpoints {
         writer.line(&Line::Checkpoint(checkpoint.clone()))?;
@@ -302,7 +303,7 @@ fn read(path: &Path) -> Result<Snapshot, Broken> {
         next_line(&mut reader, &mut line)?;
         match parse(&line)? {
             Line::Head { .. } => return Err(Broken::Damaged),
-            Line::Chain(chain) => snapshot.chains.push(chain),
+            Line::Sealed(state) => snapshot.states.push(state),
             Line::Checkpoint(checkpoint) => snapshot.checkpoints.push(checkpoint),
             Line::End { sha256 } if sha256 == hasher.finish() => break,
             Line::End { .. } => return Err(Broken::Damaged),
@@ -342,7 +343,7 @@ mod tests {
         let mut spool = world.spool();
         let snapshot = Snapshot {
             spool_id: "x".into(),
-            chains: world.history(&mut spool),
+            states: world.history(&mut spool),
             checkpoints: vec![crate::track::checkpoint::tests::example(1, 4096)],
         };
         snapshots.write(&snapshot).unwrap();

@@ -3,7 +3,7 @@
 use crate::sealing::gzip::Compressor;
 use crate::sealing::pack::Pack;
 use crate::sealing::sealer::SealError;
-use crate::sealing::stream_state::Packed;
+use crate::sealing::stream_state::PackedBody;
 use crate::spool::{FOLDER_MODE, Layout};
 use host::disk;
 use ledger::Digest;
@@ -155,8 +155,8 @@ impl Batch {
     }
 
     /// What the manifest says of the body, if there is one, and where it stands.
-    pub(crate) fn finish(self) -> (Option<Packed>, Option<Folder>) {
-        let packed = self.pack.times().map(|times| Packed {
+    pub(crate) fn finish(self) -> (Option<PackedBody>, Option<Folder>) {
+        let packed = self.pack.times().map(|times| PackedBody {
             entries: self.pack.entries(),
             times,
             blocks: self.blocks,

@@ -5,7 +5,7 @@
 use crate::recovery::snapshot::cursors_file;
 use crate::sealing::gzip::{CompressError, Compressor};
 use crate::sealing::open_batch::{Batch, Folder, failed};
-use crate::sealing::stream_state::{Chain, Common, Draft, Place, SealedAt};
+use crate::sealing::stream_state::{Common, ManifestDraft, SealedAt, SealedState, StreamState};
 use crate::spool::{FOLDER_MODE, Layout, Spool, pages};
 use crate::track::checkpoint::Checkpoint;
 use host::disk;
@@ -84,20 +84,20 @@ impl Sealer {
         batch.close_block(&mut self.compressor, layout)
     }
 
-    /// Seals a batch, or a manifest without entries, in `place`. On `Ok` it is durable and the
-    /// caller moves on from the chain it gets; on an error the batch is gone.
+    /// Seals a batch, or a manifest without entries, as what its stream seals `next`. On `Ok` it is durable
+    /// and the caller continues from the state it gets; on an error the batch is gone.
     ///
     /// # Errors
     /// [`SealError`]
     pub fn seal(
         &mut self,
         spool: &mut Spool,
-        place: &Place,
+        next: &StreamState,
         batch: Option<Batch>,
-        mut draft: Draft,
+        mut draft: ManifestDraft,
         checkpoints: &[Checkpoint],
         at: SealedAt,
-    ) -> Result<Chain, SealError> {
+    ) -> Result<SealedState, SealError> {
         let layout = spool.layout().clone();
         let mut folder = None;
         if let Some(mut batch) = batch {
@@ -111,7 +111,7 @@ impl Sealer {
             Some(folder) => folder,
             None => Folder::make(&layout)?,
         };
-        let manifest = place.compose(&self.common, draft, at);
+        let manifest = next.compose(&self.common, draft, at);
         let target = layout.batch(&manifest.slot());
         let prepared = manifest
             .to_line()
@@ -133,7 +133,7 @@ impl Sealer {
         };
         self.commit(folder, &target)?;
         spool.add(&manifest.stream, weight);
-        Ok(Chain::after(place.chain(), &manifest, sha256))
+        Ok(SealedState::after(next.sealed_state(), &manifest, sha256))
     }
 
     /// Steps 2 and 3: writes what is still missing, then syncs files and folder. What the batch

@@ -1,7 +1,7 @@
 //! Batches sealed into a temporary spool, read back with the ledger and stock gzip.
 
 use super::sealer::SealError;
-use super::stream_state::Chain;
+use super::stream_state::SealedState;
 use crate::testing::{World, agent, manifest, stream};
 use ledger::Digest;
 use ledger::block;
@@ -13,12 +13,12 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-fn slot(chain: &Chain) -> Slot {
+fn slot(state: &SealedState) -> Slot {
     Slot {
         agent: agent(),
         stream: stream(),
-        epoch: chain.epoch,
-        seq: chain.head.seq,
+        epoch: state.epoch,
+        seq: state.head.seq,
     }
 }
 
@@ -29,8 +29,8 @@ fn a_sealed_batch_proves_its_entries() {
     let genesis = world.beat(&mut spool, &world.begin(1), Vec::new());
     let long = vec![b'x'; 700_000];
     let lines: [&[u8]; 5] = [b"a", b"", &long, &long, b"\xff\0"];
-    let chain = world.batch(&mut spool, &genesis, &lines).unwrap();
-    let folder = spool.layout().batch(&slot(&chain));
+    let state = world.batch(&mut spool, &genesis, &lines).unwrap();
+    let folder = spool.layout().batch(&slot(&state));
     let manifest = manifest(&folder);
     assert_eq!((manifest.kind, manifest.seq), (Kind::Batch, 1));
     assert_eq!(manifest.prev, Some(genesis.head));
@@ -106,8 +106,8 @@ fn what_cannot_be_written_is_discarded_without_a_trace() {
     assert!(matches!(failed, Err(SealError::Discarded { .. })));
     assert_eq!(spool.used(), before);
     std::fs::create_dir(&tmp).unwrap();
-    let chain = world.batch(&mut spool, &genesis, &[b"x"]).unwrap();
-    assert_eq!(chain.head.seq, 1);
+    let state = world.batch(&mut spool, &genesis, &[b"x"]).unwrap();
+    assert_eq!(state.head.seq, 1);
 }
 
 #[test]

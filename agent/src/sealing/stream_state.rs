@@ -1,6 +1,7 @@
-//! Where a stream's next manifest stands, and what it says. Pure: no I/O, no clock.
+//! Stream state: what one stream seals next, and the manifest that this becomes. Pure: no I/O, no
+//! clock.
 //!
-//! [`Chain::after`] is the only way forward: sealing calls it with what it has just committed and
+//! [`SealedState::after`] is the only way forward: sealing calls it with what it has just committed and
 //! recovery with what it finds, so both know the same.
 
 use crate::sealing::pack::no_entries;
@@ -14,10 +15,10 @@ use ledger::{Digest, Moment, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A stream's state after its newest manifest, as snapshots keep it.
+/// A stream after its newest manifest, as snapshots keep it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Chain {
+pub struct SealedState {
     /// The stream.
     pub stream: Name,
     /// Its epoch.
@@ -44,7 +45,7 @@ pub struct Chain {
 
 /// An epoch of which nothing is sealed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beginning {
+pub struct NewEpoch {
     /// The stream.
     pub stream: Name,
     /// The new epoch.
@@ -57,13 +58,13 @@ pub struct Beginning {
     pub event: Option<EventKind>,
 }
 
-/// Where a stream's next manifest goes.
+/// What one stream seals next: where its next manifest goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum StreamState {
     /// It begins an epoch.
-    Begin(Beginning),
+    Begin(NewEpoch),
     /// It follows another.
-    After(Chain),
+    After(SealedState),
 }
 
 /// What all manifests of one run have in common.
@@ -81,7 +82,7 @@ pub struct Common {
 
 /// A body that is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
+pub struct PackedBody {
     /// Its entries, at least one.
     pub entries: Entries,
     /// When the first and the last were read.
@@ -92,11 +93,11 @@ pub struct Packed {
     pub sha256: Digest,
 }
 
-/// What a manifest says besides its place.
+/// What a manifest says besides where it stands.
 #[derive(Debug, Clone, Default)]
-pub struct Draft {
+pub struct ManifestDraft {
     /// The body, if there are entries.
-    pub packed: Option<Packed>,
+    pub packed: Option<PackedBody>,
     /// The sources it touches.
     pub sources: Vec<Source>,
     /// What else happened.
@@ -118,12 +119,12 @@ pub struct SealedAt {
     pub boot_ms: u64,
 }
 
-impl Chain {
-    /// The chain after `manifest`, whose first line has this hash. The caller has made sure that it
+impl SealedState {
+    /// The stream after `manifest`, whose first line has this hash. The caller has made sure that it
     /// follows `before`.
     #[must_use]
     pub fn after(before: Option<&Self>, manifest: &Manifest, sha256: Digest) -> Self {
-        let same = before.filter(|chain| chain.epoch == manifest.epoch);
+        let same = before.filter(|state| state.epoch == manifest.epoch);
         let ids = manifest.sources.iter().map(|source| source.id + 1);
         let started = manifest.has(EventKind::Start) || manifest.seq == 0;
         let resumed = manifest.has(EventKind::Resumed) || manifest.seq == 0;
@@ -135,17 +136,17 @@ impl Chain {
                 sha256,
             },
             next_entry: manifest.entries.first + manifest.entries.count,
-            next_source: ids.fold(same.map_or(0, |chain| chain.next_source), u64::max),
+            next_source: ids.fold(same.map_or(0, |state| state.next_source), u64::max),
             retention_s: manifest.retention_s,
             retention_max_s: manifest.retention_max_s,
             last_date: match &manifest.body {
                 Some(body) => Some(body.date.clone()),
-                None => same.and_then(|chain| chain.last_date.clone()),
+                None => same.and_then(|state| state.last_date.clone()),
             },
             stopped: manifest.has(EventKind::Stop)
-                || (!started && same.is_some_and(|chain| chain.stopped)),
+                || (!started && same.is_some_and(|state| state.stopped)),
             full: manifest.has(EventKind::Full)
-                || (!resumed && same.is_some_and(|chain| chain.full)),
+                || (!resumed && same.is_some_and(|state| state.full)),
             closed: manifest.kind == Kind::Close,
         }
     }
@@ -172,13 +173,13 @@ impl Chain {
     }
 }
 
-impl Place {
+impl StreamState {
     /// The stream.
     #[must_use]
     pub fn stream(&self) -> &Name {
         match self {
             Self::Begin(begin) => &begin.stream,
-            Self::After(chain) => &chain.stream,
+            Self::After(state) => &state.stream,
         }
     }
 
@@ -187,37 +188,37 @@ impl Place {
     pub fn epoch(&self) -> Epoch {
         match self {
             Self::Begin(begin) => begin.epoch,
-            Self::After(chain) => chain.epoch,
+            Self::After(state) => state.epoch,
         }
     }
 
-    /// The chain so far, if anything of the epoch is sealed.
+    /// The stream as sealed so far, if anything of the epoch is sealed.
     #[must_use]
-    pub fn chain(&self) -> Option<&Chain> {
+    pub fn sealed_state(&self) -> Option<&SealedState> {
         match self {
             Self::Begin(_) => None,
-            Self::After(chain) => Some(chain),
+            Self::After(state) => Some(state),
         }
     }
 
     /// Sequence of the next entry.
     #[must_use]
     pub fn next_entry(&self) -> u64 {
-        self.chain().map_or(0, |chain| chain.next_entry)
+        self.sealed_state().map_or(0, |state| state.next_entry)
     }
 
     /// The manifest that `draft` becomes here.
     #[must_use]
-    pub fn compose(&self, common: &Common, draft: Draft, at: SealedAt) -> Manifest {
+    pub fn compose(&self, common: &Common, draft: ManifestDraft, at: SealedAt) -> Manifest {
         let (seq, prev, prev_epoch, retention_before, last_date) = match self {
             Self::Begin(begin) => {
                 let heads = begin.prev_epoch.clone();
                 (0, None, Some(heads), begin.retention_max_s, None)
             }
-            Self::After(chain) => {
-                let date = chain.last_date.as_ref();
-                let (seq, head) = (chain.head.seq + 1, chain.head);
-                (seq, Some(head), None, chain.retention_max_s, date)
+            Self::After(state) => {
+                let date = state.last_date.as_ref();
+                let (seq, head) = (state.head.seq + 1, state.head);
+                (seq, Some(head), None, state.retention_max_s, date)
             }
         };
         let kind = match (seq, draft.close, &draft.packed) {
@@ -272,7 +273,7 @@ impl Place {
     }
 }
 
-fn parts(packed: Packed, last_date: Option<&String>) -> (Entries, Body, Stored, Vec<Block>) {
+fn parts(packed: PackedBody, last_date: Option<&String>) -> (Entries, Body, Stored, Vec<Block>) {
     let day = packed.times.1.day();
     // A clock that went back must not put a body into an earlier day than the one before it.
     let date = last_date.map_or(day.clone(), |last| day.max(last.clone()));

@@ -198,7 +198,7 @@ fn delete(layout: &Layout, slot: &Slot) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sealing::stream_state::Chain;
+    use crate::sealing::stream_state::SealedState;
     use crate::testing::{World, agent, epoch, receipt, stream};
 
     /// Seqs of the history that are still there after a prune with these bounds.
@@ -222,7 +222,7 @@ mod tests {
         world.layout().seqs(&stream(), epoch(1)).unwrap()
     }
 
-    fn history() -> (World, Spool, Vec<Chain>) {
+    fn history() -> (World, Spool, Vec<SealedState>) {
         let mut world = World::new();
         let mut spool = world.spool();
         let history = world.history(&mut spool);
@@ -241,8 +241,8 @@ mod tests {
             (4, 3, Duration::ZERO, vec![3]),
         ] {
             let (world, mut spool, history) = history();
-            for chain in &history[..receipts] {
-                receipt(&world, chain.epoch, chain.head.seq, chain.head.sha256);
+            for state in &history[..receipts] {
+                receipt(&world, state.epoch, state.head.seq, state.head.sha256);
             }
             let left = left(&world, &mut spool, covered, 3, keep);
             assert_eq!(left, stays, "{receipts} receipts, covered to {covered}");
@@ -256,8 +256,8 @@ mod tests {
     #[test]
     fn a_receipt_for_another_manifest_frees_nothing() {
         let (world, mut spool, history) = history();
-        for chain in &history {
-            receipt(&world, chain.epoch, chain.head.seq, Digest::of(b"another"));
+        for state in &history {
+            receipt(&world, state.epoch, state.head.seq, Digest::of(b"another"));
         }
         assert_eq!(left(&world, &mut spool, 3, 3, Duration::ZERO), [0, 1, 2, 3]);
     }
