@@ -7,18 +7,18 @@ mod backpressure;
 mod intake;
 mod scan_pace;
 mod startup;
-pub mod status_file;
+pub(crate) mod status_file;
 mod stream;
 mod streams;
 mod upkeep;
-pub mod wake;
+pub(crate) mod wake;
 
-use crate::agent::status_file::Status;
 use crate::agent::wake::Waker;
 use crate::bounds::{RETRY_MAX, RETRY_MIN, STOP_MAX};
 use crate::config::Config;
 use crate::recovery::snapshot::Snapshots;
-use crate::sealing::sealer::{SealError, Sealer};
+use crate::sealing::seal_error::SealError;
+use crate::sealing::sealer::Sealer;
 use crate::sealing::stream_state::SealedState;
 use crate::spool::Spool;
 use crate::track::{Mode, Now, ReadBuffer, Sources};
@@ -302,12 +302,6 @@ impl Agent {
             why,
         });
         self.upkeep.changed = true;
-    }
-
-    /// How it all stands.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.describe(now(), true)
     }
 }
 

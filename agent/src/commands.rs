@@ -1,9 +1,9 @@
 //! The words of `holdfast-agent` and what each of them does. The only place that prints or maps
 //! errors to exit codes.
 
-pub mod check;
-pub mod cost;
-pub mod init;
+pub(crate) mod check;
+pub(crate) mod cost;
+pub(crate) mod init;
 
 use crate::agent::status_file::Status;
 use crate::agent::{Agent, RunError, Stop, Unfinished};

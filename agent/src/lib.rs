@@ -4,29 +4,33 @@
 
 pub mod config;
 
-pub mod find;
+mod find;
 
-pub mod read;
+mod read;
 
-pub mod track;
+mod track;
 
-pub mod spool;
+mod spool;
 
-pub mod sealing;
+mod sealing;
 
-pub mod recovery;
+mod recovery;
 
-pub mod agent;
+mod agent;
 
-pub mod commands;
+mod commands;
 
-pub mod bounds;
-pub mod sys;
+mod bounds;
+mod sys;
 
 #[cfg(test)]
 mod testing;
 
 pub use agent::{Agent, RunError, Stop, Unfinished};
-pub use commands::init::{self, InitError, Initialised, init};
+pub use commands::init::{InitError, Initialised, init};
+pub use commands::main;
 pub use config::Config;
-pub use sealing::signing_key::{self as key, KeyError};
+/// The agent's signing key, as `init` makes it.
+pub mod key {
+    pub use crate::sealing::signing_key::{KeyError, load, make};
+}

@@ -1,3 +1,3 @@
 //! Bytes of a source become lines.
 
-pub mod pieces;
+pub(crate) mod pieces;

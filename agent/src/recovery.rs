@@ -5,9 +5,9 @@
 //! An epoch continues only if snapshot, spool and chain agree and the archiver knows of nothing newer.
 //! Otherwise the stream gets a new epoch that says so, and names all that is still known of the old.
 
-pub mod adoption;
+pub(crate) mod adoption;
 mod lineage;
-pub mod snapshot;
+pub(crate) mod snapshot;
 
 use crate::bounds::NOTE_MAX;
 use crate::recovery::snapshot::Snapshot;
@@ -25,15 +25,15 @@ use std::path::PathBuf;
 
 /// What holds after a start.
 #[derive(Debug)]
-pub struct Recovered {
+pub(crate) struct Recovered {
     /// The configured streams, in the config's order.
-    pub streams: Vec<StreamState>,
+    pub(crate) streams: Vec<StreamState>,
     /// Streams that the config no longer names and that are still open.
-    pub leaving: Vec<StreamState>,
+    pub(crate) leaving: Vec<StreamState>,
     /// Streams that are closed for good, as far as the config goes.
-    pub closed: Vec<SealedState>,
+    pub(crate) closed: Vec<SealedState>,
     /// Where every source stands.
-    pub checkpoints: Vec<Checkpoint>,
+    pub(crate) checkpoints: Vec<Checkpoint>,
 }
 
 /// Why nothing can be said about a spool: the system would not let us look.
@@ -54,15 +54,15 @@ pub enum RecoverError {
 
 /// What recovery needs to know beforehand.
 #[derive(Debug)]
-pub struct Recovery<'a> {
+pub(crate) struct Recovery<'a> {
     /// The spool.
-    pub layout: &'a Layout,
+    pub(crate) layout: &'a Layout,
     /// Its id.
-    pub spool_id: &'a str,
+    pub(crate) spool_id: &'a str,
     /// The agent.
-    pub agent: &'a Name,
+    pub(crate) agent: &'a Name,
     /// Its own key: nothing in the spool is believed that it did not sign.
-    pub key: ledger::signature::Key,
+    pub(crate) key: ledger::signature::Key,
 }
 
 /// How a stream stands.
@@ -81,7 +81,7 @@ impl Recovery<'_> {
     ///
     /// # Errors
     /// [`RecoverError`]
-    pub fn recover(
+    pub(crate) fn recover(
         &self,
         streams: &[Name],
         snapshot: Option<Snapshot>,

@@ -8,7 +8,7 @@
 //! spool/receipts/                             the archiver's half: only read here
 //! ```
 
-pub mod receipts;
+pub(crate) mod receipts;
 
 use crate::bounds::{FREE_MIN, NOTE_MAX, STREAM_RESERVE};
 use host::lock::{Lock, LockError};
@@ -20,17 +20,17 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Mode of the folders that the archiver's group reads; setgid hands the group down.
-pub const FOLDER_MODE: u32 = 0o2750;
+pub(crate) const FOLDER_MODE: u32 = 0o2750;
 
 /// Mode of the folder that the archiver's group writes.
-pub const RECEIPTS_MODE: u32 = 0o2770;
+pub(crate) const RECEIPTS_MODE: u32 = 0o2770;
 
 /// What a file takes is counted in pages, so that many small batches count for what they cost.
 const PAGE: u64 = 4096;
 
 /// A spool that this process alone writes to.
 #[derive(Debug)]
-pub struct Spool {
+pub(crate) struct Spool {
     layout: Layout,
     id: String,
     cap: u64,
@@ -42,7 +42,7 @@ pub struct Spool {
 
 /// The paths of a spool.
 #[derive(Debug, Clone)]
-pub struct Layout {
+pub(crate) struct Layout {
     root: PathBuf,
 }
 
@@ -68,43 +68,43 @@ pub enum SpoolError {
 impl Layout {
     /// The layout below `root`.
     #[must_use]
-    pub fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self { root: root.into() }
     }
 
     /// The spool itself.
     #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Where batches are made.
     #[must_use]
-    pub fn tmp(&self) -> PathBuf {
+    pub(crate) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
     }
 
     /// Where sealed batches stand.
     #[must_use]
-    pub fn sealed(&self) -> PathBuf {
+    pub(crate) fn sealed(&self) -> PathBuf {
         self.root.join("sealed")
     }
 
     /// The archiver's half.
     #[must_use]
-    pub fn receipts(&self) -> PathBuf {
+    pub(crate) fn receipts(&self) -> PathBuf {
         self.root.join("receipts")
     }
 
     /// One sealed batch.
     #[must_use]
-    pub fn batch(&self, slot: &Slot) -> PathBuf {
+    pub(crate) fn batch(&self, slot: &Slot) -> PathBuf {
         self.sealed().join(slot.spool_path())
     }
 
     /// What the archiver says of a batch: `extension` is `receipt`, `bad` or `conflict`.
     #[must_use]
-    pub fn note(&self, slot: &Slot, extension: &str) -> PathBuf {
+    pub(crate) fn note(&self, slot: &Slot, extension: &str) -> PathBuf {
         self.receipts()
             .join(format!("{}.{extension}", slot.spool_path()))
     }
@@ -113,7 +113,7 @@ impl Layout {
     ///
     /// # Errors
     /// It was not made, or cannot be read.
-    pub fn id(&self) -> Result<String, SpoolError> {
+    pub(crate) fn id(&self) -> Result<String, SpoolError> {
         let path = self.root.join("id");
         match host::disk::read_bounded(&path, NOTE_MAX) {
             Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
@@ -128,7 +128,7 @@ impl Layout {
     ///
     /// # Errors
     /// What the system says.
-    pub fn streams(&self) -> io::Result<Vec<Name>> {
+    pub(crate) fn streams(&self) -> io::Result<Vec<Name>> {
         folders(&self.sealed())
     }
 
@@ -136,7 +136,7 @@ impl Layout {
     ///
     /// # Errors
     /// What the system says.
-    pub fn epochs(&self, stream: &Name) -> io::Result<Vec<Epoch>> {
+    pub(crate) fn epochs(&self, stream: &Name) -> io::Result<Vec<Epoch>> {
         folders(&self.sealed().join(stream.as_str()))
     }
 
@@ -144,7 +144,7 @@ impl Layout {
     ///
     /// # Errors
     /// What the system says.
-    pub fn seqs(&self, stream: &Name, epoch: Epoch) -> io::Result<Vec<u64>> {
+    pub(crate) fn seqs(&self, stream: &Name, epoch: Epoch) -> io::Result<Vec<u64>> {
         let path = self.sealed().join(stream.as_str()).join(epoch.to_string());
         let mut seqs: Vec<u64> = folders::<Seq>(&path)?
             .into_iter()
@@ -158,7 +158,7 @@ impl Layout {
     ///
     /// # Errors
     /// What the system says.
-    pub fn receipted(&self, stream: &Name) -> io::Result<Vec<(Epoch, u64)>> {
+    pub(crate) fn receipted(&self, stream: &Name) -> io::Result<Vec<(Epoch, u64)>> {
         let top = self.receipts().join(stream.as_str());
         let mut newest = Vec::new();
         for epoch in folders::<Epoch>(&top)? {
@@ -175,7 +175,7 @@ impl Layout {
     ///
     /// # Errors
     /// What the system says.
-    pub fn clear_tmp(&self) -> io::Result<()> {
+    pub(crate) fn clear_tmp(&self) -> io::Result<()> {
         for entry in entries(&self.tmp())? {
             if entry.file_type()?.is_dir() {
                 std::fs::remove_dir_all(entry.path())?;
@@ -203,7 +203,7 @@ impl Spool {
     ///
     /// # Errors
     /// [`SpoolError`]
-    pub fn open(root: &Path, cap: u64, streams: usize) -> Result<Self, SpoolError> {
+    pub(crate) fn open(root: &Path, cap: u64, streams: usize) -> Result<Self, SpoolError> {
         let layout = Layout::new(root);
         let id = layout.id()?;
         let lock = Lock::take(&root.join("lock")).map_err(|error| match error {
@@ -227,35 +227,35 @@ impl Spool {
 
     /// Its paths.
     #[must_use]
-    pub fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 
     /// Its id.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
     /// Its size bound.
     #[must_use]
-    pub fn cap(&self) -> u64 {
+    pub(crate) fn cap(&self) -> u64 {
         self.cap
     }
 
     /// Bytes in sealed batches.
     #[must_use]
-    pub fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         self.used.values().sum()
     }
 
     /// Counts a batch in.
-    pub fn add(&mut self, stream: &Name, bytes: u64) {
+    pub(crate) fn add(&mut self, stream: &Name, bytes: u64) {
         *self.used.entry(stream.clone()).or_default() += bytes;
     }
 
     /// Counts a batch out.
-    pub fn subtract(&mut self, stream: &Name, bytes: u64) {
+    pub(crate) fn subtract(&mut self, stream: &Name, bytes: u64) {
         let used = self.used.entry(stream.clone()).or_default();
         *used = used.saturating_sub(bytes);
     }
@@ -263,7 +263,7 @@ impl Spool {
     /// Bytes that a stream may still add, given what batches in the making already take (of all
     /// streams, and of this one) and what is free on the file system.
     #[must_use]
-    pub fn room(&self, stream: &Name, making: u64, making_here: u64, free: u64) -> u64 {
+    pub(crate) fn room(&self, stream: &Name, making: u64, making_here: u64, free: u64) -> u64 {
         let reserve = self.streams * STREAM_RESERVE;
         let of_cap = self
             .cap
@@ -283,7 +283,7 @@ impl Spool {
 
     /// Bytes free on its file system; none if that cannot be told.
     #[must_use]
-    pub fn free(&self) -> u64 {
+    pub(crate) fn free(&self) -> u64 {
         host::disk::free_bytes(self.layout.root()).unwrap_or(0)
     }
 
@@ -306,7 +306,7 @@ impl Spool {
 ///
 /// # Errors
 /// What the system says.
-pub fn weigh(batch: &Path) -> io::Result<u64> {
+pub(crate) fn weigh(batch: &Path) -> io::Result<u64> {
     entries(batch)?
         .iter()
         .try_fold(PAGE, |sum, entry| Ok(sum + pages(entry.metadata()?.len())))
@@ -314,7 +314,7 @@ pub fn weigh(batch: &Path) -> io::Result<u64> {
 
 /// What a file of so many bytes takes.
 #[must_use]
-pub fn pages(bytes: u64) -> u64 {
+pub(crate) fn pages(bytes: u64) -> u64 {
     bytes.div_ceil(PAGE) * PAGE
 }
 

@@ -3,8 +3,9 @@
 pub(crate) mod audit;
 
 use crate::config::Config;
-use crate::sealing::open_batch::Batch;
-use crate::sealing::sealer::{SealError, Sealer};
+use crate::sealing::open_batch::OpenBatch;
+use crate::sealing::seal_error::SealError;
+use crate::sealing::sealer::Sealer;
 use crate::sealing::signing_key;
 use crate::sealing::stream_state::{
     Common, ManifestDraft, NewEpoch, SealedAt, SealedState, StreamState,
@@ -130,7 +131,7 @@ impl World {
     ) -> Result<SealedState, SealError> {
         let next = StreamState::After(state.clone());
         let at = self.tick();
-        let mut batch = Batch::new(next.next_entry(), at.boot_ms);
+        let mut batch = OpenBatch::new(next.next_entry(), at.boot_ms);
         let mut offset = 0;
         for line in lines {
             let entry = Entry {

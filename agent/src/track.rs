@@ -9,12 +9,12 @@
 mod absence;
 mod arrivals;
 mod candidates;
-pub mod checkpoint;
-pub mod decide;
+pub(crate) mod checkpoint;
+pub(crate) mod decide;
 mod descriptors;
-pub mod fingerprint;
+pub(crate) mod fingerprint;
 mod first_bytes;
-pub mod identity;
+pub(crate) mod identity;
 mod lives;
 mod originals;
 mod read;
@@ -25,10 +25,9 @@ mod tests;
 mod tracked_file;
 mod tracked_source;
 
-pub use self::read::{Mode, ReadBuffer, ReadFault};
-pub use self::scan::ScanReport;
-pub use self::statement::Statement;
-pub use crate::read::pieces::Piece;
+pub(crate) use self::read::{Mode, ReadBuffer};
+pub(crate) use self::statement::Statement;
+pub(crate) use crate::read::pieces::Piece;
 
 use self::candidates::Newcomer;
 use self::tracked_source::{Reach, Source};
@@ -48,43 +47,41 @@ const STATED_BYTES_MAX: usize = MANIFEST_TARGET / 2;
 
 /// The time, as an argument: nothing below reads a clock.
 #[derive(Debug, Clone, Copy)]
-pub struct Now {
+pub(crate) struct Now {
     /// Wall clock.
-    pub wall: Moment,
+    pub(crate) wall: Moment,
     /// `CLOCK_BOOTTIME` in milliseconds: all waiting is measured by it.
-    pub boot_ms: u64,
+    pub(crate) boot_ms: u64,
 }
 
 /// A source within this process. Never stored; [`SourceView::id`] is what manifests know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SourceKey(u64);
+pub(crate) struct SourceKey(u64);
 
 /// What an entry says of its source.
 #[derive(Debug, Clone, Copy)]
-pub struct SourceView<'a> {
+pub(crate) struct SourceView<'a> {
     /// `log.file.id`, unique in the stream's epoch.
-    pub id: u64,
+    pub(crate) id: u64,
     /// `log.file.path`: where the source was first seen, for life.
-    pub path: &'a PathBytes,
-    /// The stream it belongs to.
-    pub stream: &'a Name,
+    pub(crate) path: &'a PathBytes,
 }
 
 /// How one source stands, for `status` and metrics.
 #[derive(Debug, Clone)]
-pub struct SourceStatus {
+pub(crate) struct SourceStatus {
     /// The stream it belongs to; `None` while the config names none for it.
-    pub stream: Option<Name>,
+    pub(crate) stream: Option<Name>,
     /// Where it was first seen.
-    pub path: PathBytes,
+    pub(crate) path: PathBytes,
     /// Sealed up to here.
-    pub sealed: u64,
+    pub(crate) sealed: u64,
     /// Read up to here.
-    pub read: u64,
+    pub(crate) read: u64,
     /// The file's size at the last look.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Why it cannot be read now.
-    pub fault: Option<String>,
+    pub(crate) fault: Option<String>,
 }
 
 /// A stream's part: the epoch it seals into and what its next manifest must speak of.
@@ -97,7 +94,7 @@ struct Chapter {
 
 /// Everything the agent knows about files. Single-threaded; nothing here waits.
 #[derive(Debug)]
-pub struct Sources {
+pub(crate) struct Sources {
     finder: Finder,
     boot_id: Epoch,
     /// One for each watch.
@@ -120,7 +117,7 @@ impl Sources {
     /// Nothing known yet. `watches` stand in the config's order: a file belongs to the first stream
     /// that saw it. `boot_id` is this boot's: device and inode numbers count only within it.
     #[must_use]
-    pub fn new(watches: Vec<Watch>, boot_id: Epoch) -> Self {
+    pub(crate) fn new(watches: Vec<Watch>, boot_id: Epoch) -> Self {
         let chapter = |_: &Watch| Chapter {
             epoch: None,
             next_id: 0,
@@ -144,7 +141,7 @@ impl Sources {
     /// Takes over what recovery found ([`crate::track::checkpoint::settle`]), before the first scan.
     /// A checkpoint of a stream that the config no longer names waits for the first stream that
     /// matches its file, and goes on there with `was`.
-    pub fn restore(&mut self, checkpoints: Vec<Checkpoint>) {
+    pub(crate) fn restore(&mut self, checkpoints: Vec<Checkpoint>) {
         for checkpoint in checkpoints {
             let stream = self.index_of(&checkpoint.source().stream);
             self.add(Source::restore(checkpoint, stream));
@@ -155,7 +152,7 @@ impl Sources {
     /// below `next_source_id` are taken. Sources last sealed in another epoch get a new id, and
     /// `was`, when they are next stated. Call it before anything of the stream is taken, or right
     /// after `sealed` or `discarded`.
-    pub fn begin_epoch(&mut self, stream: &Name, epoch: Epoch, next_source_id: u64) {
+    pub(crate) fn begin_epoch(&mut self, stream: &Name, epoch: Epoch, next_source_id: u64) {
         let Some(index) = self.index_of(stream) else {
             return;
         };
@@ -169,16 +166,9 @@ impl Sources {
         }
     }
 
-    /// The first id not yet given away in the stream's epoch, for the snapshot.
-    #[must_use]
-    pub fn next_source_id(&self, stream: &Name) -> u64 {
-        self.index_of(stream)
-            .map_or(0, |index| self.chapters[index].next_id)
-    }
-
     /// Folders in which the last scan looked: what to ask the kernel to wake for.
     #[must_use]
-    pub fn folders(&self) -> &[PathBuf] {
+    pub(crate) fn folders(&self) -> &[PathBuf] {
         &self.folders
     }
 
@@ -186,7 +176,7 @@ impl Sources {
     /// first. Empty while [`Sources::is_full`]. A source that gave nothing is not named again
     /// before the next scan.
     #[must_use]
-    pub fn unread(&self, stream: &Name) -> Vec<SourceKey> {
+    pub(crate) fn unread(&self, stream: &Name) -> Vec<SourceKey> {
         let Some(index) = self.index_of(stream) else {
             return Vec::new();
         };
@@ -207,18 +197,17 @@ impl Sources {
     /// What the entries of the last peek's pieces say of their source; `None` only for a key that
     /// no peek has yielded pieces for in this epoch.
     #[must_use]
-    pub fn source(&self, key: SourceKey) -> Option<SourceView<'_>> {
+    pub(crate) fn source(&self, key: SourceKey) -> Option<SourceView<'_>> {
         let source = self.sources.get(&key)?;
         Some(SourceView {
             id: source.id?,
             path: &source.path,
-            stream: self.finder.watches().get(source.stream?)?.stream(),
         })
     }
 
     /// Where every source stands as sealed, for the snapshot.
     #[must_use]
-    pub fn all_checkpoints(&self) -> Vec<Checkpoint> {
+    pub(crate) fn all_checkpoints(&self) -> Vec<Checkpoint> {
         let live = |source: &&Source| !matches!(source.reach, Reach::Over { gap: None });
         let checkpoint = |source: &Source| {
             let name = source.stated.clone()?;
@@ -231,13 +220,13 @@ impl Sources {
     /// From now on nothing waits for time to pass: the next scans judge copies in the making as they
     /// are. For an agent that will not be there later (`drain`), and that scans until nothing is
     /// [undecided](ScanReport::undecided).
-    pub fn wait_no_longer(&mut self) {
+    pub(crate) fn wait_no_longer(&mut self) {
         self.hurried = true;
     }
 
     /// How each source stands, and each file that waits to be told apart.
     #[must_use]
-    pub fn health(&self) -> Vec<SourceStatus> {
+    pub(crate) fn health(&self) -> Vec<SourceStatus> {
         let name = |index: usize| self.finder.watches()[index].stream().clone();
         let status = |source: &Source| SourceStatus {
             stream: source.stream.map(name),

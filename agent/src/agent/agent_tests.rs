@@ -144,7 +144,7 @@ fn a_full_spool_is_said_once_and_resumed_once() {
         agent.keep_up(now()).unwrap();
     }
     assert!(agent.streams[0].full && !agent.streams[1].full);
-    assert!(!agent.status().is_healthy());
+    assert!(!agent.describe(now(), true).is_healthy());
     // Less than what resuming needs.
     agent.spool.subtract(&auth, ROOM_RESUME / 2);
     agent.turn(Mode::Follow).unwrap();
@@ -201,7 +201,7 @@ fn a_spool_that_refuses_is_tried_again_at_a_bounded_pace() {
     }
     let retry = agent.retry.as_ref().unwrap();
     assert_eq!((first, retry.wait), (RETRY_MIN, RETRY_MAX));
-    assert!(agent.status().trouble.unwrap().contains("tmp"));
+    assert!(agent.describe(now(), true).trouble.unwrap().contains("tmp"));
     std::fs::create_dir(&tmp).unwrap();
     assert!(agent.seal_batch(0).unwrap());
     assert!(agent.retry.is_none());
@@ -226,7 +226,7 @@ fn a_refused_batch_holds_its_stream_alone() {
     };
     agent.keep_up(later).unwrap();
     assert!(!agent.streams[0].may_read() && agent.streams[1].may_read());
-    let held = agent.status().streams[0].held.clone().unwrap();
+    let held = agent.describe(now(), true).streams[0].held.clone().unwrap();
     assert!(held.contains("body rotted"), "{held}");
     std::fs::remove_file(&note).unwrap();
     std::fs::write(note.with_extension("conflict"), b"{}\n").unwrap();

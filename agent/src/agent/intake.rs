@@ -3,7 +3,7 @@
 
 use super::{Agent, RunError, now};
 use crate::bounds::OPEN_BLOCKS_MAX;
-use crate::sealing::open_batch::Batch;
+use crate::sealing::open_batch::OpenBatch;
 use crate::track::{Mode, Piece, SourceKey};
 use ledger::entry::Entry;
 use std::borrow::Cow;
@@ -103,7 +103,7 @@ impl Agent {
         let next = stream.next.next_entry();
         let batch = stream
             .batch
-            .get_or_insert_with(|| Batch::new(next, now.boot_ms));
+            .get_or_insert_with(|| OpenBatch::new(next, now.boot_ms));
         for (packed, piece) in pieces.iter().enumerate() {
             if packed > 0 && (batch.pack().block_is_full() || batch.pack().is_full()) {
                 return packed;

@@ -14,81 +14,81 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Version of the file.
-pub const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 1;
 
 const FILE: &str = "status.json";
 
 /// How an agent stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
+pub(crate) struct Status {
     /// [`VERSION`]
-    pub v: u64,
+    pub(crate) v: u64,
     /// The agent.
-    pub agent: Name,
+    pub(crate) agent: Name,
     /// Whether it goes on: `false` in the last one that an agent writes.
-    pub running: bool,
+    pub(crate) running: bool,
     /// When it started.
-    pub started: Moment,
+    pub(crate) started: Moment,
     /// When this was written.
-    pub written: Moment,
+    pub(crate) written: Moment,
     /// Bytes in the spool.
-    pub spool_used: u64,
+    pub(crate) spool_used: u64,
     /// Bytes it may take.
-    pub spool_cap: u64,
+    pub(crate) spool_cap: u64,
     /// Bytes free on its file system.
-    pub disk_free: u64,
+    pub(crate) disk_free: u64,
     /// Why nothing can be sealed now.
-    pub trouble: Option<String>,
+    pub(crate) trouble: Option<String>,
     /// The streams.
-    pub streams: Vec<StreamLine>,
+    pub(crate) streams: Vec<StreamLine>,
     /// Files and patterns that give nothing, and why.
-    pub files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
     /// How many sources there are.
-    pub source_count: usize,
+    pub(crate) source_count: usize,
     /// The sources: those with a fault first, then those with most to read; not all of very many.
-    pub sources: Vec<SourceLine>,
+    pub(crate) sources: Vec<SourceLine>,
 }
 
 /// One stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StreamLine {
+pub(crate) struct StreamLine {
     /// Its name.
-    pub stream: Name,
+    pub(crate) stream: Name,
     /// Its epoch.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// Its newest manifest, if there is one.
-    pub seq: Option<u64>,
+    pub(crate) seq: Option<u64>,
     /// SHA-256 of that one's first line.
-    pub head: Option<Digest>,
+    pub(crate) head: Option<Digest>,
     /// Entries sealed in the epoch.
-    pub entries: u64,
+    pub(crate) entries: u64,
     /// Batches without a receipt.
-    pub waiting: u64,
+    pub(crate) waiting: u64,
     /// No room in the spool: files are held, not read.
-    pub full: bool,
+    pub(crate) full: bool,
     /// Why the archiver holds it.
-    pub held: Option<String>,
+    pub(crate) held: Option<String>,
 }
 
 /// One source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceLine {
+pub(crate) struct SourceLine {
     /// Its stream, once one wants it.
-    pub stream: Option<Name>,
+    pub(crate) stream: Option<Name>,
     /// Where it was first seen, made safe to show.
-    pub path: String,
+    pub(crate) path: String,
     /// Sealed up to here.
-    pub sealed: u64,
+    pub(crate) sealed: u64,
     /// Bytes not yet sealed.
-    pub unread: u64,
+    pub(crate) unread: u64,
     /// Why it cannot be read.
-    pub fault: Option<String>,
+    pub(crate) fault: Option<String>,
 }
 
 impl SourceLine {
     /// The line about a source.
     #[must_use]
-    pub fn of(source: &SourceStatus) -> Self {
+    pub(crate) fn of(source: &SourceStatus) -> Self {
         Self {
             stream: source.stream.clone(),
             path: source.path.display(),
@@ -101,7 +101,7 @@ impl SourceLine {
 
 /// Why there is no status.
 #[derive(Debug, thiserror::Error)]
-pub enum StatusError {
+pub(crate) enum StatusError {
     /// No agent ever ran here.
     #[error("{}: no agent has run with this state yet", .0.display())]
     Never(PathBuf),
@@ -120,7 +120,7 @@ impl Status {
     ///
     /// # Errors
     /// What the system says.
-    pub fn write(&self, state: &Path) -> io::Result<()> {
+    pub(crate) fn write(&self, state: &Path) -> io::Result<()> {
         let temporary = state.join(format!(".tmp-{}", disk::random_name()?));
         let mut file = disk::create_new(&temporary, disk::FILE_MODE)?;
         let written = io::Write::write_all(&mut file, &serde_json::to_vec(self)?)
@@ -137,7 +137,7 @@ impl Status {
     ///
     /// # Errors
     /// [`StatusError`]
-    pub fn read(config: &Config) -> Result<(Self, bool), StatusError> {
+    pub(crate) fn read(config: &Config) -> Result<(Self, bool), StatusError> {
         let path = config.state.join(FILE);
         let bytes = disk::read_bounded(&path, NOTE_MAX).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => StatusError::Never(config.state.clone()),
@@ -159,7 +159,7 @@ impl Status {
 
     /// Whether something needs a person.
     #[must_use]
-    pub fn is_healthy(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         let well = |stream: &StreamLine| !stream.full && stream.held.is_none();
         let readable = |source: &SourceLine| source.fault.is_none();
         self.trouble.is_none() && self.streams.iter().all(well) && self.sources.iter().all(readable)

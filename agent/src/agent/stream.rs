@@ -1,6 +1,6 @@
 //! One stream while the agent runs: what it seals next, its open batch, what it has to say.
 
-use crate::sealing::open_batch::Batch;
+use crate::sealing::open_batch::OpenBatch;
 use crate::sealing::stream_state::{SealedState, StreamState};
 use crate::spool::receipts::{Hold, Progress};
 use crate::track::Now;
@@ -13,7 +13,7 @@ pub(super) struct Stream {
     pub(super) name: Name,
     pub(super) retention_s: u64,
     pub(super) next: StreamState,
-    pub(super) batch: Option<Batch>,
+    pub(super) batch: Option<OpenBatch>,
     /// Said with the next manifest.
     pub(super) pending: Vec<Event>,
     /// The config no longer names it: it is closed as soon as there is room.

@@ -1,7 +1,7 @@
 //! When something is sealed, and what it says: batches, heartbeats, genesis, `stop`, `close`.
 
 use super::{Agent, RunError, millis};
-use crate::sealing::sealer::SealError;
+use crate::sealing::seal_error::SealError;
 use crate::sealing::stream_state::{ManifestDraft, SealedAt, SealedState, StreamState};
 use crate::track::{Now, Statement};
 use ledger::manifest::{Event, EventKind, StreamHead};
@@ -71,7 +71,7 @@ impl Agent {
             let began = stream
                 .batch
                 .as_ref()
-                .map(crate::sealing::open_batch::Batch::began_boot_ms);
+                .map(crate::sealing::open_batch::OpenBatch::began_boot_ms);
             let since = began.or(stream.events_since_ms);
             if since.is_some_and(|since| now.boot_ms.saturating_sub(since) >= age) {
                 self.seal(index, Words::default())?;
@@ -116,7 +116,7 @@ impl Agent {
             let began = stream
                 .batch
                 .as_ref()
-                .map(crate::sealing::open_batch::Batch::began_boot_ms);
+                .map(crate::sealing::open_batch::OpenBatch::began_boot_ms);
             let seal = began
                 .or(stream.events_since_ms)
                 .map(|since| until(since, age));

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Sleeps for the agent.
 #[derive(Debug)]
-pub struct Waker {
+pub(crate) struct Waker {
     watch: Option<Watch>,
     /// The kernel's limit was told once.
     told: bool,
@@ -55,7 +55,7 @@ impl Watch {
 impl Waker {
     /// A waker without folders. Where the kernel refuses inotify, it only polls.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let watch = Watch::new();
         if let Err(error) = &watch {
             tracing::warn!(%error, "no inotify: new lines are found by polling alone");
@@ -68,7 +68,7 @@ impl Waker {
 
     /// Wakes for changes in these folders. One that was replaced under its name is polled until the
     /// agent starts again.
-    pub fn watch(&mut self, folders: &[PathBuf]) {
+    pub(crate) fn watch(&mut self, folders: &[PathBuf]) {
         let Some(watch) = &mut self.watch else { return };
         for folder in folders {
             if watch.folders.contains(folder) {
@@ -90,7 +90,7 @@ impl Waker {
     }
 
     /// Sleeps for at most `longest`, or until a signal comes. Changes meanwhile are noticed later.
-    pub fn pause(&self, longest: Duration) {
+    pub(crate) fn pause(&self, longest: Duration) {
         // Not `thread::sleep`, which a signal does not end.
         if let Err(error) = poll(&mut [], Some(&timespec(longest))) {
             tracing::trace!(%error, "woken early");
@@ -99,7 +99,7 @@ impl Waker {
 
     /// Sleeps for at most `longest`, or until something changes or a signal comes. Whether it was
     /// woken by a change.
-    pub fn sleep(&self, longest: Duration) -> bool {
+    pub(crate) fn sleep(&self, longest: Duration) -> bool {
         let Some(watch) = &self.watch else {
             self.pause(longest);
             return false;

@@ -16,16 +16,16 @@ const FILES_SHOWN: usize = 100;
 
 /// What `check` found.
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// What would happen, for people.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// What would go wrong.
-    pub faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
 }
 
 /// Looks at everything that `run` would use.
 #[must_use]
-pub fn check(config: &Config) -> Checked {
+pub(crate) fn check(config: &Config) -> Checked {
     let mut checked = Checked {
         notes: vec![format!(
             "agent {}, config {}",

@@ -3,7 +3,6 @@
 //!
 //! Requests are all that is counted: what is stored costs the same whatever the age.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Price of 1000 PUTs, in thousandths of a cent: AWS's list price for S3 Standard in us-east-1,
@@ -14,24 +13,18 @@ const PUT_PER_1000: u64 = 500;
 const READ_PER_1000: u64 = 40;
 
 /// Where and when the prices were so.
-pub const PRICES: &str = "S3 Standard, us-east-1, list prices of 2025-06";
+pub(crate) const PRICES: &str = "S3 Standard, us-east-1, list prices of 2025-06";
 
 /// Seconds of a year of 366 days, as in retentions: costs are never told too low.
 const YEAR_S: u64 = 366 * 86_400;
 
-/// Years of the table's last column.
-const YEARS_KEPT: u64 = 7;
-
-/// Ages in README's table.
-const AGES_S: [u64; 6] = [1, 5, 10, 30, 60, 300];
-
 /// What one stream costs in a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// Objects put, one PUT each.
-    pub puts: u64,
+    pub(crate) puts: u64,
     /// Cents, rounded up.
-    pub cents: u64,
+    pub(crate) cents: u64,
 }
 
 impl Cost {
@@ -46,26 +39,26 @@ impl Cost {
     /// A stream that always has something to say: a batch of two objects, body and manifest, each
     /// time the age is over. A batch that is full first, at 16 MiB of entries, comes on top.
     #[must_use]
-    pub fn busy(age: Duration) -> Self {
+    pub(crate) fn busy(age: Duration) -> Self {
         Self::of(2 * times(age))
     }
 
     /// A stream that has nothing to say: its heartbeats, a manifest each. The first of several streams
     /// has them while it is busy too.
     #[must_use]
-    pub fn quiet(heartbeat: Duration) -> Self {
+    pub(crate) fn quiet(heartbeat: Duration) -> Self {
         Self::of(times(heartbeat))
     }
 
     /// Both.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self::of(self.puts + other.puts)
     }
 
     /// `$34.16`
     #[must_use]
-    pub fn dollars(&self) -> String {
+    pub(crate) fn dollars(&self) -> String {
         format!("${}.{:02}", grouped(self.cents / 100), self.cents % 100)
     }
 }
@@ -78,7 +71,7 @@ fn times(every: Duration) -> u64 {
 
 /// `1,234,567`
 #[must_use]
-pub fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.char_indices() {
@@ -90,35 +83,41 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// README's table, in Markdown: what a busy stream costs at some ages.
-#[must_use]
-pub fn markdown() -> String {
-    let mut text = String::from(
-        "| `seal.age` | a line can be lost for | PUTs per stream and year | dollars per stream and year | objects in 7 years |\n\
-         | --- | --- | --- | --- | --- |\n",
-    );
-    for age_s in AGES_S {
-        let cost = Cost::busy(Duration::from_secs(age_s));
-        let age = match age_s {
-            300 => "5m".into(),
-            _ => format!("{age_s}s"),
-        };
-        // A String takes whatever is written into it.
-        let written = writeln!(
-            text,
-            "| `{age}` | {age_s} s | {} | {} | {} |",
-            grouped(cost.puts),
-            cost.dollars(),
-            grouped(cost.puts * YEARS_KEPT)
-        );
-        debug_assert!(written.is_ok());
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write as _;
+
+    /// Years of the table's last column.
+    const YEARS_KEPT: u64 = 7;
+
+    /// Ages in README's table.
+    const AGES_S: [u64; 6] = [1, 5, 10, 30, 60, 300];
+
+    /// README's table, in Markdown: what a busy stream costs at some ages.
+    fn markdown() -> String {
+        let mut text = String::from(
+            "| `seal.age` | a line can be lost for | PUTs per stream and year | dollars per stream and year | objects in 7 years |\n\
+             | --- | --- | --- | --- | --- |\n",
+        );
+        for age_s in AGES_S {
+            let cost = Cost::busy(Duration::from_secs(age_s));
+            let age = match age_s {
+                300 => "5m".into(),
+                _ => format!("{age_s}s"),
+            };
+            // A String takes whatever is written into it.
+            let written = writeln!(
+                text,
+                "| `{age}` | {age_s} s | {} | {} | {} |",
+                grouped(cost.puts),
+                cost.dollars(),
+                grouped(cost.puts * YEARS_KEPT)
+            );
+            debug_assert!(written.is_ok());
+        }
+        text
+    }
 
     #[test]
     fn sums_are_right_and_rounded_up() {

@@ -116,7 +116,7 @@ pub const ARCHIVERS: &[&str] = &[
 
 /// The sample file.
 #[must_use]
-pub fn sample() -> String {
+pub(crate) fn sample() -> String {
     settings::sample(
         "agent.toml: settings of holdfast-agent, by default /etc/holdfast/agent.toml.",
         KEYS,

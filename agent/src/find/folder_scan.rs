@@ -32,21 +32,21 @@ const LISTING_KEPT_S: u64 = 60;
 
 /// What a walk found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Names of regular files that a stream wants, with the index of the first such watch. A file
     /// may stand here twice, by hard links or where fixed parts overlap.
-    pub hits: Vec<(MatchedPath, usize)>,
+    pub(crate) hits: Vec<(MatchedPath, usize)>,
     /// Folders that were listed whole. What is not among the hits is not there, or not wanted.
-    pub folders: BTreeSet<PathBuf>,
+    pub(crate) folders: BTreeSet<PathBuf>,
     /// What could not be listed, and wanted names that are no logs.
-    pub faults: Vec<(PathBytes, String)>,
+    pub(crate) faults: Vec<(PathBytes, String)>,
     /// Include patterns without a file.
-    pub unmatched: Vec<String>,
+    pub(crate) unmatched: Vec<String>,
 }
 
 /// Finds the files that watches want, again and again.
 #[derive(Debug)]
-pub struct Finder {
+pub(crate) struct Finder {
     watches: Vec<Watch>,
     /// Fixed parts, and how many levels to list below.
     roots: Vec<(Arc<Path>, usize)>,
@@ -68,7 +68,7 @@ struct Listing {
 impl Finder {
     /// `watches` stand in the config's order: the first that wants a file has it.
     #[must_use]
-    pub fn new(watches: Vec<Watch>) -> Self {
+    pub(crate) fn new(watches: Vec<Watch>) -> Self {
         let mut roots: Vec<(Arc<Path>, usize)> = Vec::new();
         for pattern in watches.iter().flat_map(|watch| &watch.include) {
             let Some(depth) = pattern.depth else {
@@ -88,12 +88,12 @@ impl Finder {
 
     /// The watches.
     #[must_use]
-    pub fn watches(&self) -> &[Watch] {
+    pub(crate) fn watches(&self) -> &[Watch] {
         &self.watches
     }
 
     /// Lists the files that the watches want.
-    pub fn find(&mut self, wall: Moment) -> Found {
+    pub(crate) fn find(&mut self, wall: Moment) -> Found {
         let mut walk = Walk {
             watches: &self.watches,
             wall,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// A name that led to a file, and the part of it that the operator wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MatchedPath {
+pub(crate) struct MatchedPath {
     pub(super) path: Arc<Path>,
     pub(super) folder: Arc<Path>,
     pub(super) root: Arc<Path>,
@@ -19,25 +19,25 @@ pub struct MatchedPath {
 impl MatchedPath {
     /// The whole path.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The path as the archive holds it.
     #[must_use]
-    pub fn bytes(&self) -> PathBytes {
+    pub(crate) fn bytes(&self) -> PathBytes {
         PathBytes(self.raw().to_vec())
     }
 
     /// The path's bytes.
     #[must_use]
-    pub fn raw(&self) -> &[u8] {
+    pub(crate) fn raw(&self) -> &[u8] {
         self.path.as_os_str().as_bytes()
     }
 
     /// The folder it is in.
     #[must_use]
-    pub fn folder(&self) -> &Arc<Path> {
+    pub(crate) fn folder(&self) -> &Arc<Path> {
         &self.folder
     }
 
@@ -45,7 +45,7 @@ impl MatchedPath {
     ///
     /// # Errors
     /// As the system says.
-    pub fn open(&self) -> io::Result<File> {
+    pub(crate) fn open(&self) -> io::Result<File> {
         let below = self.path.strip_prefix(&self.root).unwrap_or(&self.path);
         sys::open_log(&self.root, below)
     }

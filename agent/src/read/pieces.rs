@@ -8,26 +8,26 @@ use std::ops::Range;
 
 /// One entry's worth of a source: a line, or a part of one over 1 MiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub(crate) struct Piece {
     /// Its first byte's offset in the source.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// Where its bytes lie in the buffer they were cut from, without the LF that ends it.
-    pub range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// `cont` and `open`, as the entry carries them.
-    pub flags: Flags,
+    pub(crate) flags: Flags,
 }
 
 impl Piece {
     /// Where its bytes end in the buffer, its LF included.
     #[must_use]
-    pub fn end(&self) -> usize {
+    pub(crate) fn end(&self) -> usize {
         self.range.end + usize::from(!self.flags.open)
     }
 }
 
 /// What follows the bytes at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
+pub(crate) enum Rest {
     /// More may come: an unfinished line waits for it.
     Awaited,
     /// Nothing that could end the line: it is taken as it is, `open`.
@@ -36,7 +36,7 @@ pub enum Rest {
 
 /// Cuts `buffer[from..]`, whose first byte stands at `offset` in the source, appending to `pieces`.
 /// `amid` says that the source's byte before it is archived and not LF.
-pub fn cut(
+pub(crate) fn cut(
     buffer: &[u8],
     from: usize,
     offset: u64,

@@ -30,17 +30,17 @@ const FILE_MAX: u64 = 1024 * 1024;
 /// A head to continue, as `--after` takes it: `<stream>:<epoch>:<seq>:<sha256>:<retention_max_s>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct After {
+pub(crate) struct After {
     /// The stream it belongs to.
-    pub stream: Name,
+    pub(crate) stream: Name,
     /// The epoch it ends.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// Its sequence number.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// SHA-256 of its first line.
-    pub sha256: Digest,
+    pub(crate) sha256: Digest,
     /// The longest retention of its chain.
-    pub retention_max_s: u64,
+    pub(crate) retention_max_s: u64,
 }
 
 /// A text that is not such a head.
@@ -48,7 +48,7 @@ pub struct After {
 #[error(
     "expected <stream>:<epoch>:<seq>:<sha256>:<retention_max_s>, as `holdfast verify` prints it"
 )]
-pub struct NotAnAfter;
+pub(crate) struct NotAnAfter;
 
 impl FromStr for After {
     type Err = NotAnAfter;
@@ -115,7 +115,7 @@ pub enum AdoptError {
 
 /// The heads that wait in a state folder.
 #[derive(Debug)]
-pub struct Adoptions {
+pub(crate) struct Adoptions {
     state: PathBuf,
     waiting: Vec<Waiting>,
 }
@@ -125,7 +125,7 @@ impl Adoptions {
     ///
     /// # Errors
     /// [`AdoptError`]
-    pub fn note(state: &Path, afters: &[After]) -> Result<(), AdoptError> {
+    pub(crate) fn note(state: &Path, afters: &[After]) -> Result<(), AdoptError> {
         let _lock = Lock::take(&state.join(LOCK))?;
         let mut adoptions = Self::read(state)?;
         for after in afters {
@@ -150,7 +150,7 @@ impl Adoptions {
     ///
     /// # Errors
     /// [`AdoptError`]
-    pub fn read(state: &Path) -> Result<Self, AdoptError> {
+    pub(crate) fn read(state: &Path) -> Result<Self, AdoptError> {
         let path = state.join(FILE);
         let bytes = match disk::read_bounded(&path, FILE_MAX) {
             Ok(bytes) => bytes,
@@ -177,7 +177,7 @@ impl Adoptions {
     ///
     /// # Errors
     /// [`AdoptError`], or `new_epoch`'s.
-    pub fn apply<E: From<AdoptError>>(
+    pub(crate) fn apply<E: From<AdoptError>>(
         state: &Path,
         streams: &mut [StreamState],
         mut new_epoch: impl FnMut() -> Result<Epoch, E>,

@@ -39,7 +39,7 @@ struct CursorsHead {
 ///
 /// # Errors
 /// A checkpoint that JSON cannot hold.
-pub fn cursors_file(
+pub(crate) fn cursors_file(
     manifest_sha256: Digest,
     checkpoints: &[Checkpoint],
 ) -> Result<Vec<u8>, serde_json::Error> {
@@ -61,7 +61,7 @@ pub fn cursors_file(
 
 /// Reads a `cursors` file back; `None` if it is not whole, or belongs to another manifest.
 #[must_use]
-pub fn parse_cursors(file: &[u8], manifest_sha256: Digest) -> Option<Vec<Checkpoint>> {
+pub(crate) fn parse_cursors(file: &[u8], manifest_sha256: Digest) -> Option<Vec<Checkpoint>> {
     let end = file.iter().position(|byte| *byte == b'\n')?;
     let (head, lines) = file.split_at(end + 1);
     let head: CursorsHead = serde_json::from_slice(head).ok()?;
@@ -79,13 +79,13 @@ pub fn parse_cursors(file: &[u8], manifest_sha256: Digest) -> Option<Vec<Checkpo
 
 /// Everything the agent must know to go on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The spool it belongs to.
-    pub spool_id: String,
+    pub(crate) spool_id: String,
     /// Every stream's state, closed ones included.
-    pub states: Vec<SealedState>,
+    pub(crate) states: Vec<SealedState>,
     /// Every source's.
-    pub checkpoints: Vec<Checkpoint>,
+    pub(crate) checkpoints: Vec<Checkpoint>,
 }
 
 /// A line of a snapshot. The last one proves the others.
@@ -128,7 +128,7 @@ pub enum SnapshotError {
 
 /// The snapshots in a state folder.
 #[derive(Debug)]
-pub struct Snapshots {
+pub(crate) struct Snapshots {
     state: PathBuf,
     /// Number of the next one.
     next: u64,
@@ -139,7 +139,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// [`SnapshotError`]
-    pub fn open(state: &Path) -> Result<(Self, Option<Snapshot>), SnapshotError> {
+    pub(crate) fn open(state: &Path) -> Result<(Self, Option<Snapshot>), SnapshotError> {
         let failed = |source| SnapshotError::Io {
             path: state.into(),
             source,
@@ -173,7 +173,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// [`SnapshotError`]; then the ones before it still stand.
-    pub fn write(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
+    pub(crate) fn write(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
         tracing::debug!(step = "snapshot.write", number = self.next);
         let path = self.state.join(format!("{PREFIX}{}", self.next));
         let failed = |path: &Path| {
@@ -205,7 +205,7 @@ impl Snapshots {
 impl Snapshot {
     /// A stream's state.
     #[must_use]
-    pub fn sealed_state(&self, stream: &Name) -> Option<&SealedState> {
+    pub(crate) fn sealed_state(&self, stream: &Name) -> Option<&SealedState> {
         self.states.iter().find(|state| state.stream == *stream)
     }
 }

@@ -16,7 +16,7 @@ const XFL_OS: [u8; 2] = [4, 255];
 
 /// Makes gzip members out of blocks.
 #[derive(Debug)]
-pub struct Compressor {
+pub(crate) struct Compressor {
     deflate: Compress,
     member: Vec<u8>,
 }
@@ -40,7 +40,7 @@ impl Compressor {
     ///
     /// # Errors
     /// [`CompressError`]
-    pub fn member(&mut self, raw: &[u8]) -> Result<&[u8], CompressError> {
+    pub(crate) fn member(&mut self, raw: &[u8]) -> Result<&[u8], CompressError> {
         self.deflate.reset();
         self.member.clear();
         self.member.extend_from_slice(&block::HEADER);
@@ -66,7 +66,7 @@ impl Compressor {
     }
 
     /// Gives memory back after a block that was far larger than usual.
-    pub fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         self.member.clear();
         self.member.shrink_to(ledger::limits::BLOCK_RAW_TARGET);
     }

@@ -18,7 +18,7 @@ const BLOCKS_MAX: usize = MANIFEST_TARGET / 2 / BLOCK_ROW;
 /// The entries of one batch. Only the open block is held in memory; what is closed leaves its
 /// counts and its part of the tree.
 #[derive(Debug, Default)]
-pub struct Pack {
+pub(crate) struct Pack {
     first: u64,
     tree: Tree,
     times: Option<(Moment, Moment)>,
@@ -31,7 +31,7 @@ pub struct Pack {
 impl Pack {
     /// No entries yet; the next one has sequence number `first`.
     #[must_use]
-    pub fn new(first: u64) -> Self {
+    pub(crate) fn new(first: u64) -> Self {
         Self {
             first,
             ..Self::default()
@@ -40,12 +40,12 @@ impl Pack {
 
     /// The sequence number of the next entry.
     #[must_use]
-    pub fn next_sequence(&self) -> u64 {
+    pub(crate) fn next_sequence(&self) -> u64 {
         self.first + self.tree.count()
     }
 
     /// Adds an entry, whose sequence must be [`Pack::next_sequence`], to the open block.
-    pub fn push(&mut self, entry: &Entry<'_>) {
+    pub(crate) fn push(&mut self, entry: &Entry<'_>) {
         debug_assert_eq!(entry.sequence, self.next_sequence(), "entries are numbered");
         let start = self.open.len();
         entry.write(&mut self.open);
@@ -58,13 +58,13 @@ impl Pack {
 
     /// Whether there is no entry at all.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.tree.count() == 0
     }
 
     /// Whether the batch must end before another entry.
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.raw() >= BATCH_RAW_TARGET
             || self.tree.count() >= BATCH_ENTRIES_MAX
             || self.closed_blocks >= BLOCKS_MAX
@@ -73,24 +73,24 @@ impl Pack {
     /// Whether the open block must be closed before another entry: a block that is under the target
     /// takes any one entry and stays within what readers accept ([`ledger::limits`] asserts it).
     #[must_use]
-    pub fn block_is_full(&self) -> bool {
+    pub(crate) fn block_is_full(&self) -> bool {
         self.open.len() >= BLOCK_RAW_TARGET
     }
 
     /// Raw bytes of the batch so far.
     #[must_use]
-    pub fn raw(&self) -> u64 {
+    pub(crate) fn raw(&self) -> u64 {
         self.closed_raw + self.open.len() as u64
     }
 
     /// Raw bytes of the open block, and how many entries they are.
     #[must_use]
-    pub fn open_block(&self) -> (&[u8], u64) {
+    pub(crate) fn open_block(&self) -> (&[u8], u64) {
         (&self.open, self.open_count)
     }
 
     /// Forgets the open block's bytes, which the caller has stored, and begins a new one.
-    pub fn close_block(&mut self) {
+    pub(crate) fn close_block(&mut self) {
         self.closed_raw += self.open.len() as u64;
         self.closed_blocks += usize::from(self.open_count > 0);
         self.open_count = 0;
@@ -101,7 +101,7 @@ impl Pack {
 
     /// What the manifest says of the entries.
     #[must_use]
-    pub fn entries(&self) -> Entries {
+    pub(crate) fn entries(&self) -> Entries {
         Entries {
             first: self.first,
             count: self.tree.count(),
@@ -111,14 +111,14 @@ impl Pack {
 
     /// When the first and the last entry were read.
     #[must_use]
-    pub fn times(&self) -> Option<(Moment, Moment)> {
+    pub(crate) fn times(&self) -> Option<(Moment, Moment)> {
         self.times
     }
 }
 
 /// What a manifest without entries says of them.
 #[must_use]
-pub fn no_entries(next: u64) -> Entries {
+pub(crate) fn no_entries(next: u64) -> Entries {
     Entries {
         first: next,
         count: 0,

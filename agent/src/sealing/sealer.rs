@@ -3,60 +3,23 @@
 //! Nothing else in the agent makes a batch visible, and nothing here ever changes one that is.
 
 use crate::recovery::snapshot::cursors_file;
-use crate::sealing::gzip::{CompressError, Compressor};
-use crate::sealing::open_batch::{Batch, Folder, failed};
+use crate::sealing::batch_folder::{BatchFolder, failed};
+use crate::sealing::gzip::Compressor;
+use crate::sealing::open_batch::OpenBatch;
+use crate::sealing::seal_error::SealError;
 use crate::sealing::stream_state::{Common, ManifestDraft, SealedAt, SealedState, StreamState};
 use crate::spool::{FOLDER_MODE, Layout, Spool, pages};
 use crate::track::checkpoint::Checkpoint;
 use host::disk;
 use ledger::Digest;
-use ledger::manifest::ManifestError;
-use ledger::signature::{self, SignError};
+use ledger::signature;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Why a batch was not sealed.
-#[derive(Debug, thiserror::Error)]
-pub enum SealError {
-    /// Nothing was committed: the batch is to be thrown away and its bytes read again.
-    #[error("{}: {doing}: {source}", path.display())]
-    Discarded {
-        /// Where.
-        path: PathBuf,
-        /// The step that failed.
-        doing: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It may or may not be committed: this process must end, and recovery will see.
-    #[error("{}: the sealed batch may not be durable, a restart will tell: {source}", path.display())]
-    Undecided {
-        /// The folder that could not be synced.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Another batch stands in its place: someone else writes to this spool.
-    #[error("{}: a batch that this agent did not seal stands here; stop what else writes to the spool", .0.display())]
-    Taken(PathBuf),
-    /// The batch cannot be stated in format 1.
-    #[error("batch that format 1 cannot state: {0}")]
-    Manifest(#[from] ManifestError),
-    /// It cannot be signed.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-    /// Its checkpoints cannot be written as JSON.
-    #[error("checkpoints that JSON cannot hold: {0}")]
-    Checkpoints(#[from] serde_json::Error),
-    /// It cannot be compressed.
-    #[error(transparent)]
-    Compress(#[from] CompressError),
-}
-
 /// Seals batches, one after the other.
 #[derive(Debug)]
-pub struct Sealer {
+pub(crate) struct Sealer {
     common: Common,
     key: ssh_key::PrivateKey,
     compressor: Compressor,
@@ -67,7 +30,7 @@ pub struct Sealer {
 impl Sealer {
     /// A sealer with a key that [`crate::sealing::signing_key`] has checked.
     #[must_use]
-    pub fn new(common: Common, key: ssh_key::PrivateKey) -> Self {
+    pub(crate) fn new(common: Common, key: ssh_key::PrivateKey) -> Self {
         Self {
             common,
             key,
@@ -80,7 +43,11 @@ impl Sealer {
     ///
     /// # Errors
     /// [`SealError`]; the batch is gone.
-    pub fn close_block(&mut self, batch: &mut Batch, layout: &Layout) -> Result<(), SealError> {
+    pub(crate) fn close_block(
+        &mut self,
+        batch: &mut OpenBatch,
+        layout: &Layout,
+    ) -> Result<(), SealError> {
         batch.close_block(&mut self.compressor, layout)
     }
 
@@ -89,11 +56,11 @@ impl Sealer {
     ///
     /// # Errors
     /// [`SealError`]
-    pub fn seal(
+    pub(crate) fn seal(
         &mut self,
         spool: &mut Spool,
         next: &StreamState,
-        batch: Option<Batch>,
+        batch: Option<OpenBatch>,
         mut draft: ManifestDraft,
         checkpoints: &[Checkpoint],
         at: SealedAt,
@@ -109,7 +76,7 @@ impl Sealer {
         }
         let mut folder = match folder {
             Some(folder) => folder,
-            None => Folder::make(&layout)?,
+            None => BatchFolder::make(&layout)?,
         };
         let manifest = next.compose(&self.common, draft, at);
         let target = layout.batch(&manifest.slot());
@@ -140,24 +107,24 @@ impl Sealer {
     /// weighs.
     fn write(
         &self,
-        folder: &mut Folder,
+        folder: &mut BatchFolder,
         manifest: &[u8],
         checkpoints: &[u8],
     ) -> Result<u64, SealError> {
         // A crash here leaves a folder in tmp/, swept at the next start; the logs still have it all.
-        tracing::debug!(step = "seal.write", folder = %folder.path.display());
+        tracing::debug!(step = "seal.write", folder = %folder.path().display());
         let mut files = Vec::with_capacity(3);
-        files.extend(folder.body.take());
+        files.extend(folder.take_body());
         for (name, bytes) in [("manifest", manifest), ("cursors", checkpoints)] {
             let mut file = folder.create(name)?;
-            let path = folder.path.join(name);
+            let path = folder.path().join(name);
             file.write_all(bytes)
                 .map_err(failed("writing a batch", &path))?;
             files.push(file);
         }
         // The same after a crash here, and the folder may lack bytes: nobody reads it.
-        tracing::debug!(step = "seal.fsync", folder = %folder.path.display());
-        let syncing = failed("making a batch durable", &folder.path);
+        tracing::debug!(step = "seal.fsync", folder = %folder.path().display());
+        let syncing = failed("making a batch durable", folder.path());
         let mut weight = pages(1);
         for file in &files {
             // A failed fsync is never tried again on the same file: the kernel may have dropped the
@@ -165,7 +132,7 @@ impl Sealer {
             file.sync_all().map_err(&syncing)?;
             weight += pages(file.metadata().map_err(&syncing)?.len());
         }
-        disk::sync_dir(&folder.path).map_err(&syncing)?;
+        disk::sync_dir(folder.path()).map_err(&syncing)?;
         Ok(weight)
     }
 
@@ -184,10 +151,10 @@ impl Sealer {
     }
 
     /// Steps 4 and 5.
-    fn commit(&mut self, folder: Folder, target: &Path) -> Result<(), SealError> {
+    fn commit(&mut self, folder: BatchFolder, target: &Path) -> Result<(), SealError> {
         // A crash here leaves a whole batch in tmp/ that never happened.
         tracing::debug!(step = "seal.rename", to = %target.display());
-        match disk::rename_new(&folder.path, target) {
+        match disk::rename_new(folder.path(), target) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 folder.remove();

@@ -1,6 +1,6 @@
 //! Batches sealed into a temporary spool, read back with the ledger and stock gzip.
 
-use super::sealer::SealError;
+use super::seal_error::SealError;
 use super::stream_state::SealedState;
 use crate::testing::{World, agent, manifest, stream};
 use ledger::Digest;

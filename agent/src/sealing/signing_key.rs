@@ -117,7 +117,7 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// The key is of a type that cannot sign manifests.
-pub fn signers_line(agent: &Name, key: &PrivateKey) -> Result<String, KeyError> {
+pub(crate) fn signers_line(agent: &Name, key: &PrivateKey) -> Result<String, KeyError> {
     Ok(signers::line_for(agent, key.public_key())?
         .trim_end()
         .to_owned())

@@ -18,49 +18,49 @@ use std::collections::BTreeMap;
 /// A stream after its newest manifest, as snapshots keep it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SealedState {
+pub(crate) struct SealedState {
     /// The stream.
-    pub stream: Name,
+    pub(crate) stream: Name,
     /// Its epoch.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// The newest manifest.
-    pub head: Prev,
+    pub(crate) head: Prev,
     /// Sequence of the next entry.
-    pub next_entry: u64,
+    pub(crate) next_entry: u64,
     /// First source id not yet taken.
-    pub next_source: u64,
+    pub(crate) next_source: u64,
     /// What the newest manifest asked for.
-    pub retention_s: u64,
+    pub(crate) retention_s: u64,
     /// The longest so far.
-    pub retention_max_s: u64,
+    pub(crate) retention_max_s: u64,
     /// `date=` of the epoch's last body.
-    pub last_date: Option<String>,
+    pub(crate) last_date: Option<String>,
     /// The newest manifest ends a run: the next one has `start`.
-    pub stopped: bool,
+    pub(crate) stopped: bool,
     /// `full` was said, and `resumed` not yet.
-    pub full: bool,
+    pub(crate) full: bool,
     /// The stream was closed.
-    pub closed: bool,
+    pub(crate) closed: bool,
 }
 
 /// An epoch of which nothing is sealed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewEpoch {
+pub(crate) struct NewEpoch {
     /// The stream.
-    pub stream: Name,
+    pub(crate) stream: Name,
     /// The new epoch.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// What it continues; empty for a stream's very first.
-    pub prev_epoch: Vec<EpochHead>,
+    pub(crate) prev_epoch: Vec<EpochHead>,
     /// The longest retention among those, if known.
-    pub retention_max_s: u64,
+    pub(crate) retention_max_s: u64,
     /// Why there is a new epoch, if something went wrong.
-    pub event: Option<EventKind>,
+    pub(crate) event: Option<EventKind>,
 }
 
 /// What one stream seals next: where its next manifest goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StreamState {
+pub(crate) enum StreamState {
     /// It begins an epoch.
     Begin(NewEpoch),
     /// It follows another.
@@ -69,61 +69,61 @@ pub enum StreamState {
 
 /// What all manifests of one run have in common.
 #[derive(Debug, Clone)]
-pub struct Common {
+pub(crate) struct Common {
     /// The agent.
-    pub agent: Name,
+    pub(crate) agent: Name,
     /// Longest time between manifests.
-    pub heartbeat_s: u64,
+    pub(crate) heartbeat_s: u64,
     /// SHA-256 of the config file.
-    pub config_sha256: Digest,
+    pub(crate) config_sha256: Digest,
     /// This boot.
-    pub boot_id: Epoch,
+    pub(crate) boot_id: Epoch,
 }
 
 /// A body that is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackedBody {
+pub(crate) struct PackedBody {
     /// Its entries, at least one.
-    pub entries: Entries,
+    pub(crate) entries: Entries,
     /// When the first and the last were read.
-    pub times: (Moment, Moment),
+    pub(crate) times: (Moment, Moment),
     /// Its gzip members.
-    pub blocks: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
     /// SHA-256 of the stored bytes.
-    pub sha256: Digest,
+    pub(crate) sha256: Digest,
 }
 
 /// What a manifest says besides where it stands.
 #[derive(Debug, Clone, Default)]
-pub struct ManifestDraft {
+pub(crate) struct ManifestDraft {
     /// The body, if there are entries.
-    pub packed: Option<PackedBody>,
+    pub(crate) packed: Option<PackedBody>,
     /// The sources it touches.
-    pub sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     /// What else happened.
-    pub events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     /// Where the agent's other streams stand; heartbeats of its first stream alone.
-    pub heads: Option<Vec<StreamHead>>,
+    pub(crate) heads: Option<Vec<StreamHead>>,
     /// Whether it ends the stream.
-    pub close: bool,
+    pub(crate) close: bool,
     /// How long to keep it.
-    pub retention_s: u64,
+    pub(crate) retention_s: u64,
 }
 
 /// The time of sealing.
 #[derive(Debug, Clone, Copy)]
-pub struct SealedAt {
+pub(crate) struct SealedAt {
     /// Wall clock.
-    pub wall: Moment,
+    pub(crate) wall: Moment,
     /// `CLOCK_BOOTTIME`
-    pub boot_ms: u64,
+    pub(crate) boot_ms: u64,
 }
 
 impl SealedState {
     /// The stream after `manifest`, whose first line has this hash. The caller has made sure that it
     /// follows `before`.
     #[must_use]
-    pub fn after(before: Option<&Self>, manifest: &Manifest, sha256: Digest) -> Self {
+    pub(crate) fn after(before: Option<&Self>, manifest: &Manifest, sha256: Digest) -> Self {
         let same = before.filter(|state| state.epoch == manifest.epoch);
         let ids = manifest.sources.iter().map(|source| source.id + 1);
         let started = manifest.has(EventKind::Start) || manifest.seq == 0;
@@ -153,7 +153,7 @@ impl SealedState {
 
     /// Its newest manifest as a new epoch's `prev_epoch` names it.
     #[must_use]
-    pub fn epoch_head(&self) -> EpochHead {
+    pub(crate) fn epoch_head(&self) -> EpochHead {
         EpochHead {
             epoch: self.epoch,
             seq: self.head.seq,
@@ -163,7 +163,7 @@ impl SealedState {
 
     /// The same as another stream's heartbeat names it.
     #[must_use]
-    pub fn stream_head(&self) -> StreamHead {
+    pub(crate) fn stream_head(&self) -> StreamHead {
         StreamHead {
             stream: self.stream.clone(),
             epoch: self.epoch,
@@ -176,7 +176,7 @@ impl SealedState {
 impl StreamState {
     /// The stream.
     #[must_use]
-    pub fn stream(&self) -> &Name {
+    pub(crate) fn stream(&self) -> &Name {
         match self {
             Self::Begin(begin) => &begin.stream,
             Self::After(state) => &state.stream,
@@ -185,7 +185,7 @@ impl StreamState {
 
     /// The epoch.
     #[must_use]
-    pub fn epoch(&self) -> Epoch {
+    pub(crate) fn epoch(&self) -> Epoch {
         match self {
             Self::Begin(begin) => begin.epoch,
             Self::After(state) => state.epoch,
@@ -194,7 +194,7 @@ impl StreamState {
 
     /// The stream as sealed so far, if anything of the epoch is sealed.
     #[must_use]
-    pub fn sealed_state(&self) -> Option<&SealedState> {
+    pub(crate) fn sealed_state(&self) -> Option<&SealedState> {
         match self {
             Self::Begin(_) => None,
             Self::After(state) => Some(state),
@@ -203,13 +203,13 @@ impl StreamState {
 
     /// Sequence of the next entry.
     #[must_use]
-    pub fn next_entry(&self) -> u64 {
+    pub(crate) fn next_entry(&self) -> u64 {
         self.sealed_state().map_or(0, |state| state.next_entry)
     }
 
     /// The manifest that `draft` becomes here.
     #[must_use]
-    pub fn compose(&self, common: &Common, draft: ManifestDraft, at: SealedAt) -> Manifest {
+    pub(crate) fn compose(&self, common: &Common, draft: ManifestDraft, at: SealedAt) -> Manifest {
         let (seq, prev, prev_epoch, retention_before, last_date) = match self {
             Self::Begin(begin) => {
                 let heads = begin.prev_epoch.clone();

@@ -19,16 +19,16 @@ use std::time::{Duration, UNIX_EPOCH};
 /// Why the archiver holds a stream. Answering with a new epoch is not built yet; until then the
 /// agent stops reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
+pub(crate) struct Hold {
     /// The batch.
-    pub slot: Slot,
+    pub(crate) slot: Slot,
     /// For people.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 /// How far the archiver has come with one stream.
 #[derive(Debug, Clone, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// By epoch, the first batch without a receipt, as far as we looked.
     next: BTreeMap<Epoch, u64>,
 }
@@ -38,7 +38,7 @@ impl Progress {
     ///
     /// # Errors
     /// What the system says of the archiver's half of the spool.
-    pub fn look(&mut self, layout: &Layout, head: &Slot) -> io::Result<Option<Hold>> {
+    pub(crate) fn look(&mut self, layout: &Layout, head: &Slot) -> io::Result<Option<Hold>> {
         let mut epochs = layout.epochs(&head.stream)?;
         if !epochs.contains(&head.epoch) {
             epochs.push(head.epoch);
@@ -60,7 +60,7 @@ impl Progress {
 
     /// Batches of the stream's epoch that wait for a receipt.
     #[must_use]
-    pub fn waiting(&self, head: &Slot) -> u64 {
+    pub(crate) fn waiting(&self, head: &Slot) -> u64 {
         let next = self.next.get(&head.epoch).copied().unwrap_or_default();
         (head.seq + 1).saturating_sub(next)
     }
@@ -103,24 +103,24 @@ impl Progress {
 
 /// What must still be kept.
 #[derive(Debug)]
-pub struct Keep<'a> {
+pub(crate) struct Keep<'a> {
     /// The agent.
-    pub agent: &'a Name,
+    pub(crate) agent: &'a Name,
     /// By stream, the newest batch that every kept snapshot covers.
-    pub covered: &'a BTreeMap<Name, (Epoch, u64)>,
+    pub(crate) covered: &'a BTreeMap<Name, (Epoch, u64)>,
     /// By stream, the newest batch.
-    pub newest: &'a BTreeMap<Name, (Epoch, u64)>,
+    pub(crate) newest: &'a BTreeMap<Name, (Epoch, u64)>,
     /// How long a batch stays although it has a receipt; no time at all while the spool is full.
-    pub keep: Duration,
+    pub(crate) keep: Duration,
     /// Now.
-    pub now: Moment,
+    pub(crate) now: Moment,
 }
 
 /// Deletes what may go, at most [`PRUNE_MAX`] batches; how many went.
 ///
 /// # Errors
 /// What the system says; what went before stays gone.
-pub fn prune(spool: &mut Spool, keep: &Keep<'_>) -> io::Result<usize> {
+pub(crate) fn prune(spool: &mut Spool, keep: &Keep<'_>) -> io::Result<usize> {
     let layout = spool.layout().clone();
     let mut gone = 0;
     for stream in layout.streams()? {

@@ -18,7 +18,7 @@ const PATH_MAX: usize = 4096;
 /// Where one source stands. Comes from [`crate::track::Sources`], or from JSON and is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
-pub struct Checkpoint {
+pub(crate) struct Checkpoint {
     pub(crate) source: Was,
     pub(crate) path: PathBytes,
     pub(crate) file: FileId,
@@ -55,31 +55,13 @@ pub(crate) struct LastLook {
 /// Why JSON is not a checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[error("not a checkpoint: {0}")]
-pub struct NotACheckpoint(&'static str);
+pub(crate) struct NotACheckpoint(&'static str);
 
 impl Checkpoint {
     /// What names the source: stream, epoch and id.
     #[must_use]
-    pub fn source(&self) -> &Was {
+    pub(crate) fn source(&self) -> &Was {
         &self.source
-    }
-
-    /// Sealed up to here.
-    #[must_use]
-    pub fn offset(&self) -> u64 {
-        self.content.offset
-    }
-
-    /// Where the source was first seen.
-    #[must_use]
-    pub fn path(&self) -> &PathBytes {
-        &self.path
-    }
-
-    /// Nothing more will come of it: recovery forgets it.
-    #[must_use]
-    pub fn ended(&self) -> bool {
-        self.ended
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
@@ -97,7 +79,7 @@ impl Checkpoint {
 /// What holds after all of `checkpoints`, oldest first (a snapshot, then each sealed batch after it, in
 /// order): the newest of each source, without those that ended or went on under another name.
 #[must_use]
-pub fn settle(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Vec<Checkpoint> {
+pub(crate) fn settle(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Vec<Checkpoint> {
     let name = |was: &Was| (was.stream.clone(), was.epoch, was.id);
     let mut known = BTreeMap::new();
     for checkpoint in checkpoints {

@@ -5,35 +5,35 @@ use ledger::manifest::Reason;
 
 /// How long a file must not grow before its unfinished last line is taken, and before a file that
 /// looks like a copy in the making is taken for one of its own.
-pub const QUIET_MS: u64 = 30_000;
+pub(crate) const QUIET_MS: u64 = 30_000;
 
 /// How long a file without a name is held after its last growth, once all of it is sealed: its
 /// writer may still have it open. Holding it longer would pin its room on the disk.
-pub const UNNAMED_HELD_MS: u64 = 60_000;
+pub(crate) const UNNAMED_HELD_MS: u64 = 60_000;
 
 /// How long a source is kept whose file is missing without proof that it is gone (a volume not
 /// mounted, a folder not readable).
-pub const MISSING_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
+pub(crate) const MISSING_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Content that is enough to recognise a log by, whatever its name.
 const TELLING_BYTES: u64 = 4096;
 
 /// What was seen of a file that is known by handle or inode.
 #[derive(Debug, Clone, Copy)]
-pub struct KnownFile {
+pub(crate) struct KnownFile {
     /// The source's read position.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// Its size at the last look of this run.
-    pub seen: Option<u64>,
+    pub(crate) seen: Option<u64>,
     /// Its size now.
-    pub size: u64,
+    pub(crate) size: u64,
     /// The bytes before the read position are those that were read.
-    pub window_same: bool,
+    pub(crate) window_same: bool,
 }
 
 /// Whether a known file still holds its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub(crate) enum Known {
     /// It does; what lies beyond the read position is new.
     Appended,
     /// It was cut or rewritten: what it holds now is another source, from 0.
@@ -45,7 +45,7 @@ pub enum Known {
 
 /// Growth, or truncation.
 #[must_use]
-pub fn known_file(file: KnownFile) -> Known {
+pub(crate) fn known_file(file: KnownFile) -> Known {
     let KnownFile {
         offset,
         seen,
@@ -67,20 +67,20 @@ pub fn known_file(file: KnownFile) -> Known {
 
 /// A source whose content a file seen for the first time holds, up to the source's read position.
 #[derive(Debug, Clone, Copy)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// That source's own file has no link left, is shorter than the position or differs.
-    pub orphaned: bool,
+    pub(crate) orphaned: bool,
     /// No other new file holds that source's content.
-    pub sole: bool,
+    pub(crate) sole: bool,
     /// The read position; above 0.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// The file's name is the source's first path with a rotation's suffix.
-    pub rotated_name: bool,
+    pub(crate) rotated_name: bool,
 }
 
 /// What a file seen for the first time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Newcomer {
+pub(crate) enum Newcomer {
     /// The known source of the one claim, gone on in this file.
     Continues,
     /// A source of its own, from 0; `ambiguous` if what it repeats may be archived already.
@@ -92,7 +92,7 @@ pub enum Newcomer {
 
 /// A copy, or a file of its own.
 #[must_use]
-pub fn newcomer(claims: &[Claim]) -> Newcomer {
+pub(crate) fn newcomer(claims: &[Claim]) -> Newcomer {
     match claims {
         [claim]
             if claim.orphaned
@@ -109,7 +109,7 @@ pub fn newcomer(claims: &[Claim]) -> Newcomer {
 
 /// Whether `path` is `first` with a suffix that rotation gives: `\.gz|[.-][0-9][0-9._-]*(\.gz)?`.
 #[must_use]
-pub fn is_rotated_name(first: &[u8], path: &[u8]) -> bool {
+pub(crate) fn is_rotated_name(first: &[u8], path: &[u8]) -> bool {
     let Some(suffix) = path.strip_prefix(first) else {
         return false;
     };
@@ -124,7 +124,7 @@ pub fn is_rotated_name(first: &[u8], path: &[u8]) -> bool {
 
 /// The file of the source that a new file so far equals the beginning of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Original {
+pub(crate) enum Original {
     /// Where it was, as it was.
     Intact,
     /// Without a link, but held, and not yet read to its end or not yet at rest: bytes may still
@@ -136,7 +136,7 @@ pub enum Original {
 
 /// Whether a file that looks like a copy in the making may be judged now.
 #[must_use]
-pub fn copy_waits(original: Original, quiet_ms: u64, linked: bool) -> bool {
+pub(crate) fn copy_waits(original: Original, quiet_ms: u64, linked: bool) -> bool {
     match original {
         Original::Intact => linked && quiet_ms < QUIET_MS,
         Original::Draining => true,
@@ -146,22 +146,22 @@ pub fn copy_waits(original: Original, quiet_ms: u64, linked: bool) -> bool {
 
 /// A source whose file has neither a name nor a descriptor.
 #[derive(Debug, Clone, Copy)]
-pub struct Absence {
+pub(crate) struct Absence {
     /// The folder it was in was listed, and is the same folder.
-    pub proven: bool,
+    pub(crate) proven: bool,
     /// Since when.
-    pub missing_ms: u64,
+    pub(crate) missing_ms: u64,
     /// Its size when last seen.
-    pub size: u64,
+    pub(crate) size: u64,
     /// The read position.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// It was last seen by an earlier run, at its first path: it may have grown since.
-    pub unwatched: bool,
+    pub(crate) unwatched: bool,
 }
 
 /// What becomes of such a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absent {
+pub(crate) enum Absent {
     /// Its checkpoint is kept: nothing proves that the file is gone.
     Kept,
     /// It is over.
@@ -173,7 +173,7 @@ pub enum Absent {
 
 /// Gone, or only out of sight.
 #[must_use]
-pub fn absent(absence: Absence) -> Absent {
+pub(crate) fn absent(absence: Absence) -> Absent {
     if !absence.proven && absence.missing_ms < MISSING_KEPT_MS {
         return Absent::Kept;
     }

@@ -8,14 +8,14 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Bytes that one hash covers.
-pub const WINDOW: usize = 4096;
+pub(crate) const WINDOW: usize = 4096;
 
 /// Most windows a fingerprint can have besides the last.
-pub const LADDER_MAX: usize = 64;
+pub(crate) const LADDER_MAX: usize = 64;
 
 /// Hashes of a source's content up to `offset`.
 #[derive(Debug, Clone)]
-pub struct Fingerprint {
+pub(crate) struct Fingerprint {
     offset: u64,
     /// Hashes of the complete windows at 0, 4 KiB, 8 KiB, 16 KiB, …
     ladder: Vec<Digest>,
@@ -40,7 +40,7 @@ fn rung(k: usize) -> u64 {
 
 /// How many windows of the ladder end at or before `offset`.
 #[must_use]
-pub fn ladder_len(offset: u64) -> usize {
+pub(crate) fn ladder_len(offset: u64) -> usize {
     (0..LADDER_MAX - 12)
         .take_while(|k| rung(*k) + WINDOW as u64 <= offset)
         .count()
@@ -59,7 +59,7 @@ impl Default for Fingerprint {
 impl Fingerprint {
     /// From a state file; `None` unless there are as many windows as the offset has.
     #[must_use]
-    pub fn restore(offset: u64, ladder: Vec<Digest>, last: Digest) -> Option<Self> {
+    pub(crate) fn restore(offset: u64, ladder: Vec<Digest>, last: Digest) -> Option<Self> {
         let empty = offset == 0 && last != Digest::of(b"");
         (ladder.len() == ladder_len(offset) && !empty).then_some(Self {
             offset,
@@ -70,19 +70,19 @@ impl Fingerprint {
 
     /// Bytes it covers.
     #[must_use]
-    pub fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
     /// The ladder's hashes.
     #[must_use]
-    pub fn ladder(&self) -> &[Digest] {
+    pub(crate) fn ladder(&self) -> &[Digest] {
         &self.ladder
     }
 
     /// The last window's hash.
     #[must_use]
-    pub fn last(&self) -> Digest {
+    pub(crate) fn last(&self) -> Digest {
         match &self.last {
             Last::Bytes(bytes) => Digest::of(bytes),
             Last::Hash(hash) => *hash,
@@ -91,18 +91,18 @@ impl Fingerprint {
 
     /// Bytes of the last window: at most [`WINDOW`].
     #[must_use]
-    pub fn window_len(&self) -> usize {
+    pub(crate) fn window_len(&self) -> usize {
         usize::try_from(self.offset).map_or(WINDOW, |offset| offset.min(WINDOW))
     }
 
     /// Drops the last window's bytes for their hash.
-    pub fn cool(&mut self) {
+    pub(crate) fn cool(&mut self) {
         self.last = Last::Hash(self.last());
     }
 
     /// Takes `bytes[from..]`, which follow what was taken before. `bytes[..from]` are the bytes right
     /// before them, at least the last window, as verified.
-    pub fn absorb(&mut self, bytes: &[u8], from: usize) {
+    pub(crate) fn absorb(&mut self, bytes: &[u8], from: usize) {
         debug_assert!(from >= self.window_len(), "the last window comes before");
         let start = self.offset.saturating_sub(from as u64);
         let end = self.offset + (bytes.len() - from) as u64;
@@ -125,7 +125,7 @@ impl Fingerprint {
 
     /// Takes a hole of `len` bytes without reading it: its bytes are zeros. `window` is the last
     /// window as verified.
-    pub fn absorb_hole(&mut self, window: &[u8], len: u64) {
+    pub(crate) fn absorb_hole(&mut self, window: &[u8], len: u64) {
         let edge = usize::try_from(len).map_or(WINDOW, |len| len.min(WINDOW));
         self.absorb(&[window, &vec![0; edge]].concat(), window.len());
         // What is left begins a whole window inside the hole, so every rung it completes is zeros.
@@ -136,7 +136,7 @@ impl Fingerprint {
 
     /// Whether `window` is the last window's content.
     #[must_use]
-    pub fn ends_with(&self, window: &[u8]) -> bool {
+    pub(crate) fn ends_with(&self, window: &[u8]) -> bool {
         match &self.last {
             Last::Bytes(bytes) => bytes == window,
             Last::Hash(hash) => window.len() == self.window_len() && *hash == Digest::of(window),
@@ -146,7 +146,7 @@ impl Fingerprint {
     /// Whether a file whose first bytes are `head` (a window, or the whole file), and hash to
     /// `first`, may begin with the content. Cheap, for asking many fingerprints.
     #[must_use]
-    pub fn may_begin(&self, head: &[u8], first: Digest) -> bool {
+    pub(crate) fn may_begin(&self, head: &[u8], first: Digest) -> bool {
         match self.ladder.first() {
             Some(hash) => *hash == first,
             None => head
@@ -159,7 +159,7 @@ impl Fingerprint {
     ///
     /// # Errors
     /// The file cannot be read. A file that is too short is no error and does not match.
-    pub fn ends_in(&self, file: &File) -> io::Result<bool> {
+    pub(crate) fn ends_in(&self, file: &File) -> io::Result<bool> {
         let len = self.window_len();
         let window = read_window(file, self.offset - len as u64, len)?;
         Ok(window.is_some_and(|window| self.ends_with(&window)))
@@ -170,7 +170,7 @@ impl Fingerprint {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn begins(&self, file: &File) -> io::Result<bool> {
+    pub(crate) fn begins(&self, file: &File) -> io::Result<bool> {
         Ok(self.ends_in(file)? && self.ladder_fits(file)?)
     }
 
@@ -178,7 +178,7 @@ impl Fingerprint {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn covers(&self, file: &File, size: u64) -> io::Result<bool> {
+    pub(crate) fn covers(&self, file: &File, size: u64) -> io::Result<bool> {
         let rungs = ladder_len(size.min(self.offset));
         let short = Self {
             ladder: self.ladder[..rungs.min(self.ladder.len())].to_vec(),
@@ -202,7 +202,7 @@ impl Fingerprint {
 ///
 /// # Errors
 /// One of them cannot be read.
-pub fn agree(a: &File, b: &File, size: u64) -> io::Result<bool> {
+pub(crate) fn agree(a: &File, b: &File, size: u64) -> io::Result<bool> {
     let len = usize::try_from(size).map_or(WINDOW, |size| size.min(WINDOW));
     let last = (size - len as u64, len);
     let rungs = (0..ladder_len(size)).map(|k| (rung(k), WINDOW));

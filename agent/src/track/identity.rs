@@ -14,12 +14,12 @@ const HANDLE_MAX: usize = 4 + 128;
 /// A file's handle, opaque: lowercase hex, as manifests carry it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String")]
-pub struct Handle(String);
+pub(crate) struct Handle(String);
 
 /// A text that is not a handle.
 #[derive(Debug, thiserror::Error)]
 #[error("a handle is 1 to {HANDLE_MAX} bytes in lowercase hex")]
-pub struct NotAHandle;
+pub(crate) struct NotAHandle;
 
 impl Handle {
     fn of(bytes: &[u8]) -> Self {
@@ -28,7 +28,7 @@ impl Handle {
 
     /// The hex digits.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -47,7 +47,7 @@ impl TryFrom<String> for Handle {
 
 /// Device, inode and birth time: what a look by name gives. Tells files apart while the agent runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Inode {
+pub(crate) struct Inode {
     dev: u64,
     ino: u64,
     born: Option<Instant>,
@@ -66,25 +66,25 @@ impl From<&Stat> for Inode {
 /// What tells a file from every other, across boots.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FileId {
+pub(crate) struct FileId {
     /// Device number; counts only within `boot_id`.
-    pub dev: u64,
+    pub(crate) dev: u64,
     /// Inode number.
-    pub ino: u64,
+    pub(crate) ino: u64,
     /// The boot in which the numbers were read.
-    pub boot_id: Epoch,
+    pub(crate) boot_id: Epoch,
     /// The kernel's handle, where it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub handle: Option<Handle>,
+    pub(crate) handle: Option<Handle>,
     /// When the file was made, where the file system knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub born: Option<Instant>,
+    pub(crate) born: Option<Instant>,
 }
 
 impl FileId {
     /// The identity of an open file.
     #[must_use]
-    pub fn of(file: &File, stat: &Stat, boot_id: Epoch) -> Self {
+    pub(crate) fn of(file: &File, stat: &Stat, boot_id: Epoch) -> Self {
         Self {
             dev: stat.dev,
             ino: stat.ino,
@@ -96,7 +96,7 @@ impl FileId {
 
     /// What a look by name must show for this file; meaningful within its boot.
     #[must_use]
-    pub fn inode(&self) -> Inode {
+    pub(crate) fn inode(&self) -> Inode {
         Inode {
             dev: self.dev,
             ino: self.ino,
@@ -107,7 +107,7 @@ impl FileId {
     /// Whether `seen` is this same file. Without handles on both sides (`weak`), equal numbers within
     /// one boot must do; across boots the inode number alone counts, and only at the `same_path`.
     #[must_use]
-    pub fn is(&self, seen: &Self, same_path: bool) -> bool {
+    pub(crate) fn is(&self, seen: &Self, same_path: bool) -> bool {
         let one_boot = self.boot_id == seen.boot_id;
         let numbers = self.ino == seen.ino && (self.dev == seen.dev || !one_boot);
         let births = match (self.born, seen.born) {
@@ -125,12 +125,12 @@ impl FileId {
 /// same folder, and not of an empty mount point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct FolderId(Digest);
+pub(crate) struct FolderId(Digest);
 
 impl FolderId {
     /// The identity of the folder at `path`; `None` where it cannot be opened.
     #[must_use]
-    pub fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let folder = File::open(path).ok()?;
         let stat = sys::stat_file(&folder).ok()?;
         let handle = sys::handle_of(&folder).unwrap_or_else(|| stat.ino.to_be_bytes().to_vec());

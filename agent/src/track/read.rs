@@ -27,7 +27,7 @@ const HOLES_PER_PEEK: usize = 64;
 
 /// How the end of a file is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// An unfinished last line waits for its end, or for 30 s without growth.
     Follow,
     /// An unfinished last line is taken, flagged `open`.
@@ -37,7 +37,7 @@ pub enum Mode {
 /// What one [`Sources::peek`] read: bytes and the pieces they fall into. Made once, used for every
 /// source: it holds 1 MiB and a little.
 #[derive(Debug, Default)]
-pub struct ReadBuffer {
+pub(crate) struct ReadBuffer {
     /// The last window, then new bytes; what lies beyond `filled` is left over from earlier peeks.
     bytes: Vec<u8>,
     filled: usize,
@@ -47,19 +47,19 @@ pub struct ReadBuffer {
 impl ReadBuffer {
     /// An empty buffer.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// The pieces of the last peek, in order of offset and without holes between them.
     #[must_use]
-    pub fn pieces(&self) -> &[Piece] {
+    pub(crate) fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
 
     /// A piece's bytes, without its LF: the entry's message.
     #[must_use]
-    pub fn bytes(&self, piece: &Piece) -> &[u8] {
+    pub(crate) fn bytes(&self, piece: &Piece) -> &[u8] {
         self.bytes.get(piece.range.clone()).unwrap_or_default()
     }
 
@@ -84,7 +84,7 @@ impl ReadBuffer {
 
 /// Why a source gave nothing just now. Its place is kept; it is tried again after the next scan.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadFault {
+pub(crate) enum ReadFault {
     /// The file cannot be opened or read.
     #[error("{path}: cannot be read, its place is kept: {cause}", path = path.display())]
     Unreadable {
@@ -113,7 +113,7 @@ impl Sources {
     ///
     /// # Errors
     /// The file cannot be read; the source keeps its place.
-    pub fn peek(
+    pub(crate) fn peek(
         &mut self,
         key: SourceKey,
         buffer: &mut ReadBuffer,
@@ -163,7 +163,7 @@ impl Sources {
 
     /// Moves the read position past `pieces`: a run of `buffer.pieces()` that begins where the last
     /// take ended. They are now part of the next statement. Cheapest with long runs.
-    pub fn take(&mut self, key: SourceKey, buffer: &ReadBuffer, pieces: &[Piece]) {
+    pub(crate) fn take(&mut self, key: SourceKey, buffer: &ReadBuffer, pieces: &[Piece]) {
         let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
             return;
         };

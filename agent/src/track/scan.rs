@@ -15,16 +15,16 @@ use std::sync::Arc;
 
 /// What a scan found.
 #[derive(Debug, Default)]
-pub struct ScanReport {
+pub(crate) struct ScanReport {
     /// Files and folders that cannot be read now, each once, with what the system said.
-    pub faults: Vec<(PathBytes, String)>,
+    pub(crate) faults: Vec<(PathBytes, String)>,
     /// Include patterns that match no file now; they wait.
-    pub unmatched: Vec<String>,
+    pub(crate) unmatched: Vec<String>,
     /// Files that matched.
-    pub files: usize,
+    pub(crate) files: usize,
     /// Files and sources that a further scan will judge: copies in the making, truncations whose
     /// copy may yet turn up.
-    pub undecided: usize,
+    pub(crate) undecided: usize,
 }
 
 /// What one scan has at hand.
@@ -73,7 +73,7 @@ impl Round {
 
 impl Sources {
     /// Looks for files, opens new ones, and tells growth from rotation, truncation and deletion.
-    pub fn scan(&mut self, now: Now) -> ScanReport {
+    pub(crate) fn scan(&mut self, now: Now) -> ScanReport {
         let Listed {
             round,
             hits,

@@ -15,25 +15,25 @@ const EVENT_BYTES: usize = 160;
 
 /// What the next manifest of a stream must say of everything taken, or happened, since the last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Statement {
+pub(crate) struct Statement {
     /// `sources`: every source touched, once per file it was read through, in order.
-    pub sources: Vec<manifest::Source>,
+    pub(crate) sources: Vec<manifest::Source>,
     /// `events`: gaps, `ambiguous`, `weak`, all about these sources.
-    pub events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     /// The batch's `cursors` file: where these sources stand once the batch is sealed.
-    pub checkpoints: Vec<Checkpoint>,
+    pub(crate) checkpoints: Vec<Checkpoint>,
 }
 
 impl Sources {
     /// Whether events wait to be sealed, with or without entries.
     #[must_use]
-    pub fn has_events(&self, stream: &Name) -> bool {
+    pub(crate) fn has_events(&self, stream: &Name) -> bool {
         self.touched(stream).any(|(_, source)| source.has_events())
     }
 
     /// Whether the next manifest has no room for a further source: seal now.
     #[must_use]
-    pub fn is_full(&self, stream: &Name) -> bool {
+    pub(crate) fn is_full(&self, stream: &Name) -> bool {
         let size = |(_, source): (SourceKey, &Source)| source.stated_bytes();
         self.touched(stream).map(size).sum::<usize>() >= STATED_BYTES_MAX
     }
@@ -41,7 +41,7 @@ impl Sources {
     /// What the stream's next manifest must say. The answer stays the same until something is
     /// taken, scanned, sealed or discarded.
     #[must_use]
-    pub fn statement(&mut self, stream: &Name) -> Statement {
+    pub(crate) fn statement(&mut self, stream: &Name) -> Statement {
         let mut statement = Statement::default();
         for key in self.stated_now(stream) {
             let Some(name) = self.name(key) else {
@@ -56,7 +56,7 @@ impl Sources {
 
     /// The last statement is durable: read positions become sealed ones, sources that ended are
     /// forgotten. Nothing may be taken or scanned between [`Sources::statement`] and this.
-    pub fn sealed(&mut self, stream: &Name) {
+    pub(crate) fn sealed(&mut self, stream: &Name) {
         let Some(index) = self.index_of(stream) else {
             return;
         };
@@ -80,7 +80,7 @@ impl Sources {
 
     /// The batch was thrown away: read positions return to the sealed ones. Bytes that no file holds
     /// any more become a gap.
-    pub fn discarded(&mut self, stream: &Name) {
+    pub(crate) fn discarded(&mut self, stream: &Name) {
         let Some(index) = self.index_of(stream) else {
             return;
         };

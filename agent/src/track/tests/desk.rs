@@ -4,7 +4,8 @@
 use crate::find::Watch;
 use crate::track::checkpoint::{Checkpoint, settle};
 use crate::track::scan::Listed;
-use crate::track::{Mode, Now, ReadBuffer, ScanReport, SourceKey, Sources, Statement};
+use crate::track::scan::ScanReport;
+use crate::track::{Mode, Now, ReadBuffer, SourceKey, Sources, Statement};
 use ledger::Moment;
 use ledger::manifest::{Event, EventKind, Reason};
 use ledger::name::{Epoch, Name};
