@@ -16,12 +16,14 @@ pub(crate) mod wake;
 use crate::agent::wake::Waker;
 use crate::bounds::{RETRY_MAX, RETRY_MIN, STOP_MAX};
 use crate::config::Config;
+use crate::now::{Now, millis};
+use crate::read::buffer::ReadBuffer;
 use crate::recovery::snapshot::Snapshots;
 use crate::sealing::seal_error::SealError;
 use crate::sealing::sealer::Sealer;
 use crate::sealing::stream_state::SealedState;
 use crate::spool::Spool;
-use crate::track::{Mode, Now, ReadBuffer, Sources};
+use crate::track::{Mode, Tracker};
 use host::clock;
 use host::lock::Lock;
 use host::progress::Progress;
@@ -71,7 +73,7 @@ pub struct Agent {
     sealer: Sealer,
     spool: Spool,
     snapshots: Snapshots,
-    sources: Sources,
+    tracker: Tracker,
     streams: Vec<Stream>,
     /// Whose turn to be read it is.
     next_stream: usize,
@@ -112,13 +114,6 @@ struct Retry {
     why: String,
 }
 
-fn now() -> Now {
-    Now {
-        wall: clock::now(),
-        boot_ms: clock::boot_ms(),
-    }
-}
-
 impl Agent {
     /// Follows the files until asked to stop.
     ///
@@ -134,10 +129,10 @@ impl Agent {
             "following"
         );
         while !stop.is_asked() {
-            let now = now();
+            let now = Now::read();
             if look.is_due(now, self.config.poll) {
                 self.scan(now);
-                waker.watch(self.sources.folders());
+                waker.watch(self.tracker.folders());
                 look.done(now, clock::boot_ms());
             }
             let took = self.turn(Mode::Follow)?;
@@ -160,19 +155,19 @@ impl Agent {
     /// # Errors
     /// As [`Agent::run`].
     pub fn drain(&mut self) -> Result<Unfinished, RunError> {
-        self.sources.wait_no_longer();
+        self.tracker.wait_no_longer();
         let mut begun = None;
         for look in 1..=DRAIN_LOOKS_MAX {
-            let undecided = self.scan(now());
+            let undecided = self.scan(Now::read());
             self.tell_progress(&mut begun);
             loop {
                 while self.turn(Mode::Drain)? {
-                    self.keep_up(now())?;
+                    self.keep_up(Now::read())?;
                     self.tell_progress(&mut begun);
                 }
                 // A full spool may hold what has long been in the store.
                 let full = self.streams.iter().any(|stream| stream.full);
-                if !full || !self.delete_old(now()) {
+                if !full || !self.delete_old(Now::read()) {
                     break;
                 }
             }
@@ -197,7 +192,7 @@ impl Agent {
         if !self.progress.is_shown() {
             return;
         }
-        let sources = self.sources.health();
+        let sources = self.tracker.status();
         let read = sources.iter().map(|source| source.read).sum();
         let size: u64 = sources.iter().map(|source| source.size).sum();
         let begun = *begun.get_or_insert(read);
@@ -220,14 +215,14 @@ impl Agent {
                 unfinished.0.push(why);
             }
         }
-        self.save(now());
-        self.write_status(now(), false);
+        self.save(Now::read());
+        self.write_status(Now::read(), false);
         Ok(unfinished)
     }
 
     /// Looks at all files; how many of them a further look will judge.
     fn scan(&mut self, now: Now) -> usize {
-        let report = self.sources.scan(now);
+        let report = self.tracker.scan(now);
         let mut troubles = BTreeMap::new();
         for pattern in report.unmatched {
             troubles.insert(pattern, Trouble::Unmatched);
@@ -235,7 +230,7 @@ impl Agent {
         for (path, what) in report.faults {
             troubles.insert(path.display(), Trouble::Unreadable(what));
         }
-        for source in self.sources.health() {
+        for source in self.tracker.status() {
             if let Some(fault) = source.fault {
                 troubles.insert(source.path.display(), Trouble::Unreadable(fault));
             }
@@ -263,7 +258,7 @@ impl Agent {
                 undone.push(format!("{path}: {why}"));
             }
         }
-        for source in self.sources.health() {
+        for source in self.tracker.status() {
             let left = source.size.saturating_sub(source.read);
             if left > 0 && source.fault.is_none() && source.stream.is_some() {
                 undone.push(format!("{}: {left} bytes not read", source.path.display()));
@@ -303,11 +298,6 @@ impl Agent {
         });
         self.upkeep.changed = true;
     }
-}
-
-/// A duration as `CLOCK_BOOTTIME` counts.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod agent;
 mod commands;
 
 mod bounds;
+mod now;
 mod sys;
 
 #[cfg(test)]

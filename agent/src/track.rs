@@ -1,69 +1,74 @@
-//! What the agent knows about files: which life of which log it has read, how far, and what to say
-//! of it. It finds, opens and reads files; it writes none, reads no clock and draws no random number.
+//! Tracking: which source a file is, how far each source is read and sealed, and what to say of it.
+//! It finds, opens and reads files; it writes none, reads no clock and draws no random number.
 //!
-//! A *source* is one life of a log: bytes from 0 that are only ever appended to. It may move
-//! (rename), be read on through its copy (copytruncate) and outlive its name (deletion while open).
-//! Reading moves a source's *read* position; only [`Sources::sealed`] moves the *sealed* one, so a
-//! batch that is thrown away costs nothing but a second read.
+//! A *source* is a log for as long as its bytes are one sequence: from 0, and only ever appended to.
+//! It may move (rename), continue in its copy (copytruncate) and outlive its name (deletion while
+//! open). [`decide`] concludes from what was seen; what stands before it here gathers that, and what
+//! stands after it carries it out.
+
+// What a file is, and what is remembered of it.
+pub(crate) mod checkpoint;
+pub(crate) mod fingerprint;
+pub(crate) mod identity;
+
+// What a scan sees.
+pub(crate) mod scan;
+mod tracked_file;
+
+// What follows from it.
+mod decide;
+
+// One source: read, and stated in a manifest.
+mod positions;
+mod read_on;
+pub(crate) mod statement;
+mod tracked_source;
+mod unsealed;
+
+// All of them.
+mod descriptors;
+mod first_bytes;
+mod source_table;
+
+// What a scan does with them, step by step.
+mod sightings;
+
+mod changes;
+
+mod arrivals;
+
+mod candidates;
+mod originals;
 
 mod absence;
-mod arrivals;
-mod candidates;
-pub(crate) mod checkpoint;
-pub(crate) mod decide;
-mod descriptors;
-pub(crate) mod fingerprint;
-mod first_bytes;
-pub(crate) mod identity;
-mod lives;
-mod originals;
-mod read;
-mod scan;
-mod statement;
+
 #[cfg(test)]
 mod tests;
-mod tracked_file;
-mod tracked_source;
 
-pub(crate) use self::read::{Mode, ReadBuffer};
-pub(crate) use self::statement::Statement;
-pub(crate) use crate::read::pieces::Piece;
+pub(crate) use self::read_on::Mode;
+pub(crate) use self::tracked_source::SourceKey;
 
-use self::candidates::Newcomer;
-use self::tracked_source::{Reach, Source};
-use crate::find::{Finder, Watch};
-use crate::track::checkpoint::Checkpoint;
-use ledger::Moment;
+use self::candidates::{Candidates, WaitingFile};
+use self::checkpoint::Checkpoint;
+use self::read_on::ReadFault;
+use self::scan::{Scan, ScanReport};
+use self::source_table::SourceTable;
+use self::statement::StreamStatement;
+use self::tracked_source::TrackedSource;
+use crate::find::{Finder, Found, MatchedPath, Watch};
+use crate::now::Now;
+use crate::read::buffer::ReadBuffer;
+use crate::read::pieces::Piece;
 use ledger::entry::PathBytes;
-use ledger::limits::MANIFEST_TARGET;
-use ledger::manifest::Was;
 use ledger::name::{Epoch, Name};
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-/// Manifest bytes that sources and events may take; the other half is for blocks and all else. One
-/// source may exceed it, by its path.
-const STATED_BYTES_MAX: usize = MANIFEST_TARGET / 2;
-
-/// The time, as an argument: nothing below reads a clock.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
-    /// Wall clock.
-    pub(crate) wall: Moment,
-    /// `CLOCK_BOOTTIME` in milliseconds: all waiting is measured by it.
-    pub(crate) boot_ms: u64,
-}
-
-/// A source within this process. Never stored; [`SourceView::id`] is what manifests know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct SourceKey(u64);
 
 /// What an entry says of its source.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceView<'a> {
     /// `log.file.id`, unique in the stream's epoch.
     pub(crate) id: u64,
-    /// `log.file.path`: where the source was first seen, for life.
+    /// `log.file.path`: where the source was first seen, for as long as it lives.
     pub(crate) path: &'a PathBytes,
 }
 
@@ -84,67 +89,40 @@ pub(crate) struct SourceStatus {
     pub(crate) fault: Option<String>,
 }
 
-/// A stream's part: the epoch it seals into and what its next manifest must speak of.
-#[derive(Debug)]
-struct Chapter {
-    epoch: Option<Epoch>,
-    next_id: u64,
-    touched: BTreeSet<SourceKey>,
-}
-
 /// Everything the agent knows about files. Single-threaded; nothing here waits.
 #[derive(Debug)]
-pub(crate) struct Sources {
+pub(crate) struct Tracker {
     finder: Finder,
     boot_id: Epoch,
-    /// One for each watch.
-    chapters: Vec<Chapter>,
-    sources: BTreeMap<SourceKey, Source>,
-    newcomers: Vec<Newcomer>,
-    next_key: u64,
+    table: SourceTable,
+    candidates: Candidates,
     /// Number of the last scan.
     scan: u64,
-    /// Number of the last read, for fairness.
-    turn: u64,
     folders: Vec<PathBuf>,
-    /// Descriptors opened since they were last counted.
-    opened: usize,
-    /// Nothing waits for time to pass.
-    hurried: bool,
 }
 
-impl Sources {
+impl Tracker {
     /// Nothing known yet. `watches` stand in the config's order: a file belongs to the first stream
     /// that saw it. `boot_id` is this boot's: device and inode numbers count only within it.
     #[must_use]
     pub(crate) fn new(watches: Vec<Watch>, boot_id: Epoch) -> Self {
-        let chapter = |_: &Watch| Chapter {
-            epoch: None,
-            next_id: 0,
-            touched: BTreeSet::new(),
-        };
+        let streams = watches.iter().map(|watch| watch.stream().clone());
         Self {
-            chapters: watches.iter().map(chapter).collect(),
+            table: SourceTable::new(streams),
             finder: Finder::new(watches),
             boot_id,
-            sources: BTreeMap::new(),
-            newcomers: Vec::new(),
-            next_key: 0,
+            candidates: Candidates::default(),
             scan: 0,
-            turn: 0,
             folders: Vec::new(),
-            opened: 0,
-            hurried: false,
         }
     }
 
-    /// Takes over what recovery found ([`crate::track::checkpoint::settle`]), before the first scan.
+    /// Takes over what recovery found ([`checkpoint::settle`]), before the first scan.
     /// A checkpoint of a stream that the config no longer names waits for the first stream that
-    /// matches its file, and goes on there with `was`.
+    /// matches its file, and continues there with `was`.
     pub(crate) fn restore(&mut self, checkpoints: Vec<Checkpoint>) {
         for checkpoint in checkpoints {
-            let stream = self.index_of(&checkpoint.source().stream);
-            self.add(Source::restore(checkpoint, stream));
+            self.table.restore(checkpoint);
         }
     }
 
@@ -153,16 +131,59 @@ impl Sources {
     /// `was`, when they are next stated. Call it before anything of the stream is taken, or right
     /// after `sealed` or `discarded`.
     pub(crate) fn begin_epoch(&mut self, stream: &Name, epoch: Epoch, next_source_id: u64) {
-        let Some(index) = self.index_of(stream) else {
-            return;
-        };
-        self.chapters[index].epoch = Some(epoch);
-        self.chapters[index].next_id = next_source_id;
-        let own = |source: &&mut Source| source.stream == Some(index);
-        for source in self.sources.values_mut().filter(own) {
-            let stated = source.stated.as_ref();
-            let here = stated.filter(|was| was.epoch == epoch && was.stream == *stream);
-            source.id = here.map(|was| was.id);
+        self.table.begin_epoch(stream, epoch, next_source_id);
+    }
+
+    /// From now on nothing waits for time to pass: the next scans judge copies not finished as they
+    /// are. For an agent that will not be there later (`drain`), and that scans until nothing is
+    /// [undecided](ScanReport::undecided).
+    pub(crate) fn wait_no_longer(&mut self) {
+        self.candidates.wait_no_longer();
+    }
+
+    /// Looks for files, opens new ones, and tells growth from rotation, truncation and deletion.
+    pub(crate) fn scan(&mut self, now: Now) -> ScanReport {
+        let (mut found, scan) = self.list(now);
+        let matches = std::mem::take(&mut found.matches);
+        self.look(matches.into_iter(), found.unmatched, scan)
+    }
+
+    /// The first part of a scan: all names. What they stand for is looked at after that, and may
+    /// have changed by then.
+    fn list(&mut self, now: Now) -> (Found, Scan) {
+        self.scan += 1;
+        for source in self.table.values_mut() {
+            source.scan_begins();
+        }
+        let mut found = self.finder.find(now.wall);
+        self.folders = found.folders.iter().cloned().collect();
+        let scan = Scan::new(self.scan, self.boot_id, now, &mut found);
+        (found, scan)
+    }
+
+    /// The rest of it: known files by name and descriptor, then new ones, then sources without a file.
+    fn look(
+        &mut self,
+        matches: impl ExactSizeIterator<Item = (MatchedPath, usize)>,
+        unmatched: Vec<String>,
+        mut scan: Scan,
+    ) -> ScanReport {
+        let files = matches.len();
+        let (table, candidates) = (&mut self.table, &mut self.candidates);
+        let arrivals = sightings::by_name(matches, table, candidates, &mut scan);
+        sightings::through_descriptors(table, &mut scan);
+        arrivals::meet(arrivals, table, candidates, &mut scan);
+        candidates.judge(table, &mut scan);
+        let awaited = absence::judge(table, candidates, self.finder.watches(), &mut scan);
+        let faults = self.table.values().filter_map(|source| {
+            let what = source.fault()?;
+            Some((source.path().clone(), what.clone()))
+        });
+        ScanReport {
+            faults: scan.into_faults(faults),
+            unmatched,
+            files,
+            undecided: awaited + self.candidates.undecided(),
         }
     }
 
@@ -173,117 +194,108 @@ impl Sources {
     }
 
     /// Sources of a stream that may have something to take, in fair order: the one read longest ago
-    /// first. Empty while [`Sources::is_full`]. A source that gave nothing is not named again
+    /// first. Empty while [`Tracker::is_full`]. A source that gave nothing is not named again
     /// before the next scan.
     #[must_use]
     pub(crate) fn unread(&self, stream: &Name) -> Vec<SourceKey> {
-        let Some(index) = self.index_of(stream) else {
-            return Vec::new();
-        };
-        if self.chapters[index].epoch.is_none() || self.is_full(stream) {
-            return Vec::new();
-        }
-        let mut keys: Vec<_> = self
-            .sources
-            .iter()
-            .filter(|(_, source)| source.stream == Some(index) && source.has_unread())
-            .filter(|(_, source)| !source.suspect && !source.stalled)
-            .map(|(key, source)| (source.turn, *key))
-            .collect();
-        keys.sort_unstable();
-        keys.into_iter().map(|(_, key)| key).collect()
+        self.table.unread(stream)
+    }
+
+    /// Reads on from the source's read position, after the file is proven to still hold the bytes
+    /// before it. Fills `buffer` with whole lines; a part of a line only where it is over 1 MiB, or
+    /// nothing more can come, or `mode` says so. No pieces: nothing to take now. Each source is
+    /// given its turn by being peeked at.
+    ///
+    /// # Errors
+    /// The file cannot be read; the source keeps its place.
+    pub(crate) fn peek(
+        &mut self,
+        key: SourceKey,
+        buffer: &mut ReadBuffer,
+        mode: Mode,
+        now: Now,
+    ) -> Result<(), ReadFault> {
+        self.table.read_on(key, buffer, mode, now, self.boot_id)
+    }
+
+    /// Moves the read position past `pieces`: a run of `buffer.pieces()` that begins where the last
+    /// take ended. They are now part of the next statement. Cheapest with long runs.
+    pub(crate) fn take(&mut self, key: SourceKey, buffer: &ReadBuffer, pieces: &[Piece]) {
+        self.table.take(key, buffer, pieces);
     }
 
     /// What the entries of the last peek's pieces say of their source; `None` only for a key that
     /// no peek has yielded pieces for in this epoch.
     #[must_use]
     pub(crate) fn source(&self, key: SourceKey) -> Option<SourceView<'_>> {
-        let source = self.sources.get(&key)?;
+        let source = self.table.get(key)?;
         Some(SourceView {
-            id: source.id?,
-            path: &source.path,
+            id: source.id()?,
+            path: source.path(),
         })
+    }
+
+    /// Whether events wait to be sealed, with or without entries.
+    #[must_use]
+    pub(crate) fn has_events(&self, stream: &Name) -> bool {
+        self.table.has_events(stream)
+    }
+
+    /// Whether the next manifest has no room for a further source: seal now.
+    #[must_use]
+    pub(crate) fn is_full(&self, stream: &Name) -> bool {
+        self.table.is_full(stream)
+    }
+
+    /// What the stream's next manifest must say. The answer stays the same until something is
+    /// taken, scanned, sealed or discarded.
+    #[must_use]
+    pub(crate) fn statement(&mut self, stream: &Name) -> StreamStatement {
+        self.table.statement(stream)
+    }
+
+    /// The last statement is durable: read positions become sealed ones, sources that ended are
+    /// forgotten. Nothing may be taken or scanned between [`Tracker::statement`] and this.
+    pub(crate) fn sealed(&mut self, stream: &Name) {
+        self.table.sealed(stream);
+    }
+
+    /// The batch was thrown away: read positions return to the sealed ones. Bytes that no file holds
+    /// any more become a gap.
+    pub(crate) fn discarded(&mut self, stream: &Name) {
+        self.table.discarded(stream);
     }
 
     /// Where every source stands as sealed, for the snapshot.
     #[must_use]
-    pub(crate) fn all_checkpoints(&self) -> Vec<Checkpoint> {
-        let live = |source: &&Source| !matches!(source.reach, Reach::Over { gap: None });
-        let checkpoint = |source: &Source| {
-            let name = source.stated.clone()?;
-            Some(source.checkpoint(name, &source.sealed, None))
-        };
-        let all = self.sources.values().filter(live);
-        all.filter_map(checkpoint).collect()
-    }
-
-    /// From now on nothing waits for time to pass: the next scans judge copies in the making as they
-    /// are. For an agent that will not be there later (`drain`), and that scans until nothing is
-    /// [undecided](ScanReport::undecided).
-    pub(crate) fn wait_no_longer(&mut self) {
-        self.hurried = true;
+    pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
+        let all = self.table.values();
+        all.filter_map(TrackedSource::sealed_checkpoint).collect()
     }
 
     /// How each source stands, and each file that waits to be told apart.
     #[must_use]
-    pub(crate) fn health(&self) -> Vec<SourceStatus> {
-        let name = |index: usize| self.finder.watches()[index].stream().clone();
-        let status = |source: &Source| SourceStatus {
-            stream: source.stream.map(name),
-            path: source.path.clone(),
-            sealed: source.sealed.offset(),
-            read: source.read.offset(),
-            size: source.held.size,
-            fault: source.fault.clone(),
+    pub(crate) fn status(&self) -> Vec<SourceStatus> {
+        let name = |index: usize| self.table.stream_name(index).cloned();
+        let known = |source: &TrackedSource| SourceStatus {
+            stream: source.stream().and_then(name),
+            path: source.path().clone(),
+            sealed: source.sealed_offset(),
+            read: source.offset(),
+            size: source.file().size(),
+            fault: source.fault().cloned(),
         };
-        let waiting = |new: &Newcomer| SourceStatus {
-            stream: Some(name(new.watch)),
+        let waiting = |new: WaitingFile<'_>| SourceStatus {
+            stream: name(new.watch),
             path: new.path.clone(),
             sealed: 0,
             read: 0,
-            size: new.held.size,
+            size: new.size,
             fault: None,
         };
-        let known = self.sources.values().map(status);
-        known.chain(self.newcomers.iter().map(waiting)).collect()
-    }
-
-    fn index_of(&self, stream: &Name) -> Option<usize> {
-        self.finder
-            .watches()
-            .iter()
-            .position(|watch| watch.stream() == stream)
-    }
-
-    fn add(&mut self, source: Source) -> SourceKey {
-        let key = SourceKey(self.next_key);
-        self.next_key += 1;
-        self.sources.insert(key, source);
-        key
-    }
-
-    /// The stream's next manifest must speak of the source.
-    fn touch(&mut self, key: SourceKey) {
-        let Some(index) = self.sources.get(&key).and_then(|source| source.stream) else {
-            return;
-        };
-        self.chapters[index].touched.insert(key);
-    }
-
-    /// Gives the source an id in its stream's epoch.
-    fn name(&mut self, key: SourceKey) -> Option<Was> {
-        let source = self.sources.get_mut(&key)?;
-        let index = source.stream?;
-        let chapter = &mut self.chapters[index];
-        let epoch = chapter.epoch?;
-        let id = *source.id.get_or_insert_with(|| {
-            chapter.next_id += 1;
-            chapter.next_id - 1
-        });
-        Some(Was {
-            stream: self.finder.watches()[index].stream().clone(),
-            epoch,
-            id,
-        })
+        let sources = self.table.values().map(known);
+        sources
+            .chain(self.candidates.waiting().map(waiting))
+            .collect()
     }
 }

@@ -121,8 +121,8 @@ fn heartbeats_come_before_they_are_due() {
     let config = made(dir.path(), &[("auth", "*.log")]);
     let mut agent = Agent::open(&config).unwrap();
     let at = |after_ms| Now {
-        boot_ms: now().boot_ms + after_ms,
-        ..now()
+        boot_ms: Now::read().boot_ms + after_ms,
+        ..Now::read()
     };
     agent.keep_up(at(200_000)).unwrap();
     assert_eq!(agent.streams[0].sealed_state().unwrap().head.seq, 0);
@@ -141,10 +141,10 @@ fn a_full_spool_is_said_once_and_resumed_once() {
     agent.spool.add(&auth, config.spool_cap / 2);
     for _ in 0..3 {
         agent.turn(Mode::Follow).unwrap();
-        agent.keep_up(now()).unwrap();
+        agent.keep_up(Now::read()).unwrap();
     }
     assert!(agent.streams[0].full && !agent.streams[1].full);
-    assert!(!agent.describe(now(), true).is_healthy());
+    assert!(!agent.describe(Now::read(), true).is_healthy());
     // Less than what resuming needs.
     agent.spool.subtract(&auth, ROOM_RESUME / 2);
     agent.turn(Mode::Follow).unwrap();
@@ -176,7 +176,7 @@ fn a_start_on_a_full_spool_seals_nothing() {
     config.spool_cap = 0;
     let mut agent = Agent::open(&config).unwrap();
     agent.turn(Mode::Follow).unwrap();
-    agent.keep_up(now()).unwrap();
+    agent.keep_up(Now::read()).unwrap();
     let unfinished = agent.drain().unwrap();
     assert_eq!(unfinished.0, ["stream auth: the spool is full"]);
     drop(agent);
@@ -195,13 +195,19 @@ fn a_spool_that_refuses_is_tried_again_at_a_bounded_pace() {
     std::fs::remove_dir(&tmp).unwrap();
     assert!(!agent.seal_batch(0).unwrap());
     let first = agent.retry.as_ref().unwrap().wait;
-    assert!(agent.is_waiting(now()) && !agent.turn(Mode::Follow).unwrap());
+    assert!(agent.is_waiting(Now::read()) && !agent.turn(Mode::Follow).unwrap());
     for _ in 0..10 {
         assert!(!agent.seal_batch(0).unwrap());
     }
     let retry = agent.retry.as_ref().unwrap();
     assert_eq!((first, retry.wait), (RETRY_MIN, RETRY_MAX));
-    assert!(agent.describe(now(), true).trouble.unwrap().contains("tmp"));
+    assert!(
+        agent
+            .describe(Now::read(), true)
+            .trouble
+            .unwrap()
+            .contains("tmp")
+    );
     std::fs::create_dir(&tmp).unwrap();
     assert!(agent.seal_batch(0).unwrap());
     assert!(agent.retry.is_none());
@@ -221,18 +227,21 @@ fn a_refused_batch_holds_its_stream_alone() {
     };
     std::fs::write(&note, serde_json::to_vec(&bad).unwrap()).unwrap();
     let later = Now {
-        boot_ms: now().boot_ms + 60_000,
-        ..now()
+        boot_ms: Now::read().boot_ms + 60_000,
+        ..Now::read()
     };
     agent.keep_up(later).unwrap();
     assert!(!agent.streams[0].may_read() && agent.streams[1].may_read());
-    let held = agent.describe(now(), true).streams[0].held.clone().unwrap();
+    let held = agent.describe(Now::read(), true).streams[0]
+        .held
+        .clone()
+        .unwrap();
     assert!(held.contains("body rotted"), "{held}");
     std::fs::remove_file(&note).unwrap();
     std::fs::write(note.with_extension("conflict"), b"{}\n").unwrap();
     let later = Now {
-        boot_ms: now().boot_ms + 120_000,
-        ..now()
+        boot_ms: Now::read().boot_ms + 120_000,
+        ..Now::read()
     };
     agent.keep_up(later).unwrap();
     assert!(agent.drain().unwrap().0[0].contains("held at web-01/auth/"));

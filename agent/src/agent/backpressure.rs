@@ -1,8 +1,9 @@
 //! Backpressure: what happens when the spool has no room, and when it has again.
 
 use super::streams::Words;
-use super::{Agent, RunError, Stream, now};
+use super::{Agent, RunError, Stream};
 use crate::bounds::{ROOM_MIN, ROOM_RESUME};
+use crate::now::Now;
 use ledger::manifest::{Event, EventKind};
 
 impl Agent {
@@ -24,7 +25,7 @@ impl Agent {
             let stream = &stream.name;
             tracing::warn!(%stream, room, "spool is full: files are held, nothing is read until there is room");
         }
-        if self.is_waiting(now()) {
+        if self.is_waiting(Now::read()) {
             return Ok(());
         }
         let stream = &self.streams[index];

@@ -1,10 +1,13 @@
 //! Reading: a bounded piece of work for each source in turn, so that a backlog in one file does not
 //! keep fresh lines of another waiting.
 
-use super::{Agent, RunError, now};
+use super::{Agent, RunError};
 use crate::bounds::OPEN_BLOCKS_MAX;
+use crate::now::Now;
+use crate::read::buffer::ReadBuffer;
+use crate::read::pieces::Piece;
 use crate::sealing::open_batch::OpenBatch;
-use crate::track::{Mode, Piece, SourceKey};
+use crate::track::{Mode, SourceKey};
 use ledger::entry::Entry;
 use std::borrow::Cow;
 
@@ -18,13 +21,13 @@ impl Agent {
     /// Reads once from every source that may have something, for a bounded time; whether there may
     /// be more. The next turn goes on with the stream, and the source, that waits longest.
     pub(super) fn turn(&mut self, mode: Mode) -> Result<bool, RunError> {
-        let until_ms = now().boot_ms.saturating_add(TURN_MAX_MS);
+        let until_ms = Now::read().boot_ms.saturating_add(TURN_MAX_MS);
         let mut took = false;
         for _ in 0..self.streams.len() {
-            if self.is_waiting(now()) {
+            if self.is_waiting(Now::read()) {
                 return Ok(false);
             }
-            if now().boot_ms > until_ms {
+            if Now::read().boot_ms > until_ms {
                 return Ok(true);
             }
             let index = self.next_stream % self.streams.len();
@@ -40,18 +43,18 @@ impl Agent {
         if !self.streams[index].may_read() {
             return Ok(took);
         }
-        let until_ms = now().boot_ms.saturating_add(STREAM_TURN_MAX_MS);
-        for key in self.sources.unread(&self.streams[index].name) {
+        let until_ms = Now::read().boot_ms.saturating_add(STREAM_TURN_MAX_MS);
+        for key in self.tracker.unread(&self.streams[index].name) {
             took |= self.read(index, key, mode)?;
-            if self.is_waiting(now()) {
+            if self.is_waiting(Now::read()) {
                 break;
             }
-            self.seal_due(now())?;
+            self.seal_due(Now::read())?;
             self.check_room(index)?;
             if !self.streams[index].may_read() {
                 break;
             }
-            if now().boot_ms > until_ms {
+            if Now::read().boot_ms > until_ms {
                 return Ok(true);
             }
         }
@@ -61,7 +64,7 @@ impl Agent {
     /// One buffer's worth of one source. Whether it had any.
     fn read(&mut self, index: usize, key: SourceKey, mode: Mode) -> Result<bool, RunError> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let peeked = self.sources.peek(key, &mut buffer, mode, now());
+        let peeked = self.tracker.peek(key, &mut buffer, mode, Now::read());
         if let Err(fault) = &peeked {
             tracing::debug!(%fault, "a source is passed over");
         }
@@ -73,7 +76,7 @@ impl Agent {
                 break;
             }
             let (taken, left) = rest.split_at(fitting);
-            self.sources.take(key, &buffer, taken);
+            self.tracker.take(key, &buffer, taken);
             took = true;
             rest = left;
             if !self.relieve(index)? {
@@ -90,12 +93,12 @@ impl Agent {
         &mut self,
         index: usize,
         key: SourceKey,
-        buffer: &crate::track::ReadBuffer,
+        buffer: &ReadBuffer,
         pieces: &[Piece],
     ) -> usize {
-        let now = now();
+        let now = Now::read();
         let stream = &mut self.streams[index];
-        let Some(view) = self.sources.source(key) else {
+        let Some(view) = self.tracker.source(key) else {
             // Never so for a source with pieces; if it were, nothing may be taken from it.
             tracing::error!(?key, "a source without a name is passed over");
             return 0;
@@ -128,7 +131,7 @@ impl Agent {
         let Some(batch) = &stream.batch else {
             return Ok(true);
         };
-        if batch.pack().is_full() || self.sources.is_full(&stream.name) {
+        if batch.pack().is_full() || self.tracker.is_full(&stream.name) {
             return self.seal_batch(index);
         }
         if batch.pack().block_is_full() && !self.close_block(index)? {

@@ -1,8 +1,7 @@
 //! How often all files are looked at: soon after a change, at least every poll interval, and never
 //! so often that looking itself becomes the load.
 
-use super::millis;
-use crate::track::Now;
+use crate::now::{Now, millis};
 use std::time::Duration;
 
 /// An idle agent sleeps at least so many times as long as its last look at all files took.

@@ -1,10 +1,12 @@
 //! Starting: locks, key, recovery, and the agent put together from what they give.
 
-use super::{Agent, now};
+use super::Agent;
 use crate::agent::stream::Stream;
 use crate::agent::upkeep::{Upkeep, heads};
 use crate::config::Config;
 use crate::find::Watch;
+use crate::now::Now;
+use crate::read::buffer::ReadBuffer;
 use crate::recovery::adoption::{AdoptError, Adoptions};
 use crate::recovery::snapshot::{Snapshot, SnapshotError, Snapshots};
 use crate::recovery::{RecoverError, Recovered, Recovery};
@@ -13,7 +15,7 @@ use crate::sealing::sealer::Sealer;
 use crate::sealing::signing_key::{self, KeyError};
 use crate::sealing::stream_state::Common;
 use crate::spool::{Layout, Spool, SpoolError};
-use crate::track::{ReadBuffer, Sources};
+use crate::track::Tracker;
 use host::clock;
 use host::lock::{Lock, LockError};
 use ledger::name::{Epoch, Name};
@@ -83,13 +85,13 @@ impl Agent {
         let saved = heads(snapshot.iter().flat_map(|snapshot| &snapshot.states));
         let recovered = recover(config, &spool, public, snapshot)?;
         let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
-        let mut sources = Sources::new(watches, boot_id);
-        sources.restore(recovered.checkpoints);
-        let started = now();
+        let mut tracker = Tracker::new(watches, boot_id);
+        tracker.restore(recovered.checkpoints);
+        let started = Now::read();
         let mut streams = Vec::new();
         for (next, stream) in recovered.streams.into_iter().zip(&config.streams) {
             let next_id = next.sealed_state().map_or(0, |state| state.next_source);
-            sources.begin_epoch(&stream.name, next.epoch(), next_id);
+            tracker.begin_epoch(&stream.name, next.epoch(), next_id);
             streams.push(Stream::new(next, stream.retention_s, started));
         }
         let leaving = recovered.leaving.into_iter();
@@ -105,7 +107,7 @@ impl Agent {
             sealer: Sealer::new(common, private),
             spool,
             snapshots,
-            sources,
+            tracker,
             streams,
             next_stream: 0,
             closed: recovered.closed,

@@ -1,9 +1,9 @@
 //! One stream while the agent runs: what it seals next, its open batch, what it has to say.
 
+use crate::now::Now;
 use crate::sealing::open_batch::OpenBatch;
 use crate::sealing::stream_state::{SealedState, StreamState};
 use crate::spool::receipts::{Hold, Progress};
-use crate::track::Now;
 use ledger::limits::DAY_S;
 use ledger::manifest::{Event, EventKind};
 use ledger::name::{Name, Slot};

@@ -1,9 +1,10 @@
 //! When something is sealed, and what it says: batches, heartbeats, genesis, `stop`, `close`.
 
-use super::{Agent, RunError, millis};
+use super::{Agent, RunError};
+use crate::now::{Now, millis};
 use crate::sealing::seal_error::SealError;
 use crate::sealing::stream_state::{ManifestDraft, SealedAt, SealedState, StreamState};
-use crate::track::{Now, Statement};
+use crate::track::statement::StreamStatement;
 use ledger::manifest::{Event, EventKind, StreamHead};
 
 /// What a manifest is to carry besides what waits.
@@ -22,8 +23,8 @@ impl Agent {
             self.check_room(index)?;
         }
         self.finish_leaving();
-        self.save(super::now());
-        self.write_status(super::now(), true);
+        self.save(Now::read());
+        self.write_status(Now::read(), true);
         Ok(())
     }
 
@@ -84,7 +85,7 @@ impl Agent {
     pub(super) fn beat(&mut self, now: Now) -> Result<(), RunError> {
         let interval = millis(self.config.heartbeat);
         for index in 0..self.streams.len() {
-            let waits = self.sources.has_events(&self.streams[index].name);
+            let waits = self.tracker.has_events(&self.streams[index].name);
             let stream = &mut self.streams[index];
             if !stream.may_speak() {
                 continue;
@@ -161,9 +162,9 @@ impl Agent {
         let batch = stream.batch.take();
         let is_batch = batch.is_some();
         let statement = if words.brief {
-            Statement::default()
+            StreamStatement::default()
         } else {
-            self.sources.statement(&stream.name)
+            self.tracker.statement(&stream.name)
         };
         let mut events = stream.pending.clone();
         events.extend(words.events);
@@ -177,7 +178,7 @@ impl Agent {
             retention_s: stream.retention_s,
         };
         // Not the time at which somebody decided to seal: manifests of an epoch stand in time's order.
-        let now = super::now();
+        let now = Now::read();
         let at = SealedAt {
             wall: now.wall,
             boot_ms: now.boot_ms,
@@ -204,7 +205,7 @@ impl Agent {
         tracing::debug!(stream = %name, epoch = %state.epoch, seq, batch = is_batch, "sealed");
         // Step 6: only now do positions advance.
         if !brief {
-            self.sources.sealed(name);
+            self.tracker.sealed(name);
             stream.events_since_ms = None;
         }
         stream.next = StreamState::After(state);
@@ -220,10 +221,10 @@ impl Agent {
 
     /// A batch is gone: its bytes are read again, after a wait, or the agent must end.
     pub(super) fn discarded(&mut self, index: usize, error: SealError) -> Result<(), RunError> {
-        self.sources.discarded(&self.streams[index].name);
+        self.tracker.discarded(&self.streams[index].name);
         match error {
             SealError::Discarded { .. } => {
-                self.back_off(&error, super::now());
+                self.back_off(&error, Now::read());
                 Ok(())
             }
             error => Err(error.into()),

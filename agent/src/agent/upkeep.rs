@@ -1,14 +1,14 @@
 //! What goes on beside reading: heartbeats, snapshots, the archiver's answers, deletion, status.
 
-use super::{Agent, RunError, millis};
+use super::{Agent, RunError};
 use crate::agent::status_file::{SourceLine, Status, StreamLine, VERSION};
 use crate::bounds::{
     SNAPSHOT_EVERY, STATUS_EVERY, STATUS_SOURCES_MAX, UPKEEP_EVERY, UPKEEP_EVERY_FULL,
 };
+use crate::now::{Now, millis};
 use crate::recovery::snapshot::{Snapshot, SnapshotError};
 use crate::sealing::stream_state::SealedState;
 use crate::spool::receipts::{Hold, Keep, prune};
-use crate::track::Now;
 use ledger::name::{Epoch, Name};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -178,7 +178,7 @@ impl Agent {
         let snapshot = Snapshot {
             spool_id: self.spool.id().to_owned(),
             states: open.chain(self.closed.iter().cloned()).collect(),
-            checkpoints: self.sources.all_checkpoints(),
+            checkpoints: self.tracker.checkpoints(),
         };
         self.snapshots.write(&snapshot)?;
         self.upkeep.unsaved = false;
@@ -199,7 +199,7 @@ impl Agent {
 
     pub(super) fn describe(&self, now: Now, running: bool) -> Status {
         let mut sources: Vec<SourceLine> =
-            self.sources.health().iter().map(SourceLine::of).collect();
+            self.tracker.status().iter().map(SourceLine::of).collect();
         let count = sources.len();
         sources.sort_by_key(|source| (source.fault.is_none(), std::cmp::Reverse(source.unread)));
         sources.truncate(STATUS_SOURCES_MAX);

@@ -3,9 +3,10 @@
 use crate::bounds::FREE_MIN;
 use crate::commands::cost::{Cost, PRICES, grouped};
 use crate::config::{Config, Stream};
+use crate::now::Now;
 use crate::sealing::signing_key;
 use crate::spool::Layout;
-use crate::track::{Now, Sources};
+use crate::track::Tracker;
 use host::cli::counted;
 use host::clock;
 use ledger::limits::DAY_S;
@@ -80,18 +81,15 @@ fn files(stream: &Stream, checked: &mut Checked) {
         }
     };
     // The very scan that `run` does, with nothing known and nothing read.
-    let mut sources = Sources::new(vec![stream.watch.clone()], boot_id);
-    let report = sources.scan(Now {
-        wall: clock::now(),
-        boot_ms: clock::boot_ms(),
-    });
+    let mut tracker = Tracker::new(vec![stream.watch.clone()], boot_id);
+    let report = tracker.scan(Now::read());
     let name = &stream.name;
     checked.notes.push(format!(
         "stream {name}: {}, locked for {}",
         counted(report.files as u64, "file", "files"),
         counted(stream.retention_s / DAY_S, "day", "days"),
     ));
-    for source in sources.health().iter().take(FILES_SHOWN) {
+    for source in tracker.status().iter().take(FILES_SHOWN) {
         let path = source.path.display();
         checked
             .notes

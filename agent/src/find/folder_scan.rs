@@ -35,8 +35,8 @@ const LISTING_KEPT_S: u64 = 60;
 pub(crate) struct Found {
     /// Names of regular files that a stream wants, with the index of the first such watch. A file
     /// may stand here twice, by hard links or where fixed parts overlap.
-    pub(crate) hits: Vec<(MatchedPath, usize)>,
-    /// Folders that were listed whole. What is not among the hits is not there, or not wanted.
+    pub(crate) matches: Vec<(MatchedPath, usize)>,
+    /// Folders that were listed whole. What is not among the matches is not there, or not wanted.
     pub(crate) folders: BTreeSet<PathBuf>,
     /// What could not be listed, and wanted names that are no logs.
     pub(crate) faults: Vec<(PathBytes, String)>,
@@ -59,7 +59,7 @@ struct Listing {
     stamp: Stat,
     taken: Moment,
     /// MatchedPath, watch, pattern.
-    hits: Vec<(MatchedPath, usize, usize)>,
+    matches: Vec<(MatchedPath, usize, usize)>,
     folders: Vec<Arc<Path>>,
     faults: Vec<(PathBytes, String)>,
     names: usize,
@@ -146,7 +146,7 @@ impl Walk<'_> {
                         root: folder.clone(),
                         folder,
                     };
-                    self.found.hits.push((matched, watch));
+                    self.found.matches.push((matched, watch));
                 }
                 Judged::Fault(what) => self.fault(path, what.into()),
                 Judged::Unwanted => {}
@@ -181,9 +181,9 @@ impl Walk<'_> {
                 let what = format!("more than {NAMES_MAX} names: the rest is not looked at");
                 return self.fault(&folder, what);
             }
-            for (matched, watch, pattern) in &listing.hits {
+            for (matched, watch, pattern) in &listing.matches {
                 self.matched.insert((*watch, *pattern));
-                self.found.hits.push((matched.clone(), *watch));
+                self.found.matches.push((matched.clone(), *watch));
             }
             self.found.faults.extend(listing.faults.iter().cloned());
             self.found.folders.insert(folder.to_path_buf());
@@ -207,7 +207,7 @@ impl Walk<'_> {
         let mut listing = Listing {
             stamp,
             taken: self.wall,
-            hits: Vec::new(),
+            matches: Vec::new(),
             folders: Vec::new(),
             faults: Vec::new(),
             names: 0,
@@ -236,7 +236,7 @@ impl Walk<'_> {
                         folder: folder.clone(),
                         root: root.clone(),
                     };
-                    listing.hits.push((matched, watch, pattern));
+                    listing.matches.push((matched, watch, pattern));
                 }
             }
         }
@@ -313,8 +313,9 @@ mod tests {
     }
 
     fn paths(found: &Found) -> BTreeSet<(PathBuf, usize)> {
-        let hits = found.hits.iter();
-        hits.map(|(matched, watch)| (matched.path().to_owned(), *watch))
+        let matches = found.matches.iter();
+        matches
+            .map(|(matched, watch)| (matched.path().to_owned(), *watch))
             .collect()
     }
 
@@ -365,14 +366,14 @@ mod tests {
         .enumerate()
         {
             std::fs::write(dir.path().join(format!("{round}.log")), "x").unwrap();
-            assert_eq!(finder.find(wall(at_s)).hits.len(), round + 1, "{at_s}");
-            assert_eq!(finder.find(wall(at_s)).hits.len(), round + 1, "again");
+            assert_eq!(finder.find(wall(at_s)).matches.len(), round + 1, "{at_s}");
+            assert_eq!(finder.find(wall(at_s)).matches.len(), round + 1, "again");
         }
         std::fs::create_dir(dir.path().join("sub")).unwrap();
         std::fs::write(dir.path().join("sub/new.log"), "x").unwrap();
-        assert_eq!(finder.find(wall(made_s + 20)).hits.len(), 8);
+        assert_eq!(finder.find(wall(made_s + 20)).matches.len(), 8);
         std::fs::remove_dir_all(dir.path().join("sub")).unwrap();
-        assert_eq!(finder.find(wall(made_s + 20)).hits.len(), 7);
+        assert_eq!(finder.find(wall(made_s + 20)).matches.len(), 7);
     }
 
     #[test]
@@ -391,7 +392,7 @@ mod tests {
             let listing = Listing {
                 stamp,
                 taken: wall(changed_s + taken),
-                hits: Vec::new(),
+                matches: Vec::new(),
                 folders: Vec::new(),
                 faults: Vec::new(),
                 names: 0,
@@ -409,7 +410,7 @@ mod tests {
         let listing = Listing {
             stamp,
             taken: wall(changed_s + 9),
-            hits: Vec::new(),
+            matches: Vec::new(),
             folders: Vec::new(),
             faults: Vec::new(),
             names: 0,

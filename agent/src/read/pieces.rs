@@ -35,16 +35,16 @@ pub(crate) enum Rest {
 }
 
 /// Cuts `buffer[from..]`, whose first byte stands at `offset` in the source, appending to `pieces`.
-/// `amid` says that the source's byte before it is archived and not LF.
+/// `line_open` says that the source's byte before it is archived and not LF.
 pub(crate) fn cut(
     buffer: &[u8],
     from: usize,
     offset: u64,
-    amid: bool,
+    line_open: bool,
     rest: Rest,
     pieces: &mut Vec<Piece>,
 ) {
-    let (mut at, mut cont) = (from, amid);
+    let (mut at, mut cont) = (from, line_open);
     while at < buffer.len() {
         let ahead = &buffer[at..];
         // One byte beyond the longest line tells a line of exactly MAX_LINE from a longer one.
@@ -97,9 +97,9 @@ mod tests {
 
     type Case<'a> = (&'a [u8], Rest, &'a [(&'a [u8], Flags)]);
 
-    fn cut_all(bytes: &[u8], amid: bool, rest: Rest) -> Vec<(Vec<u8>, Flags)> {
+    fn cut_all(bytes: &[u8], line_open: bool, rest: Rest) -> Vec<(Vec<u8>, Flags)> {
         let mut pieces = Vec::new();
-        cut(bytes, 0, 1000, amid, rest, &mut pieces);
+        cut(bytes, 0, 1000, line_open, rest, &mut pieces);
         let mut at = 0;
         for piece in &pieces {
             assert_eq!((piece.range.start, piece.offset), (at, 1000 + at as u64));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_amid_a_line_continues_it() {
+    fn a_piece_after_an_open_one_continues_its_line() {
         let cases: [Case<'_>; 3] = [
             (
                 b"end\nnext\n",

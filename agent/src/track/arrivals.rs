@@ -1,122 +1,43 @@
-//! Files under names that no source in sight has: known from before, or newcomers.
+//! Names that lead to no file in sight: a source seen again after it was out of sight, or a candidate.
 
-use super::candidates::Newcomer;
-use super::scan::Round;
-use super::tracked_file::Held;
-use super::tracked_source::{Reach, Source};
-use super::{SourceKey, Sources};
+use super::candidates::Candidates;
+use super::identity::{FileId, Inode};
+use super::scan::Scan;
+use super::source_table::SourceTable;
+use super::tracked_file::TrackedFile;
+use super::tracked_source::SourceKey;
 use crate::find::MatchedPath;
 use crate::sys::{self, Stat};
-use crate::track::identity::{FileId, Inode};
 use ledger::entry::PathBytes;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
-/// A file that no source is known to be in.
-pub(super) struct Stranger {
-    pub(super) matched: MatchedPath,
-    pub(super) watch: usize,
-    pub(super) stat: Stat,
+/// A name whose file no source in sight is in, and what a look at the name showed.
+pub(super) struct Arrival {
+    matched: MatchedPath,
+    watch: usize,
+    stat: Stat,
 }
 
-impl Sources {
-    /// Strangers that a source out of sight is known by go on as that source; the rest are newcomers.
-    pub(super) fn meet(&mut self, strangers: Vec<Stranger>, round: &mut Round) {
-        let mut absent: HashMap<u64, Vec<SourceKey>> = HashMap::new();
-        for (key, source) in &self.sources {
-            if matches!(source.reach, Reach::Absent { .. }) {
-                absent.entry(source.held.id.ino).or_default().push(*key);
-            }
-        }
-        for stranger in strangers {
-            let path = stranger.matched.bytes();
-            let (file, stat) = match stranger.open() {
-                Ok(Some(opened)) => opened,
-                Ok(None) => continue,
-                Err(error) => {
-                    round.fault(&path, &error);
-                    continue;
-                }
-            };
-            let id = FileId::of(&file, &stat, self.boot_id);
-            let is_known = |key: &SourceKey| {
-                let source = self.sources.get(key);
-                source.is_some_and(|source| {
-                    let out_of_sight = matches!(source.reach, Reach::Absent { .. });
-                    out_of_sight && source.held.id.is(&id, source.path == path)
-                })
-            };
-            let keys = absent.get(&id.ino).map(Vec::as_slice).unwrap_or_default();
-            let known: Vec<_> = keys.iter().copied().filter(is_known).collect();
-            let folder = round.folder_id(stranger.matched.folder());
-            let held = Held {
-                file: Some(Arc::new(file)),
-                matched: Some(stranger.matched),
-                scan: self.scan,
-                ..Held::new(id, folder)
-            };
-            if known.is_empty() {
-                let newcomer = Newcomer::new(stranger.watch, held, stat, round.now_ms);
-                self.newcomers.push(newcomer);
-                self.spare_descriptors();
-            } else {
-                self.recognise(&known, stranger.watch, held, stat, round);
-            }
+impl Arrival {
+    pub(super) fn new(matched: MatchedPath, watch: usize, stat: Stat) -> Self {
+        Self {
+            matched,
+            watch,
+            stat,
         }
     }
 
-    /// A file known by identity is in sight again. Several sources may have lived in it, one after
-    /// the other: the one whose content it still has goes on.
-    fn recognise(
-        &mut self,
-        known: &[SourceKey],
-        watch: usize,
-        mut held: Held,
-        stat: Stat,
-        round: &mut Round,
-    ) {
-        let mut fits: Option<SourceKey> = None;
-        for key in known {
-            let Some(source) = self.sources.get_mut(key) else {
-                continue;
-            };
-            source.stream = source.stream.or(Some(watch));
-            match source.fits(&held, &stat) {
-                Ok(true) => {
-                    let best = fits.and_then(|best| self.sources.get(&best));
-                    let offset = self.sources.get(key).map(|s| s.read.offset());
-                    if best.map(|best| best.read.offset()) < offset {
-                        fits = Some(*key);
-                    }
-                }
-                Ok(false) => {}
-                Err(error) => return round.fault(&source.path.clone(), &error),
-            }
-        }
-        for key in known.iter().filter(|key| Some(**key) != fits) {
-            self.orphan(*key);
-        }
-        let Some(source) = fits.and_then(|key| self.sources.get_mut(&key)) else {
-            let path = held.matched.as_ref().map(MatchedPath::bytes);
-            let path = path.unwrap_or(PathBytes(Vec::new()));
-            self.begin(watch, path, held, stat, false, round.now_ms);
-            return;
-        };
-        held.size = source.held.size;
-        held.looked(stat, round.now_ms);
-        held.read_head(self.boot_id);
-        source.held = held;
-        source.reach = Reach::Here;
-        source.unwatched = false;
-        source.suspect = false;
-        self.opened += 1;
-        self.close_surplus();
+    pub(super) fn inode(&self) -> Inode {
+        Inode::from(&self.stat)
     }
-}
 
-impl Stranger {
+    /// Streams in the config's order, and names in theirs.
+    pub(super) fn order(&self) -> (usize, &[u8]) {
+        (self.watch, self.matched.raw())
+    }
+
     /// Opens it; `None` if the name leads elsewhere by now.
     fn open(&self) -> io::Result<Option<(File, Stat)>> {
         let file = match self.matched.open() {
@@ -124,20 +45,83 @@ impl Stranger {
             opened => opened?,
         };
         let stat = sys::stat_file(&file)?;
-        let same = stat.regular && Inode::from(&stat) == Inode::from(&self.stat);
+        let same = stat.regular && Inode::from(&stat) == self.inode();
         Ok(same.then_some((file, stat)))
     }
 }
 
-impl Source {
-    /// Whether a file of its identity still holds its content.
-    fn fits(&self, held: &Held, stat: &Stat) -> io::Result<bool> {
-        if self.spent {
-            return Ok(stat.size == self.held.size);
-        }
-        let Some(file) = &held.file else {
-            return Ok(false);
+/// Arrivals that a source out of sight is known by continue as that source; the rest are candidates.
+pub(super) fn meet(
+    arrivals: Vec<Arrival>,
+    table: &mut SourceTable,
+    candidates: &mut Candidates,
+    scan: &mut Scan,
+) {
+    let mut missing: HashMap<u64, Vec<SourceKey>> = HashMap::new();
+    for (key, source) in table.iter().filter(|(_, source)| source.is_missing()) {
+        missing.entry(source.file().id().ino).or_default().push(key);
+    }
+    for arrival in arrivals {
+        let path = arrival.matched.bytes();
+        let (file, stat) = match arrival.open() {
+            Ok(Some(opened)) => opened,
+            Ok(None) => continue,
+            Err(error) => {
+                scan.fault(&path, &error);
+                continue;
+            }
         };
-        Ok(stat.size >= self.read.offset() && self.read.content.ends_in(file)?)
+        let id = FileId::of(&file, &stat, scan.boot_id());
+        let is_known = |key: &SourceKey| {
+            let source = table.get(*key);
+            source.is_some_and(|source| source.is_known_as(&id, &path))
+        };
+        let keys = missing.get(&id.ino).map(Vec::as_slice).unwrap_or_default();
+        let known: Vec<_> = keys.iter().copied().filter(is_known).collect();
+        let folder = scan.folder_id(arrival.matched.folder());
+        let file = TrackedFile::opened(id, file, arrival.matched, folder, scan);
+        if known.is_empty() {
+            candidates.register(arrival.watch, path, file, stat, scan);
+        } else {
+            recognise(&known, arrival.watch, (path, file, stat), table, scan);
+        }
+    }
+}
+
+/// A file known by identity is in sight again. Several sources may have lived in it, one after the
+/// other: the one whose content it still has continues.
+fn recognise(
+    known: &[SourceKey],
+    watch: usize,
+    (path, file, stat): (PathBytes, TrackedFile, Stat),
+    table: &mut SourceTable,
+    scan: &mut Scan,
+) {
+    let mut fits: Option<SourceKey> = None;
+    for key in known {
+        let Some(source) = table.get_mut(*key) else {
+            continue;
+        };
+        source.claim_for(watch);
+        match source.fits(&file, &stat) {
+            Ok(true) => {
+                let offset = source.offset();
+                let best = fits.and_then(|best| table.get(best));
+                if best.is_none_or(|best| best.offset() < offset) {
+                    fits = Some(*key);
+                }
+            }
+            Ok(false) => {}
+            Err(error) => return scan.fault(source.path(), &error),
+        }
+    }
+    for key in known.iter().filter(|key| Some(**key) != fits) {
+        table.lose_file(*key, scan);
+    }
+    match fits {
+        Some(key) => table.found_again(key, file, stat, scan),
+        None => {
+            table.begin(watch, path, file, stat, false, scan);
+        }
     }
 }

@@ -17,13 +17,13 @@ const PATH_MAX: usize = 4096;
 
 /// Where one source stands. Comes from [`crate::track::Sources`], or from JSON and is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Fields", into = "Fields")]
+#[serde(try_from = "CheckpointFields", into = "CheckpointFields")]
 pub(crate) struct Checkpoint {
     pub(crate) source: Was,
     pub(crate) path: PathBytes,
     pub(crate) file: FileId,
     pub(crate) via: Via,
-    pub(crate) content: Content,
+    pub(crate) content: SealedContent,
     pub(crate) seen: LastLook,
     pub(crate) ended: bool,
     pub(crate) was: Option<Was>,
@@ -31,10 +31,10 @@ pub(crate) struct Checkpoint {
 
 /// How far a source is sealed, and the windows before that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Content {
+pub(crate) struct SealedContent {
     pub(crate) offset: u64,
     /// The byte before `offset` is archived and not LF.
-    pub(crate) amid: bool,
+    pub(crate) line_open: bool,
     pub(crate) windows: Vec<Digest>,
     pub(crate) last: Digest,
 }
@@ -48,7 +48,7 @@ pub(crate) struct LastLook {
     /// At its first path, so that it may have grown since.
     pub(crate) live: bool,
     /// A copy that ends at or before the checkpoint: known, never read.
-    pub(crate) spent: bool,
+    pub(crate) covered: bool,
     pub(crate) folder: Option<FolderId>,
 }
 
@@ -65,7 +65,7 @@ impl Checkpoint {
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        let Content {
+        let SealedContent {
             offset,
             ref windows,
             last,
@@ -98,7 +98,7 @@ pub(crate) fn settle(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Vec<C
 /// The JSON form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Fields {
+struct CheckpointFields {
     stream: Name,
     epoch: Epoch,
     id: u64,
@@ -123,7 +123,7 @@ struct Fields {
     was: Option<Was>,
 }
 
-impl From<Checkpoint> for Fields {
+impl From<Checkpoint> for CheckpointFields {
     fn from(checkpoint: Checkpoint) -> Self {
         let (path, path_base64) = manifest::Source::path_fields(&checkpoint.path);
         Self {
@@ -135,13 +135,13 @@ impl From<Checkpoint> for Fields {
             file: checkpoint.file,
             via: checkpoint.via,
             offset: checkpoint.content.offset,
-            amid: checkpoint.content.amid,
+            amid: checkpoint.content.line_open,
             windows: checkpoint.content.windows,
             last: checkpoint.content.last,
             size: checkpoint.seen.size,
             extent: checkpoint.seen.extent,
             live: checkpoint.seen.live,
-            spent: checkpoint.seen.spent,
+            spent: checkpoint.seen.covered,
             folder: checkpoint.seen.folder,
             ended: checkpoint.ended,
             was: checkpoint.was,
@@ -149,10 +149,10 @@ impl From<Checkpoint> for Fields {
     }
 }
 
-impl TryFrom<Fields> for Checkpoint {
+impl TryFrom<CheckpointFields> for Checkpoint {
     type Error = NotACheckpoint;
 
-    fn try_from(fields: Fields) -> Result<Self, NotACheckpoint> {
+    fn try_from(fields: CheckpointFields) -> Result<Self, NotACheckpoint> {
         let path = match (fields.path, fields.path_base64) {
             (Some(text), None) => text.into_bytes(),
             (None, Some(text)) => decode_base64(&text).ok_or(NotACheckpoint(
@@ -182,9 +182,9 @@ impl TryFrom<Fields> for Checkpoint {
             path: PathBytes(path),
             file: fields.file,
             via: fields.via,
-            content: Content {
+            content: SealedContent {
                 offset: fields.offset,
-                amid: fields.amid,
+                line_open: fields.amid,
                 windows,
                 last: fields.last,
             },
@@ -192,7 +192,7 @@ impl TryFrom<Fields> for Checkpoint {
                 size: fields.size,
                 extent: fields.extent,
                 live: fields.live,
-                spent: fields.spent,
+                covered: fields.spent,
                 folder: fields.folder,
             },
             ended: fields.ended,
@@ -230,9 +230,9 @@ pub(crate) mod tests {
                 born: None,
             },
             via: Via::Plain,
-            content: Content {
+            content: SealedContent {
                 offset,
-                amid: true,
+                line_open: true,
                 windows: vec![digest; crate::track::fingerprint::ladder_len(offset)],
                 last: digest,
             },
@@ -240,7 +240,7 @@ pub(crate) mod tests {
                 size: 9,
                 extent: 0,
                 live: true,
-                spent: false,
+                covered: false,
                 folder: None,
             },
             ended: false,

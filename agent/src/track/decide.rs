@@ -1,4 +1,4 @@
-//! What to conclude from what was seen of a file: facts in, verdict out. No I/O, no clock; the whole
+//! What to conclude from what was seen of a file: facts in, decision out. No I/O, no clock; the whole
 //! of "which bytes belong to which source" is decided here, and tested as one table.
 
 use ledger::manifest::Reason;
@@ -67,7 +67,7 @@ pub(crate) fn known_file(file: KnownFile) -> Known {
 
 /// A source whose content a file seen for the first time holds, up to the source's read position.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Claim {
+pub(crate) struct ContentClaim {
     /// That source's own file has no link left, is shorter than the position or differs.
     pub(crate) orphaned: bool,
     /// No other new file holds that source's content.
@@ -80,11 +80,11 @@ pub(crate) struct Claim {
 
 /// What a file seen for the first time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Newcomer {
-    /// The known source of the one claim, gone on in this file.
-    Continues,
+pub(crate) enum CandidateIs {
+    /// The known source of the one claim, which continues in this file.
+    Continuation,
     /// A source of its own, from 0; `ambiguous` if what it repeats may be archived already.
-    Fresh {
+    OwnSource {
         /// Whether to say so.
         ambiguous: bool,
     },
@@ -92,16 +92,16 @@ pub(crate) enum Newcomer {
 
 /// A copy, or a file of its own.
 #[must_use]
-pub(crate) fn newcomer(claims: &[Claim]) -> Newcomer {
+pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
     match claims {
         [claim]
             if claim.orphaned
                 && claim.sole
                 && (claim.offset >= TELLING_BYTES || claim.rotated_name) =>
         {
-            Newcomer::Continues
+            CandidateIs::Continuation
         }
-        _ => Newcomer::Fresh {
+        _ => CandidateIs::OwnSource {
             ambiguous: !claims.is_empty(),
         },
     }
@@ -114,10 +114,10 @@ pub(crate) fn is_rotated_name(first: &[u8], path: &[u8]) -> bool {
         return false;
     };
     let numbered = suffix.strip_suffix(b".gz").unwrap_or(suffix);
-    let goes_on = |byte: &u8| byte.is_ascii_digit() || b"._-".contains(byte);
+    let continues = |byte: &u8| byte.is_ascii_digit() || b"._-".contains(byte);
     match numbered {
         [] => suffix == b".gz",
-        [b'.' | b'-', digit, rest @ ..] => digit.is_ascii_digit() && rest.iter().all(goes_on),
+        [b'.' | b'-', digit, rest @ ..] => digit.is_ascii_digit() && rest.iter().all(continues),
         _ => false,
     }
 }
@@ -165,7 +165,7 @@ pub(crate) enum Absent {
     /// Its checkpoint is kept: nothing proves that the file is gone.
     Kept,
     /// It is over.
-    Over {
+    Ended {
         /// Bytes are known, or must be feared, to be lost.
         gap: Option<Reason>,
     },
@@ -178,7 +178,7 @@ pub(crate) fn absent(absence: Absence) -> Absent {
         return Absent::Kept;
     }
     let lost = absence.size > absence.offset || absence.unwatched;
-    Absent::Over {
+    Absent::Ended {
         gap: lost.then_some(Reason::Deleted),
     }
 }
@@ -249,44 +249,48 @@ mod tests {
 
     #[test]
     fn a_new_file_continues_a_source_only_under_all_conditions() {
-        let good = Claim {
+        let good = ContentClaim {
             orphaned: true,
             sole: true,
             offset: 5000,
             rotated_name: false,
         };
-        let small = Claim {
+        let small = ContentClaim {
             offset: 100,
             ..good
         };
-        let named = Claim {
+        let named = ContentClaim {
             rotated_name: true,
             ..small
         };
-        let intact = Claim {
+        let intact = ContentClaim {
             orphaned: false,
             ..good
         };
-        let doubled = Claim {
+        let doubled = ContentClaim {
             sole: false,
             ..good
         };
-        let fresh = |ambiguous| Newcomer::Fresh { ambiguous };
+        let fresh = |ambiguous| CandidateIs::OwnSource { ambiguous };
         for (why, claims, expected) in [
             ("other content", &[][..], fresh(false)),
-            ("the copy or the rest of one", &[good], Newcomer::Continues),
+            (
+                "the copy or the rest of one",
+                &[good],
+                CandidateIs::Continuation,
+            ),
             ("little content, any name", &[small], fresh(true)),
             (
                 "little content, rotated name",
                 &[named],
-                Newcomer::Continues,
+                CandidateIs::Continuation,
             ),
             ("a copy beside the original", &[intact], fresh(true)),
             ("two copies of one source", &[doubled], fresh(true)),
             ("content of two sources", &[good, good], fresh(true)),
             ("one orphan, one intact", &[good, intact], fresh(true)),
         ] {
-            assert_eq!(newcomer(claims), expected, "{why}");
+            assert_eq!(candidate(claims), expected, "{why}");
         }
     }
 
@@ -345,7 +349,7 @@ mod tests {
             offset: 10,
             unwatched: false,
         };
-        let over = |gap| Absent::Over { gap };
+        let over = |gap| Absent::Ended { gap };
         let lost = Some(Reason::Deleted);
         for (why, absence, expected) in [
             ("read to its end, then deleted", read, over(None)),

@@ -2,13 +2,10 @@
 //! offsets, and of the last window. It is computed from the bytes as they are taken and never by
 //! reading them again, so it says what was archived, whatever the file says later.
 
+use crate::read::plain::{self, WINDOW};
 use ledger::Digest;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-
-/// Bytes that one hash covers.
-pub(crate) const WINDOW: usize = 4096;
 
 /// Most windows a fingerprint can have besides the last.
 pub(crate) const LADDER_MAX: usize = 64;
@@ -161,7 +158,7 @@ impl Fingerprint {
     /// The file cannot be read. A file that is too short is no error and does not match.
     pub(crate) fn ends_in(&self, file: &File) -> io::Result<bool> {
         let len = self.window_len();
-        let window = read_window(file, self.offset - len as u64, len)?;
+        let window = plain::window(file, self.offset - len as u64, len)?;
         Ok(window.is_some_and(|window| self.ends_with(&window)))
     }
 
@@ -189,7 +186,7 @@ impl Fingerprint {
 
     fn ladder_fits(&self, file: &File) -> io::Result<bool> {
         for (k, hash) in self.ladder.iter().enumerate() {
-            let window = read_window(file, rung(k), WINDOW)?;
+            let window = plain::window(file, rung(k), WINDOW)?;
             if window.is_none_or(|window| Digest::of(&window) != *hash) {
                 return Ok(false);
             }
@@ -207,22 +204,12 @@ pub(crate) fn agree(a: &File, b: &File, size: u64) -> io::Result<bool> {
     let last = (size - len as u64, len);
     let rungs = (0..ladder_len(size)).map(|k| (rung(k), WINDOW));
     for (at, len) in std::iter::once(last).chain(rungs) {
-        let window = read_window(a, at, len)?;
-        if window.is_none() || window != read_window(b, at, len)? {
+        let window = plain::window(a, at, len)?;
+        if window.is_none() || window != plain::window(b, at, len)? {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-/// `len` bytes at `at`; `None` if the file ends before.
-fn read_window(file: &File, at: u64, len: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut window = vec![0; len];
-    match file.read_exact_at(&mut window, at) {
-        Ok(()) => Ok(Some(window)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,16 @@
-//! The index by which a newcomer finds the sources it may be a copy of.
+//! The index by which a candidate finds the sources it may be a copy of, without asking each: at a
+//! first start, every file is a candidate.
 
-use super::SourceKey;
-use super::tracked_source::Source;
+use super::tracked_source::{SourceKey, TrackedSource};
 use std::collections::BTreeSet;
 
-/// Sources by the first bytes of their files, to find those that a newcomer may be a copy of without
-/// asking each: at a first start, every file is a newcomer.
+/// Sources by the first bytes of their files.
 #[derive(Debug, Default)]
-pub(super) struct Heads(BTreeSet<(Vec<u8>, SourceKey)>);
+pub(super) struct FirstBytes(BTreeSet<(Vec<u8>, SourceKey)>);
 
-impl Heads {
-    pub(super) fn insert(&mut self, key: SourceKey, source: &Source) {
-        self.0.insert((source.held.head.clone(), key));
+impl FirstBytes {
+    pub(super) fn insert(&mut self, key: SourceKey, source: &TrackedSource) {
+        self.0.insert((source.file().head().to_vec(), key));
     }
 
     pub(super) fn beginning_with(&self, head: &[u8]) -> impl Iterator<Item = SourceKey> {

@@ -1,122 +1,119 @@
-//! A source: one life of a log, how far it is read and sealed, and what is still to be said of it.
+//! A source: a log for as long as its bytes are one sequence. How far it is read and sealed, through
+//! which file, and what may become of it. It decides nothing about other sources.
 
-use super::tracked_file::Held;
-use crate::track::checkpoint::{Checkpoint, Content, LastLook};
-use crate::track::fingerprint::Fingerprint;
-use crate::track::identity::FileId;
+use super::checkpoint::{Checkpoint, LastLook, SealedContent};
+use super::decide::{self, Known, KnownFile};
+use super::identity::FileId;
+use super::positions::Positions;
+use super::scan::Scan;
+use super::statement::StreamStatement;
+use super::tracked_file::{OpenFault, TrackedFile};
+use super::unsealed::{About, Unsealed};
+use crate::find::MatchedPath;
+use crate::read::buffer::ReadBuffer;
+use crate::read::pieces::Piece;
+use crate::read::plain;
+use crate::sys::Stat;
+use ledger::Digest;
 use ledger::entry::PathBytes;
-use ledger::manifest::{EventKind, Reason, Via, Was};
+use ledger::manifest::{Event, Reason, Via, Was};
+use ledger::name::{Epoch, Name};
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
 
-/// How far a source is read, and the proof of what was read.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Position {
-    pub(super) content: Fingerprint,
-    /// The byte before is archived and not LF.
-    pub(super) amid: bool,
-}
-
-impl Position {
-    pub(super) fn offset(&self) -> u64 {
-        self.content.offset()
-    }
-}
-
-/// Bytes taken through one file since the last seal.
-#[derive(Debug)]
-pub(super) struct Span {
-    pub(super) file: FileId,
-    pub(super) from: u64,
-    pub(super) to: u64,
-}
-
-/// Bytes of known bounds that will never be archived.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Gap {
-    pub(super) from: u64,
-    pub(super) to: u64,
-    pub(super) reason: Reason,
-}
+/// A source within this process. Never stored; its id in an epoch is what manifests know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SourceKey(pub(super) u64);
 
 /// How the source's file can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum Condition {
     /// By a name or a descriptor.
-    Here,
+    InSight,
     /// Neither name nor descriptor lead to it.
-    Absent {
+    Missing {
         /// Since when; `None` until the end of the first scan that misses it.
         since_ms: Option<u64>,
     },
     /// Its file holds other bytes now; a copy may hold the rest.
-    Robbed {
+    AwaitingCopy {
         /// The scan that saw it.
-        scan: u64,
+        since_scan: u64,
     },
     /// Nothing more can come.
-    Over {
+    Ended {
         /// Bytes from the read position on are lost, up to nobody knows where.
         gap: Option<Reason>,
     },
 }
 
-/// One life of a log.
-#[derive(Debug)]
-pub(super) struct Source {
-    /// Index of its stream; `None` while the config names none for it.
-    pub(super) stream: Option<usize>,
-    /// Where it was first seen, for life.
-    pub(super) path: PathBytes,
-    pub(super) via: Via,
-    /// Its name in the archive, as last sealed.
-    pub(super) stated: Option<Was>,
-    /// Its id in the stream's present epoch.
-    pub(super) id: Option<u64>,
-    pub(super) sealed: Position,
-    pub(super) read: Position,
-    pub(super) held: Held,
-    pub(super) reach: Reach,
-    /// Since the last seal: what was taken or skipped, and which of it is gaps.
-    pub(super) spans: Vec<Span>,
-    pub(super) gaps: Vec<Gap>,
-    /// `ambiguous` and `weak`, until sealed.
-    pub(super) notes: Vec<EventKind>,
-    /// The file is a copy that ends at or before the read position: known, never read.
-    pub(super) spent: bool,
-    /// How long the source was known to be when it lost the file before; its copy may be shorter.
-    pub(super) extent: u64,
-    /// It lives in another file than its last sealed checkpoint says.
-    pub(super) refiled: bool,
-    /// Its content no longer fits, as a read found: the next scan looks closer.
-    pub(super) suspect: bool,
-    /// Nothing could be taken since the last scan.
-    pub(super) stalled: bool,
-    /// It is known from an earlier run and not seen since; it was at its first path then.
-    pub(super) unwatched: bool,
-    /// Why it cannot be read now.
-    pub(super) fault: Option<String>,
-    /// When it was last read, for fairness; larger is later.
-    pub(super) turn: u64,
+/// What a closer look at a changed file shows.
+pub(super) enum Examined {
+    /// It still holds the source.
+    Holds,
+    /// It has moved out of sight between two looks.
+    OutOfSight,
+    /// It holds other bytes now; `ambiguous` if they repeat what was read.
+    Replaced {
+        ambiguous: bool,
+    },
+    Unreadable(io::Error),
 }
 
-impl Source {
+/// One source.
+#[derive(Debug)]
+pub(super) struct TrackedSource {
+    /// Index of its stream; `None` while the config names none for it.
+    stream: Option<usize>,
+    /// Where it was first seen, for as long as it lives.
+    path: PathBytes,
+    via: Via,
+    /// Its name in the archive, as last sealed.
+    stated: Option<Was>,
+    /// Its id in the stream's present epoch.
+    id: Option<u64>,
+    positions: Positions,
+    file: TrackedFile,
+    condition: Condition,
+    /// The file is a copy that ends at or before the read position: known, never read.
+    covered: bool,
+    /// How long the source was known to be when it lost the file before; its copy may be shorter.
+    extent: u64,
+    /// It lives in another file than its last sealed checkpoint says.
+    refiled: bool,
+    /// Its content no longer fits, as a read found: the next scan looks closer.
+    suspect: bool,
+    /// Nothing could be taken since the last scan.
+    stalled: bool,
+    /// It is known from an earlier run and not seen since; it was at its first path then.
+    unwatched: bool,
+    /// Why it cannot be read now.
+    fault: Option<String>,
+    /// When it was last read, for fairness; larger is later.
+    turn: u64,
+}
+
+// Where it comes from and what is known of it.
+impl TrackedSource {
     /// A source that begins with its file.
-    pub(super) fn fresh(stream: usize, path: PathBytes, held: Held, ambiguous: bool) -> Self {
-        let weak = held.id.handle.is_none().then_some(EventKind::Weak);
-        let ambiguous = ambiguous.then_some(EventKind::Ambiguous);
+    pub(super) fn beginning(
+        stream: usize,
+        path: PathBytes,
+        file: TrackedFile,
+        ambiguous: bool,
+    ) -> Self {
+        let weak = file.id().handle.is_none();
         Self {
             stream: Some(stream),
             path,
             via: Via::Plain,
             stated: None,
             id: None,
-            sealed: Position::default(),
-            read: Position::default(),
-            held,
-            reach: Reach::Here,
-            spans: Vec::new(),
-            gaps: Vec::new(),
-            notes: ambiguous.into_iter().chain(weak).collect(),
-            spent: false,
+            positions: Positions::beginning(Unsealed::beginning(ambiguous, weak)),
+            file,
+            condition: Condition::InSight,
+            covered: false,
             extent: 0,
             refiled: false,
             suspect: false,
@@ -129,135 +126,477 @@ impl Source {
 
     /// A source as its checkpoint has it; its file is yet to be found.
     pub(super) fn restore(checkpoint: Checkpoint, stream: Option<usize>) -> Self {
-        let position = Position {
-            content: checkpoint.fingerprint(),
-            amid: checkpoint.content.amid,
-        };
-        let held = Held {
-            size: checkpoint.seen.size,
-            ..Held::new(checkpoint.file, checkpoint.seen.folder)
-        };
+        let content = checkpoint.fingerprint();
+        let positions = Positions::restore(content, checkpoint.content.line_open);
+        let seen = checkpoint.seen;
+        let file = TrackedFile::unmet(checkpoint.file, seen.folder, seen.size);
         Self {
             stream,
             via: checkpoint.via,
             stated: Some(checkpoint.source),
-            sealed: position.clone(),
-            read: position,
-            reach: Reach::Absent { since_ms: None },
-            notes: Vec::new(),
-            spent: checkpoint.seen.spent,
-            extent: checkpoint.seen.extent,
-            unwatched: checkpoint.seen.live,
-            ..Self::fresh(0, checkpoint.path, held, false)
+            positions,
+            condition: Condition::Missing { since_ms: None },
+            covered: seen.covered,
+            extent: seen.extent,
+            unwatched: seen.live,
+            ..Self::beginning(0, checkpoint.path, file, false)
         }
     }
 
-    /// Whether the file was last seen at the source's first path.
-    pub(super) fn is_live(&self) -> bool {
-        let matched = self.held.matched.as_ref();
-        matched.is_some_and(|matched| matched.raw() == self.path.0)
+    pub(super) fn stream(&self) -> Option<usize> {
+        self.stream
+    }
+
+    /// The first stream that wants a source that has none gets it.
+    pub(super) fn claim_for(&mut self, stream: usize) {
+        self.stream = self.stream.or(Some(stream));
+    }
+
+    pub(super) fn path(&self) -> &PathBytes {
+        &self.path
+    }
+
+    pub(super) fn id(&self) -> Option<u64> {
+        self.id
+    }
+
+    pub(super) fn file(&self) -> &TrackedFile {
+        &self.file
+    }
+
+    pub(super) fn file_mut(&mut self) -> &mut TrackedFile {
+        &mut self.file
+    }
+
+    pub(super) fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// Read up to here.
+    pub(super) fn offset(&self) -> u64 {
+        self.positions.read_offset()
+    }
+
+    pub(super) fn sealed_offset(&self) -> u64 {
+        self.positions.sealed_offset()
+    }
+
+    pub(super) fn condition(&self) -> Condition {
+        self.condition
+    }
+
+    pub(super) fn is_in_sight(&self) -> bool {
+        self.condition == Condition::InSight
+    }
+
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self.condition, Condition::Missing { .. })
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(self.condition, Condition::Ended { .. })
+    }
+
+    pub(super) fn is_covered(&self) -> bool {
+        self.covered
+    }
+
+    pub(super) fn is_unwatched(&self) -> bool {
+        self.unwatched
+    }
+
+    pub(super) fn fault(&self) -> Option<&String> {
+        self.fault.as_ref()
+    }
+
+    pub(super) fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// Whether the last look showed no bytes beyond the read position.
+    pub(super) fn is_drained(&self) -> bool {
+        !plain::has_unread(self.file.size(), self.offset())
     }
 
     /// Whether all that is known of it is sealed.
     pub(super) fn is_settled(&self) -> bool {
-        self.read.offset() == self.sealed.offset() && self.held.size <= self.read.offset()
+        self.offset() == self.sealed_offset() && self.is_drained()
     }
 
-    /// Whether the last look showed bytes beyond the read position.
+    /// Whether the last look showed bytes beyond the read position, which a read can trust.
     pub(super) fn has_unread(&self) -> bool {
-        self.reach == Reach::Here && !self.spent && self.held.size > self.read.offset()
+        self.is_in_sight() && !self.covered && !self.suspect && !self.is_drained()
     }
 
-    /// The gap of unknown end that ends it, if one does.
-    pub(super) fn ending(&self) -> Option<Reason> {
-        match self.reach {
-            Reach::Over { gap } => gap,
-            _ => None,
+    /// Whether it may have something to take before the next scan.
+    pub(super) fn may_give(&self) -> bool {
+        self.has_unread() && !self.stalled
+    }
+
+    /// Whether its copy, at its end, is shorter than the source is known to have been.
+    pub(super) fn lacks_rest(&self) -> bool {
+        self.extent > self.offset() && self.is_drained()
+    }
+}
+
+// What scans make of it.
+impl TrackedSource {
+    pub(super) fn scan_begins(&mut self) {
+        self.stalled = false;
+    }
+
+    /// A name of this scan leads to its file. Whether it is to be examined.
+    pub(super) fn seen_under(
+        &mut self,
+        matched: MatchedPath,
+        stat: &Stat,
+        scan: &mut Scan,
+    ) -> bool {
+        let first = self.file.seen_under(matched, &self.path, scan);
+        first && (self.suspect || self.file.is_changed(stat))
+    }
+
+    /// No name of this scan leads to its file: the descriptor, if there is one.
+    pub(super) fn unseen(&mut self, scan: &Scan) -> Option<Arc<File>> {
+        self.file.unnamed(scan);
+        let descriptor = self.file.descriptor().cloned();
+        if descriptor.is_none() {
+            self.condition = Condition::Missing { since_ms: None };
         }
+        descriptor
+    }
+
+    /// Whether a look through the descriptor is to be followed by a closer one.
+    pub(super) fn is_to_be_examined(&self, stat: &Stat) -> bool {
+        self.suspect || self.file.is_changed(stat)
+    }
+
+    /// Its file has changed: is it still its own?
+    pub(super) fn examine(&mut self, stat: Stat, scan: &Scan) -> Examined {
+        if self.covered {
+            if stat.size == self.file.size() {
+                self.file.looked(stat, scan.now_ms());
+                return Examined::Holds;
+            }
+            return Examined::Replaced { ambiguous: false };
+        }
+        // Proven here and again by each read: whose a new file's content is cannot be told while it
+        // is open whether this one still has its own.
+        let window_same = match self.still_holds(&stat, scan.boot_id()) {
+            Ok(same) => same,
+            Err(OpenFault::Moved) => {
+                self.condition = Condition::Missing { since_ms: None };
+                self.suspect = false;
+                return Examined::OutOfSight;
+            }
+            Err(OpenFault::Io(error)) => {
+                self.has_fault(&error);
+                return Examined::Unreadable(error);
+            }
+        };
+        let file = KnownFile {
+            offset: self.offset(),
+            seen: self.file.stat().map(|known| known.size),
+            size: stat.size,
+            window_same,
+        };
+        self.suspect = false;
+        match decide::known_file(file) {
+            Known::Appended => {
+                self.file.looked(stat, scan.now_ms());
+                self.fault = None;
+                self.file.read_head(scan.boot_id());
+                Examined::Holds
+            }
+            Known::Truncated { ambiguous } => Examined::Replaced { ambiguous },
+        }
+    }
+
+    /// Whether its file, as just looked at, still has what was read or, before that, seen of it.
+    fn still_holds(&mut self, stat: &Stat, boot_id: Epoch) -> Result<bool, OpenFault> {
+        let offset = self.offset();
+        if !plain::reaches(stat.size, offset) {
+            return Ok(false);
+        }
+        let unread = self.file.head().len() as u64 > offset;
+        if offset == 0 && !unread {
+            return Ok(true);
+        }
+        let file = self.file.open(boot_id)?;
+        let head_same = !unread || self.file.has_head(&file).map_err(OpenFault::Io)?;
+        Ok(head_same
+            && self
+                .positions
+                .content()
+                .ends_in(&file)
+                .map_err(OpenFault::Io)?)
+    }
+
+    /// Whether a file that is out of sight no more is known by identity as this source's.
+    pub(super) fn is_known_as(&self, id: &FileId, path: &PathBytes) -> bool {
+        self.is_missing() && self.file.id().is(id, self.path == *path)
+    }
+
+    /// Whether a file of its identity still holds its content.
+    pub(super) fn fits(&self, file: &TrackedFile, stat: &Stat) -> io::Result<bool> {
+        if self.covered {
+            return Ok(stat.size == self.file.size());
+        }
+        let Some(descriptor) = file.descriptor() else {
+            return Ok(false);
+        };
+        Ok(plain::reaches(stat.size, self.offset())
+            && self.positions.content().ends_in(descriptor)?)
+    }
+
+    /// Its file is in sight again.
+    pub(super) fn found_again(&mut self, mut file: TrackedFile, stat: Stat, scan: &Scan) {
+        file.looked_since(self.file.size(), stat, scan.now_ms());
+        file.read_head(scan.boot_id());
+        self.file = file;
+        self.condition = Condition::InSight;
+        self.unwatched = false;
+        self.suspect = false;
+    }
+
+    /// It continues in a copy.
+    pub(super) fn continue_in(&mut self, copy: TrackedFile, stream: usize) {
+        let offset = self.offset();
+        self.extent = self.extent.max(self.file.size()).max(offset);
+        self.covered = !plain::reaches(copy.size(), offset);
+        self.file = copy;
+        self.condition = Condition::InSight;
+        self.claim_for(stream);
+        self.suspect = false;
+        self.unwatched = false;
+        self.refiled = true;
+    }
+
+    /// It has lost its file. Whether it waits for a copy; if not, it is to end.
+    pub(super) fn lose_file(&mut self, scan: &Scan) -> bool {
+        self.extent = self.extent.max(self.file.size()).max(self.offset());
+        self.file.let_go();
+        let awaits = !self.covered && self.extent != 0;
+        if awaits {
+            let since_scan = scan.number();
+            self.condition = Condition::AwaitingCopy { since_scan };
+        }
+        awaits
+    }
+
+    /// The first scan that misses it is over.
+    pub(super) fn missing_since(&mut self, now_ms: u64) {
+        let since_ms = Some(now_ms);
+        self.condition = Condition::Missing { since_ms };
+        self.file.close();
+    }
+
+    /// Whether neither a manifest nor the open batch speaks of it.
+    pub(super) fn is_unheard_of(&self) -> bool {
+        self.stated.is_none() && !self.positions.unsealed().has_bytes()
+    }
+
+    /// Nothing more will come of it.
+    pub(super) fn end(&mut self, gap: Option<Reason>) {
+        self.condition = Condition::Ended { gap };
+        self.file.close();
+        // A stream that is no more cannot speak of it; the first one does.
+        self.claim_for(0);
+    }
+
+    /// Whether a file that begins with `head` (a window, which hashes to `first`, or all of it) begins
+    /// with all that was read of the source.
+    pub(super) fn is_begun_by(
+        &self,
+        candidate: &TrackedFile,
+        head: &[u8],
+        first: Digest,
+        file: &File,
+    ) -> io::Result<bool> {
+        if !plain::reaches(candidate.size(), self.offset()) || self.is_ended() {
+            return Ok(false);
+        }
+        let content = self.positions.content();
+        Ok(self.file.agrees(candidate.head())
+            && content.may_begin(head, first)
+            && content.begins(file)?)
+    }
+}
+
+// Reading.
+impl TrackedSource {
+    /// Its turn has come to be read.
+    pub(super) fn take_turn(&mut self, turn: u64) {
+        self.turn = turn;
+    }
+
+    /// Its content does not fit, as a read found: the next scan looks closer.
+    pub(super) fn suspect(&mut self) {
+        self.suspect = true;
+    }
+
+    /// Whether the last read gave something; if not, the next one waits for a scan.
+    pub(super) fn has_given(&mut self, something: bool) {
+        self.stalled = !something;
+    }
+
+    pub(super) fn has_fault(&mut self, error: &io::Error) {
+        self.fault = Some(error.to_string());
+    }
+
+    pub(super) fn is_readable(&mut self) {
+        self.fault = None;
+    }
+
+    /// Moves the read position past a run of pieces that begins at it.
+    pub(super) fn take(&mut self, buffer: &ReadBuffer, run: &[Piece]) {
+        self.positions.take(buffer, run, self.file.id());
+    }
+
+    /// Moves it over bytes that cannot be read; `window` is the last window, as verified.
+    pub(super) fn skip(&mut self, window: &[u8], to: u64, reason: Reason) {
+        self.positions.skip(window, to, reason, self.file.id());
+    }
+
+    /// Gives up what its copy lacks.
+    pub(super) fn skip_rest(&mut self) {
+        // What is skipped was never read: the fingerprint counts it as zeros, and the copy, being
+        // covered, is never held against it.
+        let window = vec![0; self.positions.content().window_len()];
+        self.skip(&window, self.extent, Reason::Truncated);
+        self.covered = true;
+    }
+}
+
+// Sealing.
+impl TrackedSource {
+    /// Its stream seals into this epoch now: a source last sealed in another has no id there yet.
+    pub(super) fn begin_epoch(&mut self, stream: &Name, epoch: Epoch) {
+        let stated = self.stated.as_ref();
+        let here = stated.filter(|was| was.epoch == epoch && was.stream == *stream);
+        self.id = here.map(|was| was.id);
+    }
+
+    /// Its id in the epoch; the `next` one if it has none.
+    pub(super) fn id_or_next(&mut self, next: &mut u64) -> u64 {
+        *self.id.get_or_insert_with(|| {
+            *next += 1;
+            *next - 1
+        })
     }
 
     /// Whether something happened to it that an auditor must know, bytes aside.
     pub(super) fn has_events(&self) -> bool {
-        let ambiguous = self.notes.contains(&EventKind::Ambiguous);
-        ambiguous || !self.gaps.is_empty() || self.ending().is_some()
+        self.positions.unsealed().has_events() || self.ending().is_some()
+    }
+
+    /// Whether bytes of it are in the open batch.
+    pub(super) fn has_bytes(&self) -> bool {
+        self.positions.unsealed().has_bytes()
     }
 
     /// Whether the next manifest must speak of it.
-    pub(super) fn has_news(&self) -> bool {
-        !self.spans.is_empty() || self.has_events()
+    fn has_news(&self) -> bool {
+        self.positions.unsealed().has_bytes() || self.has_events()
     }
 
-    /// Notes that bytes up to the read position were taken, from `from` on, through its file.
-    pub(super) fn extend_span(&mut self, from: u64) {
-        let to = self.read.offset();
-        match self.spans.last_mut() {
-            Some(span) if span.file == self.held.id => span.to = to,
-            _ => self.spans.push(Span {
-                file: self.held.id.clone(),
-                from,
-                to,
-            }),
+    /// The gap of unknown end that ends it, if one does.
+    fn ending(&self) -> Option<Reason> {
+        match self.condition {
+            Condition::Ended { gap } => gap,
+            _ => None,
         }
     }
 
-    /// Moves over bytes that cannot be read. `window` is the last window, as verified; what is not
-    /// read counts as zeros in the fingerprint.
-    pub(super) fn skip(&mut self, window: &[u8], to: u64, reason: Reason) {
-        let from = self.read.offset();
-        self.read.content.absorb_hole(window, to - from);
-        self.read.amid = false;
-        self.gaps.push(Gap { from, to, reason });
-        self.extend_span(from);
+    /// Manifest bytes that speaking of it takes, estimated from above.
+    pub(super) fn stated_bytes(&self) -> usize {
+        match self.has_news() {
+            true => self.positions.unsealed().stated_bytes(&self.path),
+            false => 0,
+        }
     }
 
-    /// The read position becomes the sealed one.
-    pub(super) fn commit(&mut self, name: Was) {
-        self.stated = Some(name);
-        self.spans.clear();
-        self.gaps.clear();
-        self.notes.clear();
+    /// Adds what is to be said of it, under this name.
+    pub(super) fn state(&self, name: Was, statement: &mut StreamStatement) {
+        let moved = self.stated.clone().filter(|stated| *stated != name);
+        let ended = self.is_ended();
+        if !self.has_news() {
+            // Nothing for an auditor, but recovery must know: under the name it knows.
+            let known = self.stated.clone();
+            let checkpoint =
+                known.map(|name| self.checkpoint(name, self.positions.once_sealed(), None));
+            return statement
+                .checkpoints
+                .extend(checkpoint.map(|checkpoint| Checkpoint {
+                    ended,
+                    ..checkpoint
+                }));
+        }
+        let about = About {
+            id: name.id,
+            path: &self.path,
+            via: self.via,
+        };
+        let at = (self.file.id(), self.offset());
+        let sources = self.positions.unsealed().sources(&about, moved.clone(), at);
+        statement.sources.extend(sources);
+        statement
+            .events
+            .extend(self.positions.unsealed().events(name.id));
+        let ending = self.ending();
+        let gap = ending.map(|reason| Event::gap(name.id, self.offset(), None, reason));
+        statement.events.extend(gap);
+        statement.checkpoints.push(Checkpoint {
+            ended,
+            ..self.checkpoint(name, self.positions.once_sealed(), moved)
+        });
+    }
+
+    /// What was stated is durable: the read position becomes the sealed one.
+    pub(super) fn sealed(&mut self, name: Was) {
         self.refiled = false;
-        if self.held.size <= self.read.offset() {
-            self.read.content.cool();
+        if !self.has_news() {
+            return;
         }
-        self.sealed = self.read.clone();
+        self.stated = Some(name);
+        self.positions.commit(self.is_drained());
     }
 
-    /// The read position returns to the sealed one.
-    pub(super) fn roll_back(&mut self) {
-        self.spans.clear();
-        self.gaps.clear();
+    /// What was taken is thrown away: the read position returns to the sealed one. Whether there is
+    /// still something to say of it.
+    pub(super) fn discarded(&mut self) -> bool {
+        self.positions.roll_back();
         self.stalled = false;
-        self.read = self.sealed.clone();
-        self.spent &= self.held.size <= self.read.offset();
+        self.covered &= self.is_drained();
+        self.refiled || self.is_ended() || self.has_news()
     }
 
-    /// The checkpoint of `position` under `name`.
-    pub(super) fn checkpoint(
-        &self,
-        name: Was,
-        position: &Position,
-        was: Option<Was>,
-    ) -> Checkpoint {
-        // A copy is spent only for a position beyond it: an earlier one must still read it.
-        let spent = self.spent && self.held.size <= position.offset();
+    /// Where it stands as sealed, for the snapshot; nothing for one that is over and done.
+    pub(super) fn sealed_checkpoint(&self) -> Option<Checkpoint> {
+        if matches!(self.condition, Condition::Ended { gap: None }) {
+            return None;
+        }
+        let name = self.stated.clone()?;
+        Some(self.checkpoint(name, self.positions.as_sealed(), None))
+    }
+
+    /// The checkpoint of a position under `name`.
+    fn checkpoint(&self, name: Was, content: SealedContent, was: Option<Was>) -> Checkpoint {
+        let size = self.file.size();
+        // A copy is covered only for a position beyond it: an earlier one must still read it.
+        let covered = self.covered && !plain::has_unread(size, content.offset);
         Checkpoint {
             source: name,
             path: self.path.clone(),
-            file: self.held.id.clone(),
+            file: self.file.id().clone(),
             via: self.via,
-            content: Content {
-                offset: position.offset(),
-                amid: position.amid,
-                windows: position.content.ladder().to_vec(),
-                last: position.content.last(),
-            },
+            content,
             seen: LastLook {
-                size: self.held.size,
+                size,
                 extent: self.extent,
-                live: self.unwatched || self.is_live(),
-                spent,
-                folder: self.held.folder,
+                live: self.unwatched || self.file.is_at(&self.path),
+                covered,
+                folder: self.file.folder(),
             },
             ended: false,
             was,

@@ -56,17 +56,17 @@ fn a_backlog_does_not_keep_fresh_lines_waiting() {
     let backlog = b"an old line of a file that nobody has read yet\n".repeat(200_000);
     std::fs::write(dir.path().join("backlog.log"), &backlog).unwrap();
     let mut agent = Agent::open(&config).unwrap();
-    agent.scan(now());
+    agent.scan(Now::read());
     agent.turn(Mode::Follow).unwrap();
     let fresh = dir.path().join("fresh.log");
     std::fs::write(&fresh, b"fresh\n").unwrap();
-    agent.scan(now());
+    agent.scan(Now::read());
     for _ in 0..3 {
         agent.turn(Mode::Follow).unwrap();
     }
     let status = |path: &Path| {
         let path = path.display().to_string();
-        let health = agent.sources.health();
+        let health = agent.tracker.status();
         health
             .into_iter()
             .find(|source| source.path.display() == path)
@@ -89,14 +89,14 @@ fn what_was_discarded_is_read_and_sealed_again() {
     std::fs::write(dir.path().join("a.log"), &lines).unwrap();
     let mut agent = Agent::open(&config).unwrap();
     let tmp = config.spool.join("tmp");
-    agent.scan(now());
+    agent.scan(Now::read());
     // The first block finds no folder to be written into, after others were taken.
     std::fs::remove_dir(&tmp).unwrap();
     for _ in 0..10 {
         agent.turn(Mode::Drain).unwrap();
     }
     assert!(agent.retry.is_some());
-    let still = &agent.sources.health()[0];
+    let still = &agent.tracker.status()[0];
     assert_eq!((still.sealed, still.read), (0, 0));
     std::fs::create_dir(&tmp).unwrap();
     agent.retry = None;

@@ -2,16 +2,20 @@
 //! what a verifier would: entries and gaps tile every source's range, which begins at its last end.
 
 use crate::find::Watch;
+use crate::now::Now;
+use crate::read::buffer::ReadBuffer;
 use crate::track::checkpoint::{Checkpoint, settle};
-use crate::track::scan::Listed;
 use crate::track::scan::ScanReport;
-use crate::track::{Mode, Now, ReadBuffer, SourceKey, Sources, Statement};
+use crate::track::statement::StreamStatement;
+use crate::track::{Mode, SourceKey, Tracker, changes};
 use ledger::Moment;
+use ledger::entry::PathBytes;
 use ledger::manifest::{Event, EventKind, Reason};
 use ledger::name::{Epoch, Name};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 /// An event and the name of the source it is about.
@@ -44,7 +48,7 @@ struct Taken {
 pub(super) struct Desk {
     pub(super) dir: tempfile::TempDir,
     watches: Vec<Watch>,
-    pub(super) sources: Sources,
+    pub(super) tracker: Tracker,
     pub(super) streams: Vec<Name>,
     pub(super) epoch: Epoch,
     pub(super) now_ms: u64,
@@ -72,7 +76,7 @@ impl Desk {
         let watches: Vec<Watch> = streams.iter().map(watch).collect();
         let names = streams.iter().map(|(name, _)| name.parse().unwrap());
         let mut desk = Self {
-            sources: Sources::new(watches.clone(), Epoch::new(1, &[1; 10])),
+            tracker: Tracker::new(watches.clone(), Epoch::new(1, &[1; 10])),
             watches,
             streams: names.collect(),
             epoch: Epoch::new(1, &[9; 10]),
@@ -93,7 +97,7 @@ impl Desk {
         for stream in self.streams.clone() {
             let mine = |(name, of, _): &&(Name, Epoch, u64)| *name == stream && *of == epoch;
             let ids = self.archive.keys().filter(mine).map(|(_, _, id)| id + 1);
-            self.sources
+            self.tracker
                 .begin_epoch(&stream, epoch, ids.max().unwrap_or(0));
         }
     }
@@ -143,49 +147,46 @@ impl Desk {
 
     pub(super) fn scan(&mut self) -> ScanReport {
         self.now_ms += 1_000;
-        self.sources.scan(self.now())
+        self.tracker.scan(self.now())
     }
 
     /// A scan amid which something happens: after all names were listed, and all files looked at whose
     /// names come before `name`.
     pub(super) fn scan_amid(&mut self, name: &str, happens: impl Fn(&Self)) {
         self.now_ms += 1_000;
-        let Listed {
-            round,
-            mut hits,
-            unmatched,
-        } = self.sources.list(self.now());
-        hits.sort_by(|one, other| one.0.path().cmp(other.0.path()));
-        let mut sources = std::mem::replace(
-            &mut self.sources,
-            Sources::new(Vec::new(), Epoch::new(1, &[1; 10])),
+        let (mut found, scan) = self.tracker.list(self.now());
+        let mut matches = std::mem::take(&mut found.matches);
+        matches.sort_by(|one, other| one.0.path().cmp(other.0.path()));
+        let mut tracker = std::mem::replace(
+            &mut self.tracker,
+            Tracker::new(Vec::new(), Epoch::new(1, &[1; 10])),
         );
         let here = self.path(name);
         let desk = &*self;
-        let hits = hits.into_iter().inspect(|(matched, _)| {
+        let matches = matches.into_iter().inspect(|(matched, _)| {
             if matched.path() == here {
                 happens(desk);
             }
         });
-        sources.look(hits, unmatched, round);
-        self.sources = sources;
+        tracker.look(matches, found.unmatched, scan);
+        self.tracker = tracker;
     }
 
     /// What a scan concludes from a look at a file that is cut right after it.
     pub(super) fn cut_amid_a_look(&mut self, name: &str, then: &str) {
         self.now_ms += 1_000;
-        let Listed { mut round, .. } = self.sources.list(self.now());
+        let (_, mut scan) = self.tracker.list(self.now());
         let stale = crate::sys::stat_name(&self.path(name)).unwrap();
         self.truncate(name, 0);
         self.append(name, then);
         let path = self.path(name);
-        let mut sources = self.sources.sources.iter();
-        let live = sources.find(|(_, source)| {
-            let matched = source.held.matched.as_ref();
-            matched.is_some_and(|matched| matched.path() == path)
-        });
-        let key = *live.unwrap().0;
-        self.sources.examine(key, stale, &mut round);
+        let path = PathBytes(path.as_os_str().as_bytes().to_vec());
+        let mut sources = self.tracker.table.iter();
+        let (key, _) = sources
+            .find(|(_, source)| source.file().is_at(&path))
+            .unwrap();
+        drop(sources);
+        changes::examine(&mut self.tracker.table, key, stale, &mut scan);
     }
 
     /// Lets `ms` pass, with a scan before and after.
@@ -203,17 +204,17 @@ impl Desk {
     }
 
     pub(super) fn next_unread(&self) -> Option<(Name, SourceKey)> {
-        let first = |stream: &Name| Some((stream.clone(), *self.sources.unread(stream).first()?));
+        let first = |stream: &Name| Some((stream.clone(), *self.tracker.unread(stream).first()?));
         self.streams.iter().find_map(first)
     }
 
     /// Takes at most `count` pieces of one source.
     pub(super) fn read_one(&mut self, stream: &Name, key: SourceKey, mode: Mode, count: usize) {
         let now = self.now();
-        self.sources.peek(key, &mut self.buffer, mode, now).unwrap();
+        self.tracker.peek(key, &mut self.buffer, mode, now).unwrap();
         let pieces = self.buffer.pieces();
         let pieces = pieces[..pieces.len().min(count)].to_vec();
-        let Some(view) = self.sources.source(key) else {
+        let Some(view) = self.tracker.source(key) else {
             assert!(pieces.is_empty());
             return;
         };
@@ -231,21 +232,21 @@ impl Desk {
                 bytes,
             });
         }
-        self.sources.take(key, &self.buffer, &pieces);
+        self.tracker.take(key, &self.buffer, &pieces);
     }
 
     /// Seals every stream that has something to say.
     pub(super) fn seal(&mut self) {
         for stream in self.streams.clone() {
-            let statement = self.sources.statement(&stream);
-            assert_eq!(statement, self.sources.statement(&stream), "stable");
+            let statement = self.tracker.statement(&stream);
+            assert_eq!(statement, self.tracker.statement(&stream), "stable");
             self.check(&stream, &statement);
             self.checkpoints.extend(statement.checkpoints);
-            self.sources.sealed(&stream);
+            self.tracker.sealed(&stream);
         }
     }
 
-    fn check(&mut self, stream: &Name, statement: &Statement) {
+    fn check(&mut self, stream: &Name, statement: &StreamStatement) {
         let pending = std::mem::take(&mut self.pending);
         let of_stream = |taken: &Taken| taken.stream == *stream;
         let (mine, other): (Vec<_>, Vec<_>) = pending.into_iter().partition(of_stream);
@@ -319,7 +320,7 @@ impl Desk {
     pub(super) fn discard(&mut self) {
         self.pending.clear();
         for stream in self.streams.clone() {
-            self.sources.discarded(&stream);
+            self.tracker.discarded(&stream);
         }
     }
 
@@ -330,8 +331,8 @@ impl Desk {
         let checkpoints: Vec<Checkpoint> = serde_json::from_str(&text).unwrap();
         self.checkpoints.clone_from(&checkpoints);
         let boot_id = Epoch::new(1, &[self.boot; 10]);
-        self.sources = Sources::new(self.watches.clone(), boot_id);
-        self.sources.restore(checkpoints);
+        self.tracker = Tracker::new(self.watches.clone(), boot_id);
+        self.tracker.restore(checkpoints);
         self.begin(self.epoch);
         self.now_ms += 5_000;
     }
@@ -343,14 +344,14 @@ impl Desk {
     }
 
     pub(super) fn snapshot(&mut self) {
-        self.checkpoints = self.sources.all_checkpoints();
+        self.checkpoints = self.tracker.checkpoints();
     }
 
     /// One pass over what is there, as `drain` makes it.
     pub(super) fn drain(&mut self) {
-        self.sources.wait_no_longer();
+        self.tracker.wait_no_longer();
         for look in 1.. {
-            let undecided = self.sources.scan(self.now()).undecided;
+            let undecided = self.tracker.scan(self.now()).undecided;
             self.read(Mode::Drain);
             assert!(look < 8, "{undecided} files are never decided on");
             if look >= 2 && undecided == 0 {

@@ -141,8 +141,8 @@ fn a_closed_streams_files_go_to_the_first_stream_that_wants_them() {
     std::mem::swap(&mut desk.dir, &mut next.dir);
     let base = next.dir.path().to_str().unwrap();
     let watch = crate::find::Watch::new("new".parse().unwrap(), &[format!("{base}/*")], &[]);
-    next.sources = crate::track::Sources::new(vec![watch.unwrap()], Epoch::new(1, &[1; 10]));
-    next.sources.restore(desk.checkpoints.clone());
+    next.tracker = crate::track::Tracker::new(vec![watch.unwrap()], Epoch::new(1, &[1; 10]));
+    next.tracker.restore(desk.checkpoints.clone());
     next.archive = desk.archive.clone();
     next.begin(Epoch::new(2, &[3; 10]));
     next.append("a", "two\n");
@@ -206,7 +206,7 @@ fn a_large_hole_becomes_a_gap_and_a_small_one_zeros() {
     desk.append("a", "more\n");
     desk.scan();
     desk.read(Mode::Follow);
-    let statement = desk.sources.statement(&desk.streams[0].clone());
+    let statement = desk.tracker.statement(&desk.streams[0].clone());
     assert_eq!(statement.sources[0].from, hole + 4);
     assert_eq!(statement.sources[0].to, hole + 9);
 }

@@ -314,7 +314,7 @@ fn deleted_while_open_is_read_to_its_end() {
     assert!(desk.events().is_empty());
     desk.rest(61_000);
     desk.seal();
-    assert!(desk.sources.health().is_empty(), "let go");
+    assert!(desk.tracker.status().is_empty(), "let go");
     desk.restart();
     desk.append("a", "another\n");
     desk.settle();
@@ -486,7 +486,7 @@ fn a_drain_decides_all_without_waiting() {
     assert_eq!(desk.texts("open"), ["half"]);
     let echo = ("a.1".into(), EventKind::Ambiguous, None, None, None);
     assert_eq!(desk.events(), [gap(Reason::Truncated, "cut", 4), echo]);
-    assert!(desk.sources.health().iter().all(|s| s.read >= s.size));
+    assert!(desk.tracker.status().iter().all(|s| s.read >= s.size));
 }
 
 #[test]
