@@ -1,44 +1,48 @@
 //! The agent as a whole: files are followed, batches sealed, the spool kept in order.
 //!
-//! The edge: clocks are read here, all below takes time as an argument. One thread does it all, so
-//! a source's position, its batch and its chain can never disagree.
+//! One thread does it all, so a source's position, its batch and its stream's state can never
+//! disagree. Together with the commands this is the edge: it reads the clock, all else is told.
 
-mod backpressure;
-mod intake;
-mod scan_pace;
-mod startup;
 pub(crate) mod status_file;
-mod stream;
-mod streams;
-mod upkeep;
 pub(crate) mod wake;
 
-use crate::agent::wake::Waker;
-use crate::bounds::{RETRY_MAX, RETRY_MIN, STOP_MAX};
+mod spool_retry;
+mod stream;
+mod streams;
+
+mod backpressure;
+mod due;
+mod intake;
+
+mod health;
+mod scan_pace;
+mod startup;
+mod upkeep;
+
+pub use self::startup::RunError;
+
+use self::backpressure::check_room;
+use self::due::Waits;
+use self::health::Troubles;
+use self::intake::Intake;
+use self::scan_pace::ScanPace;
+use self::startup::Started;
+use self::status_file::AgentStatus;
+use self::streams::Streams;
+use self::upkeep::Upkeep;
+use self::wake::Waker;
+use crate::bounds::STOP_MAX;
 use crate::config::Config;
 use crate::now::{Now, millis};
-use crate::read::buffer::ReadBuffer;
-use crate::recovery::snapshot::Snapshots;
-use crate::sealing::seal_error::SealError;
-use crate::sealing::sealer::Sealer;
-use crate::sealing::stream_state::SealedState;
-use crate::spool::Spool;
-use crate::track::{Mode, Tracker};
-use host::clock;
+use crate::track::Mode;
 use host::lock::Lock;
 use host::progress::Progress;
-use scan_pace::Look;
-pub use startup::RunError;
-use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use stream::Stream;
-use upkeep::Upkeep;
 
-/// Looks of a drain at all files, whatever is left undecided then.
-const DRAIN_LOOKS_MAX: usize = 8;
+/// Scans of a drain, whatever is left undecided then.
+const DRAIN_SCANS_MAX: usize = 8;
 
 /// Asks a running agent to stop: it seals what it has read and says `stop`.
 #[derive(Debug, Clone, Default)]
@@ -70,80 +74,77 @@ pub struct Unfinished(pub Vec<String>);
 /// A running agent.
 pub struct Agent {
     config: Config,
-    sealer: Sealer,
-    spool: Spool,
-    snapshots: Snapshots,
-    tracker: Tracker,
-    streams: Vec<Stream>,
-    /// Whose turn to be read it is.
-    next_stream: usize,
-    closed: Vec<SealedState>,
-    buffer: ReadBuffer,
-    retry: Option<Retry>,
+    waits: Waits,
+    streams: Streams,
+    intake: Intake,
     upkeep: Upkeep,
-    troubles: BTreeMap<String, Trouble>,
+    troubles: Troubles,
     started: Now,
     progress: Progress,
     #[expect(dead_code, reason = "held as long as the agent lives")]
     lock: Lock,
 }
 
-/// What keeps a file or a pattern from being read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Trouble {
-    /// No file matches.
-    Unmatched,
-    /// What the system said.
-    Unreadable(String),
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unmatched => f.write_str("matches no file yet; it waits"),
-            Self::Unreadable(why) => f.write_str(why),
-        }
-    }
-}
-
-/// The spool could not be written: nothing is read until it is tried again.
-#[derive(Debug)]
-struct Retry {
-    wait: Duration,
-    at_boot_ms: u64,
-    why: String,
-}
-
 impl Agent {
+    /// Takes spool and state, finds out where everything stands, and says `start`.
+    ///
+    /// # Errors
+    /// Something that it needs is not there, not readable, or another agent's.
+    pub fn open(config: &Config) -> Result<Self, RunError> {
+        let Started {
+            streams,
+            upkeep,
+            started,
+            lock,
+        } = startup::start(config)?;
+        let waits = Waits {
+            seal_age: config.seal_age,
+            heartbeat: config.heartbeat,
+        };
+        let mut agent = Self {
+            config: config.clone(),
+            waits,
+            streams,
+            intake: Intake::new(waits),
+            upkeep,
+            troubles: Troubles::default(),
+            started,
+            progress: Progress::default(),
+            lock,
+        };
+        agent.begin()?;
+        Ok(agent)
+    }
+
     /// Follows the files until asked to stop.
     ///
     /// # Errors
-    /// [`RunError`]: it had to end by itself; a restart goes on from what is sealed.
+    /// It had to end by itself; a restart continues from what is sealed.
     pub fn run(&mut self, stop: &Stop) -> Result<Unfinished, RunError> {
         let mut waker = Waker::new();
-        let mut look = Look::default();
+        let mut pace = ScanPace::default();
         tracing::info!(
             agent = %self.config.agent,
-            streams = self.streams.len(),
+            streams = self.streams.count(),
             spool = %self.config.spool.display(),
             "following"
         );
         while !stop.is_asked() {
             let now = Now::read();
-            if look.is_due(now, self.config.poll) {
+            if pace.is_due(now, self.config.poll) {
                 self.scan(now);
-                waker.watch(self.tracker.folders());
-                look.done(now, clock::boot_ms());
+                waker.watch(self.streams.tracker().folders());
+                pace.done(now, Now::read());
             }
             let took = self.turn(Mode::Follow)?;
             self.keep_up(now)?;
             if !took && !stop.is_asked() {
-                let longest = self.idle_for(now).min(look.wait(now, self.config.poll));
-                if look.woken {
-                    // One change is enough to look again; more of them must not keep it awake.
+                let longest = self.idle_for(now).min(pace.wait(now, self.config.poll));
+                if pace.woken {
+                    // One change is enough to scan again; more of them must not keep it awake.
                     waker.pause(longest);
                 } else {
-                    look.woken = waker.sleep(longest);
+                    pace.woken = waker.sleep(longest);
                 }
             }
         }
@@ -155,9 +156,9 @@ impl Agent {
     /// # Errors
     /// As [`Agent::run`].
     pub fn drain(&mut self) -> Result<Unfinished, RunError> {
-        self.tracker.wait_no_longer();
+        self.streams.tracker_mut().wait_no_longer();
         let mut begun = None;
-        for look in 1..=DRAIN_LOOKS_MAX {
+        for scan in 1..=DRAIN_SCANS_MAX {
             let undecided = self.scan(Now::read());
             self.tell_progress(&mut begun);
             loop {
@@ -166,20 +167,20 @@ impl Agent {
                     self.tell_progress(&mut begun);
                 }
                 // A full spool may hold what has long been in the store.
-                let full = self.streams.iter().any(|stream| stream.full);
-                if !full || !self.delete_old(Now::read()) {
+                let full = self.streams.any_is_full();
+                if !full || !self.upkeep.delete_old(&mut self.streams, Now::read()) {
                     break;
                 }
             }
-            // A second look in any case, for a rotation that the first look fell into.
-            if look >= 2 && undecided == 0 {
+            // A second scan in any case, for a rotation that the first one fell into.
+            if scan >= 2 && undecided == 0 {
                 break;
             }
         }
         self.progress = Progress::default();
-        let mut unfinished = self.undone();
-        unfinished.0.extend(self.finish()?.0);
-        Ok(unfinished)
+        let mut unfinished = self.troubles.undone(&self.streams);
+        unfinished.extend(self.finish()?.0);
+        Ok(Unfinished(unfinished))
     }
 
     /// Has `drain` tell how far it is.
@@ -187,12 +188,49 @@ impl Agent {
         self.progress = progress;
     }
 
+    /// Says what a start has to say, or leaves it for when there is room.
+    fn begin(&mut self) -> Result<(), RunError> {
+        for index in (0..self.streams.count()).rev() {
+            check_room(&mut self.streams, index)?;
+        }
+        self.streams.finish_leaving();
+        self.upkeep.save(&mut self.streams, Now::read());
+        self.write_status(Now::read(), true);
+        Ok(())
+    }
+
+    fn turn(&mut self, mode: Mode) -> Result<bool, RunError> {
+        Ok(self.intake.turn(&mut self.streams, mode)?)
+    }
+
+    /// Everything that is due now beside reading.
+    fn keep_up(&mut self, now: Now) -> Result<(), RunError> {
+        if !self.streams.is_waiting(now) {
+            self.waits.seal_due(&mut self.streams, now)?;
+            self.waits.beat(&mut self.streams, now)?;
+        }
+        self.streams.finish_leaving();
+        self.upkeep.keep_up(&mut self.streams, now);
+        if self.streams.is_changed() && self.upkeep.status_is_due(now) {
+            self.write_status(now, true);
+        }
+        Ok(())
+    }
+
+    /// How long an agent with nothing to read may sleep.
+    fn idle_for(&self, now: Now) -> Duration {
+        let due = Duration::from_millis(self.waits.due_in_ms(&self.streams, now));
+        // What is due has to wait for the spool, if that cannot be written.
+        let retry = self.streams.retry().and_then(|retry| retry.left(now));
+        upkeep::every(&self.streams).min(retry.unwrap_or(due))
+    }
+
     /// Tells how many of the bytes that were to be read are. `begun`: what had been read before.
     fn tell_progress(&self, begun: &mut Option<u64>) {
         if !self.progress.is_shown() {
             return;
         }
-        let sources = self.tracker.status();
+        let sources = self.streams.tracker().status();
         let read = sources.iter().map(|source| source.read).sum();
         let size: u64 = sources.iter().map(|source| source.size).sum();
         let begun = *begun.get_or_insert(read);
@@ -202,101 +240,47 @@ impl Agent {
 
     /// Seals what is read and says `stop`, in a bounded time.
     fn finish(&mut self) -> Result<Unfinished, RunError> {
-        let until = clock::boot_ms().saturating_add(millis(STOP_MAX));
+        let until_ms = Now::read().boot_ms.saturating_add(millis(STOP_MAX));
         let mut unfinished = Unfinished::default();
         // The first stream comes last: its heartbeat says where the others ended.
-        for index in (0..self.streams.len()).rev() {
-            if clock::boot_ms() > until {
-                let name = &self.streams[index].name;
+        for index in (0..self.streams.count()).rev() {
+            if Now::read().boot_ms > until_ms {
+                let name = self.streams.get(index).name();
                 unfinished
                     .0
                     .push(format!("stream {name}: no time left to say stop"));
-            } else if let Some(why) = self.stop_stream(index)? {
+            } else if let Some(why) = self.streams.stop_stream(index)? {
                 unfinished.0.push(why);
             }
         }
-        self.save(Now::read());
+        self.upkeep.save(&mut self.streams, Now::read());
         self.write_status(Now::read(), false);
         Ok(unfinished)
     }
 
-    /// Looks at all files; how many of them a further look will judge.
+    /// Looks at all files; how many of them a further scan will judge.
     fn scan(&mut self, now: Now) -> usize {
-        let report = self.tracker.scan(now);
-        let mut troubles = BTreeMap::new();
-        for pattern in report.unmatched {
-            troubles.insert(pattern, Trouble::Unmatched);
+        let report = self.streams.tracker_mut().scan(now);
+        let undecided = report.undecided;
+        let sources = self.streams.tracker().status();
+        if self.troubles.update(report, sources) {
+            self.streams.change();
         }
-        for (path, what) in report.faults {
-            troubles.insert(path.display(), Trouble::Unreadable(what));
-        }
-        for source in self.tracker.status() {
-            if let Some(fault) = source.fault {
-                troubles.insert(source.path.display(), Trouble::Unreadable(fault));
-            }
-        }
-        for (path, trouble) in &troubles {
-            if self.troubles.get(path) != Some(trouble) {
-                tracing::warn!(%path, "{trouble}");
-            }
-        }
-        for path in self.troubles.keys() {
-            if !troubles.contains_key(path) {
-                tracing::info!(%path, "is well again");
-            }
-        }
-        self.upkeep.changed |= self.troubles != troubles;
-        self.troubles = troubles;
-        report.undecided
+        undecided
     }
 
-    /// What a drain leaves undone, and why.
-    fn undone(&self) -> Unfinished {
-        let mut undone = Vec::new();
-        for (path, trouble) in &self.troubles {
-            if let Trouble::Unreadable(why) = trouble {
-                undone.push(format!("{path}: {why}"));
-            }
+    /// Writes `status.json`. Nothing depends on it but people's view, so a failure is only told.
+    fn write_status(&mut self, now: Now, running: bool) {
+        self.streams.told();
+        self.upkeep.status_is_told(now);
+        if let Err(error) = self.describe(now, running).write(&self.config.state) {
+            tracing::warn!(%error, "status.json cannot be written");
         }
-        for source in self.tracker.status() {
-            let left = source.size.saturating_sub(source.read);
-            if left > 0 && source.fault.is_none() && source.stream.is_some() {
-                undone.push(format!("{}: {left} bytes not read", source.path.display()));
-            }
-        }
-        for stream in &self.streams {
-            let name = &stream.name;
-            match &stream.hold {
-                Some(hold) => undone.push(format!(
-                    "stream {name}: held at {}: {}",
-                    hold.slot, hold.why
-                )),
-                None if stream.full => undone.push(format!("stream {name}: the spool is full")),
-                None => {}
-            }
-        }
-        undone.extend(self.retry.as_ref().map(|retry| retry.why.clone()));
-        Unfinished(undone)
     }
 
-    /// The spool cannot be written: reading stops until it is tried again.
-    fn back_off(&mut self, why: &SealError, now: Now) {
-        let wait = self
-            .retry
-            .as_ref()
-            .map_or(RETRY_MIN, |retry| retry.wait * 2);
-        let wait = wait.min(RETRY_MAX);
-        let why = why.to_string();
-        tracing::error!(
-            ?wait,
-            "cannot seal, reading stops, every place is kept: {why}"
-        );
-        self.retry = Some(Retry {
-            wait,
-            at_boot_ms: now.boot_ms.saturating_add(millis(wait)),
-            why,
-        });
-        self.upkeep.changed = true;
+    fn describe(&self, now: Now, running: bool) -> AgentStatus {
+        let (agent, times) = (&self.config.agent, (self.started, now));
+        self.troubles.describe(agent, &self.streams, times, running)
     }
 }
 

@@ -5,7 +5,7 @@ pub(crate) mod check;
 pub(crate) mod cost;
 pub(crate) mod init;
 
-use crate::agent::status_file::Status;
+use crate::agent::status_file::AgentStatus;
 use crate::agent::{Agent, RunError, Stop, Unfinished};
 use crate::commands::init::init;
 use crate::config::{self, Config, DEFAULT_PATH};
@@ -195,11 +195,11 @@ fn drain(config: &Config) -> u8 {
 }
 
 fn status(config: &Config, format: Form) -> u8 {
-    let (status, running) = match Status::read(config) {
+    let (status, running) = match AgentStatus::read(config) {
         Ok(read) => read,
         Err(error) => return fail(&error, exit::UNFINISHED),
     };
-    let running_status = Status { running, ..status };
+    let running_status = AgentStatus { running, ..status };
     let text = match format {
         Form::Json => serde_json::to_string(&running_status).map(|json| json + "\n"),
         Form::Text if running => Ok(running_status.to_string()),

@@ -3,7 +3,7 @@
 mod bytes;
 
 use super::*;
-use crate::bounds::ROOM_RESUME;
+use crate::bounds::{RETRY_MAX, RETRY_MIN, ROOM_RESUME};
 use crate::testing::audit::{audit, audit_epoch};
 use crate::testing::config;
 use ledger::manifest::{EventKind, Kind};
@@ -125,10 +125,10 @@ fn heartbeats_come_before_they_are_due() {
         ..Now::read()
     };
     agent.keep_up(at(200_000)).unwrap();
-    assert_eq!(agent.streams[0].sealed_state().unwrap().head.seq, 0);
-    assert!(agent.due_in_ms(at(200_000)) <= 100_000);
+    assert_eq!(agent.streams.get(0).sealed_state().unwrap().head.seq, 0);
+    assert!(agent.waits.due_in_ms(&agent.streams, at(200_000)) <= 100_000);
     agent.keep_up(at(300_000)).unwrap();
-    assert_eq!(agent.streams[0].sealed_state().unwrap().head.seq, 1);
+    assert_eq!(agent.streams.get(0).sealed_state().unwrap().head.seq, 1);
 }
 
 #[test]
@@ -138,21 +138,21 @@ fn a_full_spool_is_said_once_and_resumed_once() {
     let mut agent = Agent::open(&config).unwrap();
     let auth = name("auth");
     // Half the cap is the most that one stream may use; the other still reads.
-    agent.spool.add(&auth, config.spool_cap / 2);
+    agent.streams.spool_mut().add(&auth, config.spool_cap / 2);
     for _ in 0..3 {
         agent.turn(Mode::Follow).unwrap();
         agent.keep_up(Now::read()).unwrap();
     }
-    assert!(agent.streams[0].full && !agent.streams[1].full);
+    assert!(agent.streams.get(0).is_full() && !agent.streams.get(1).is_full());
     assert!(!agent.describe(Now::read(), true).is_healthy());
     // Less than what resuming needs.
-    agent.spool.subtract(&auth, ROOM_RESUME / 2);
+    agent.streams.spool_mut().subtract(&auth, ROOM_RESUME / 2);
     agent.turn(Mode::Follow).unwrap();
-    assert!(agent.streams[0].full);
+    assert!(agent.streams.get(0).is_full());
     kill(agent);
     // A start while it is full says nothing; here there is room again, so it goes on.
     let mut agent = Agent::open(&config).unwrap();
-    assert!(!agent.streams[0].full);
+    assert!(!agent.streams.get(0).is_full());
     agent.finish().unwrap();
     let layout = crate::spool::Layout::new(&config.spool);
     let events = audit(&layout, &auth).events();
@@ -193,14 +193,14 @@ fn a_spool_that_refuses_is_tried_again_at_a_bounded_pace() {
     let mut agent = Agent::open(&config).unwrap();
     let tmp = config.spool.join("tmp");
     std::fs::remove_dir(&tmp).unwrap();
-    assert!(!agent.seal_batch(0).unwrap());
-    let first = agent.retry.as_ref().unwrap().wait;
-    assert!(agent.is_waiting(Now::read()) && !agent.turn(Mode::Follow).unwrap());
+    assert!(!agent.streams.seal_batch(0).unwrap());
+    let first = agent.streams.retry().unwrap().wait();
+    assert!(agent.streams.is_waiting(Now::read()) && !agent.turn(Mode::Follow).unwrap());
     for _ in 0..10 {
-        assert!(!agent.seal_batch(0).unwrap());
+        assert!(!agent.streams.seal_batch(0).unwrap());
     }
-    let retry = agent.retry.as_ref().unwrap();
-    assert_eq!((first, retry.wait), (RETRY_MIN, RETRY_MAX));
+    let retry = agent.streams.retry().unwrap();
+    assert_eq!((first, retry.wait()), (RETRY_MIN, RETRY_MAX));
     assert!(
         agent
             .describe(Now::read(), true)
@@ -209,8 +209,8 @@ fn a_spool_that_refuses_is_tried_again_at_a_bounded_pace() {
             .contains("tmp")
     );
     std::fs::create_dir(&tmp).unwrap();
-    assert!(agent.seal_batch(0).unwrap());
-    assert!(agent.retry.is_none());
+    assert!(agent.streams.seal_batch(0).unwrap());
+    assert!(agent.streams.retry().is_none());
 }
 
 #[test]
@@ -218,12 +218,12 @@ fn a_refused_batch_holds_its_stream_alone() {
     let dir = tempfile::tempdir().unwrap();
     let config = made(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
     let mut agent = Agent::open(&config).unwrap();
-    let slot = agent.streams[0].head(&crate::testing::agent()).unwrap();
+    let slot = agent.streams.get(0).head(&crate::testing::agent()).unwrap();
     let note = note(&config, &slot, "bad");
     let bad = Bad {
         reason: BadReason::Rot,
         detail: "body rotted".into(),
-        at: clock::now(),
+        at: host::clock::now(),
     };
     std::fs::write(&note, serde_json::to_vec(&bad).unwrap()).unwrap();
     let later = Now {
@@ -231,7 +231,7 @@ fn a_refused_batch_holds_its_stream_alone() {
         ..Now::read()
     };
     agent.keep_up(later).unwrap();
-    assert!(!agent.streams[0].may_read() && agent.streams[1].may_read());
+    assert!(!agent.streams.get(0).may_read() && agent.streams.get(1).may_read());
     let held = agent.describe(Now::read(), true).streams[0]
         .held
         .clone()

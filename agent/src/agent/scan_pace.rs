@@ -14,24 +14,24 @@ const BUSY_SHARE: u64 = 10;
 const IDLE_POLLS_MAX: u32 = 10;
 
 /// Least time between two looks at all files, in milliseconds, however often changes wake it.
-const LOOK_MIN_MS: u64 = 50;
+const SCAN_MIN_MS: u64 = 50;
 
 /// When to look at all files again.
 #[derive(Debug, Default)]
-pub(super) struct Look {
+pub(super) struct ScanPace {
     last_boot_ms: Option<u64>,
     took_ms: u64,
     pub(super) woken: bool,
 }
 
-impl Look {
+impl ScanPace {
     pub(super) fn is_due(&self, now: Now, poll: Duration) -> bool {
         self.wait(now, poll).is_zero()
     }
 
-    pub(super) fn done(&mut self, began: Now, ended_boot_ms: u64) {
-        self.last_boot_ms = Some(ended_boot_ms);
-        self.took_ms = ended_boot_ms.saturating_sub(began.boot_ms);
+    pub(super) fn done(&mut self, began: Now, ended: Now) {
+        self.last_boot_ms = Some(ended.boot_ms);
+        self.took_ms = ended.boot_ms.saturating_sub(began.boot_ms);
         self.woken = false;
     }
 
@@ -41,7 +41,7 @@ impl Look {
         };
         let poll_ms = millis(poll);
         let least_ms = if self.woken {
-            (self.took_ms * BUSY_SHARE).min(poll_ms).max(LOOK_MIN_MS)
+            (self.took_ms * BUSY_SHARE).min(poll_ms).max(SCAN_MIN_MS)
         } else {
             let most_ms = millis(poll * IDLE_POLLS_MAX);
             (self.took_ms * IDLE_SHARE).clamp(poll_ms, most_ms)
@@ -64,7 +64,7 @@ mod tests {
             (5, false, 1000),
             (30, false, 3000),
             (5000, false, 10_000),
-            (0, true, LOOK_MIN_MS),
+            (0, true, SCAN_MIN_MS),
             (30, true, 300),
             (5000, true, 1000),
         ] {
@@ -72,9 +72,9 @@ mod tests {
                 wall: Moment::from_micros(0),
                 boot_ms,
             };
-            let mut look = Look::default();
+            let mut look = ScanPace::default();
             assert!(look.is_due(at(0), poll));
-            look.done(at(100), 100 + took_ms);
+            look.done(at(100), at(100 + took_ms));
             look.woken = woken;
             let now = at(100 + took_ms);
             assert_eq!(look.wait(now, poll), Duration::from_millis(wait_ms));

@@ -1,12 +1,11 @@
 //! Starting: locks, key, recovery, and the agent put together from what they give.
 
-use super::Agent;
-use crate::agent::stream::Stream;
-use crate::agent::upkeep::{Upkeep, heads};
+use super::stream::RunningStream;
+use super::streams::Streams;
+use super::upkeep::Upkeep;
 use crate::config::Config;
 use crate::find::Watch;
 use crate::now::Now;
-use crate::read::buffer::ReadBuffer;
 use crate::recovery::adoption::{AdoptError, Adoptions};
 use crate::recovery::snapshot::{Snapshot, SnapshotError, Snapshots};
 use crate::recovery::{RecoverError, Recovered, Recovery};
@@ -20,7 +19,6 @@ use host::clock;
 use host::lock::{Lock, LockError};
 use ledger::name::{Epoch, Name};
 use ledger::signature::Key;
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,65 +61,63 @@ pub enum RunError {
     Seal(#[from] SealError),
 }
 
-impl Agent {
-    /// Takes spool and state, finds out where everything stands, and says `start`.
-    ///
-    /// # Errors
-    /// [`RunError`]
-    pub fn open(config: &Config) -> Result<Self, RunError> {
-        // First, for it says what to do on a host that was not set up.
-        Layout::new(&config.spool).id()?;
-        let (private, public) = signing_key::load(&config.key)?;
-        let lock = take_lock(config)?;
-        let spool = Spool::open(&config.spool, config.spool_cap, config.streams.len())?;
-        if let Err(error) = spool.layout().clear_tmp() {
-            tracing::warn!(%error, "what earlier runs left in the making stays");
-        }
-        let boot_id = clock::boot_id().map_err(|source| RunError::State {
-            path: "/proc/sys/kernel/random/boot_id".into(),
-            source,
-        })?;
-        let (snapshots, snapshot) = Snapshots::open(&config.state)?;
-        let saved = heads(snapshot.iter().flat_map(|snapshot| &snapshot.states));
-        let recovered = recover(config, &spool, public, snapshot)?;
-        let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
-        let mut tracker = Tracker::new(watches, boot_id);
-        tracker.restore(recovered.checkpoints);
-        let started = Now::read();
-        let mut streams = Vec::new();
-        for (next, stream) in recovered.streams.into_iter().zip(&config.streams) {
-            let next_id = next.sealed_state().map_or(0, |state| state.next_source);
-            tracker.begin_epoch(&stream.name, next.epoch(), next_id);
-            streams.push(Stream::new(next, stream.retention_s, started));
-        }
-        let leaving = recovered.leaving.into_iter();
-        streams.extend(leaving.map(|next| Stream::leaving(next, started)));
-        let common = Common {
-            agent: config.agent.clone(),
-            heartbeat_s: config.heartbeat.as_secs(),
-            config_sha256: config.sha256,
-            boot_id,
-        };
-        let mut agent = Self {
-            config: config.clone(),
-            sealer: Sealer::new(common, private),
-            spool,
-            snapshots,
-            tracker,
-            streams,
-            next_stream: 0,
-            closed: recovered.closed,
-            buffer: ReadBuffer::new(),
-            retry: None,
-            upkeep: Upkeep::new(saved),
-            troubles: BTreeMap::new(),
-            started,
-            progress: host::progress::Progress::default(),
-            lock,
-        };
-        agent.begin()?;
-        Ok(agent)
+/// What a running agent is made of.
+pub(super) struct Started {
+    pub(super) streams: Streams,
+    pub(super) upkeep: Upkeep,
+    pub(super) started: Now,
+    pub(super) lock: Lock,
+}
+
+/// Takes spool and state, and finds out where everything stands.
+pub(super) fn start(config: &Config) -> Result<Started, RunError> {
+    // First, for it says what to do on a host that was not set up.
+    Layout::new(&config.spool).id()?;
+    let (private, public) = signing_key::load(&config.key)?;
+    let lock = take_lock(config)?;
+    let spool = Spool::open(&config.spool, config.spool_cap, config.streams.len())?;
+    if let Err(error) = spool.layout().clear_tmp() {
+        tracing::warn!(%error, "what earlier runs left in the making stays");
     }
+    let boot_id = clock::boot_id().map_err(|source| RunError::State {
+        path: "/proc/sys/kernel/random/boot_id".into(),
+        source,
+    })?;
+    let (snapshots, snapshot) = Snapshots::open(&config.state)?;
+    let upkeep = Upkeep::new(
+        config.agent.clone(),
+        config.spool_keep,
+        snapshots,
+        snapshot.iter().flat_map(|snapshot| &snapshot.states),
+    );
+    let recovered = recover(config, &spool, public, snapshot)?;
+    let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
+    let mut tracker = Tracker::new(watches, boot_id);
+    tracker.restore(recovered.checkpoints);
+    let started = Now::read();
+    let mut streams = Vec::new();
+    for (next, stream) in recovered.streams.into_iter().zip(&config.streams) {
+        let next_id = next.sealed_state().map_or(0, |state| state.next_source);
+        tracker.begin_epoch(&stream.name, next.epoch(), next_id);
+        streams.push(RunningStream::new(next, stream.retention_s, started));
+    }
+    let leaving = recovered.leaving.into_iter();
+    streams.extend(leaving.map(|next| RunningStream::leaving(next, started)));
+    let common = Common {
+        agent: config.agent.clone(),
+        heartbeat_s: config.heartbeat.as_secs(),
+        config_sha256: config.sha256,
+        boot_id,
+    };
+    let sealer = Sealer::new(common, private);
+    let first = config.streams.first().map(|first| first.name.clone());
+    let streams = Streams::new(tracker, sealer, spool, streams, first, recovered.closed);
+    Ok(Started {
+        streams,
+        upkeep,
+        started,
+        lock,
+    })
 }
 
 /// Takes the state's lock. `status` holds it for an instant to see whether it is free, and must not
@@ -153,7 +149,7 @@ fn recover(
         agent: &config.agent,
         key,
     };
-    let wall_ms = clock::now().micros() / 1000;
+    let wall_ms = Now::read().wall.micros() / 1000;
     let mut new_epoch = || {
         let mut roll = [0; 10];
         getrandom::fill(&mut roll).map_err(io::Error::other)?;

@@ -20,7 +20,7 @@ const FILE: &str = "status.json";
 
 /// How an agent stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Status {
+pub(crate) struct AgentStatus {
     /// [`VERSION`]
     pub(crate) v: u64,
     /// The agent.
@@ -101,7 +101,7 @@ impl SourceLine {
 
 /// Why there is no status.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StatusError {
+pub(crate) enum StatusFileError {
     /// No agent ever ran here.
     #[error("{}: no agent has run with this state yet", .0.display())]
     Never(PathBuf),
@@ -115,7 +115,7 @@ pub(crate) enum StatusError {
     },
 }
 
-impl Status {
+impl AgentStatus {
     /// Replaces the file in `state`; a reader sees the old or the new one.
     ///
     /// # Errors
@@ -136,24 +136,24 @@ impl Status {
     /// Reads it back, and whether an agent runs now.
     ///
     /// # Errors
-    /// [`StatusError`]
-    pub(crate) fn read(config: &Config) -> Result<(Self, bool), StatusError> {
+    /// [`StatusFileError`]
+    pub(crate) fn read(config: &Config) -> Result<(Self, bool), StatusFileError> {
         let path = config.state.join(FILE);
         let bytes = disk::read_bounded(&path, NOTE_MAX).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => StatusError::Never(config.state.clone()),
-            _ => StatusError::Io {
+            io::ErrorKind::NotFound => StatusFileError::Never(config.state.clone()),
+            _ => StatusFileError::Io {
                 path: path.clone(),
                 source,
             },
         })?;
-        let status = serde_json::from_slice(&bytes).map_err(|error| StatusError::Io {
+        let status = serde_json::from_slice(&bytes).map_err(|error| StatusFileError::Io {
             path: path.clone(),
             source: error.into(),
         })?;
         let path = config.state.join("lock");
         match lock::is_held(&path) {
             Ok(running) => Ok((status, running)),
-            Err(source) => Err(StatusError::Io { path, source }),
+            Err(source) => Err(StatusFileError::Io { path, source }),
         }
     }
 
@@ -166,7 +166,7 @@ impl Status {
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for AgentStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             agent,

@@ -3,9 +3,9 @@
 
 use super::{RecoverError, Recovery};
 use crate::bounds::CURSORS_MAX;
-use crate::recovery::snapshot::parse_cursors;
 use crate::sealing::stream_state::SealedState;
 use crate::spool::Layout;
+use crate::spool::cursors_file::parse_cursors;
 use crate::track::checkpoint::Checkpoint;
 use host::disk;
 use ledger::Digest;

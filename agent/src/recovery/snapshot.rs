@@ -1,5 +1,5 @@
-//! Positions on disk: the `cursors` file of each batch, and `state/cursors.<n>`, the snapshot that
-//! lets older batches go. Both are read back as hostile input and believed only whole.
+//! `state/cursors.<n>`: the snapshot that lets older batches go. It is read back as hostile input and
+//! believed only whole.
 
 use crate::bounds::SNAPSHOT_LINE_MAX;
 use crate::sealing::stream_state::SealedState;
@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
-/// Version of both files.
+/// Version of the file.
 const VERSION: u64 = 1;
 
 /// Snapshots kept: should the newest rot, the one before it still leads to every sealed batch.
@@ -22,60 +22,6 @@ const KEPT: usize = 2;
 
 /// Start of a snapshot's name; its number follows.
 const PREFIX: &str = "cursors.";
-
-/// The first line of a batch's `cursors` file.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CursorsHead {
-    v: u64,
-    /// The manifest it belongs to.
-    manifest_sha256: Digest,
-    /// Hash of all that follows this line.
-    sha256: Digest,
-}
-
-/// A batch's `cursors` file: a line that says what it belongs to and proves the rest, then a line
-/// for each checkpoint.
-///
-/// # Errors
-/// A checkpoint that JSON cannot hold.
-pub(crate) fn cursors_file(
-    manifest_sha256: Digest,
-    checkpoints: &[Checkpoint],
-) -> Result<Vec<u8>, serde_json::Error> {
-    let mut lines = Vec::new();
-    for checkpoint in checkpoints {
-        serde_json::to_writer(&mut lines, checkpoint)?;
-        lines.push(b'\n');
-    }
-    let head = CursorsHead {
-        v: VERSION,
-        manifest_sha256,
-        sha256: Digest::of(&lines),
-    };
-    let mut file = serde_json::to_vec(&head)?;
-    file.push(b'\n');
-    file.append(&mut lines);
-    Ok(file)
-}
-
-/// Reads a `cursors` file back; `None` if it is not whole, or belongs to another manifest.
-#[must_use]
-pub(crate) fn parse_cursors(file: &[u8], manifest_sha256: Digest) -> Option<Vec<Checkpoint>> {
-    let end = file.iter().position(|byte| *byte == b'\n')?;
-    let (head, lines) = file.split_at(end + 1);
-    let head: CursorsHead = serde_json::from_slice(head).ok()?;
-    let fits = head.v == VERSION
-        && head.manifest_sha256 == manifest_sha256
-        && head.sha256 == Digest::of(lines);
-    if !fits {
-        return None;
-    }
-    let lines = lines.split_inclusive(|byte| *byte == b'\n');
-    lines
-        .map(|line| serde_json::from_slice(line).ok())
-        .collect()
-}
 
 /// Everything the agent must know to go on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,12 +2,12 @@
 //!
 //! Nothing else in the agent makes a batch visible, and nothing here ever changes one that is.
 
-use crate::recovery::snapshot::cursors_file;
 use crate::sealing::batch_folder::{BatchFolder, failed};
 use crate::sealing::gzip::Compressor;
 use crate::sealing::open_batch::OpenBatch;
 use crate::sealing::seal_error::SealError;
 use crate::sealing::stream_state::{Common, ManifestDraft, SealedAt, SealedState, StreamState};
+use crate::spool::cursors_file::cursors_file;
 use crate::spool::{FOLDER_MODE, Layout, Spool, pages};
 use crate::track::checkpoint::Checkpoint;
 use host::disk;

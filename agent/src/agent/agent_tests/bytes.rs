@@ -66,7 +66,7 @@ fn a_backlog_does_not_keep_fresh_lines_waiting() {
     }
     let status = |path: &Path| {
         let path = path.display().to_string();
-        let health = agent.tracker.status();
+        let health = agent.streams.tracker().status();
         health
             .into_iter()
             .find(|source| source.path.display() == path)
@@ -95,11 +95,11 @@ fn what_was_discarded_is_read_and_sealed_again() {
     for _ in 0..10 {
         agent.turn(Mode::Drain).unwrap();
     }
-    assert!(agent.retry.is_some());
-    let still = &agent.tracker.status()[0];
+    assert!(agent.streams.retry().is_some());
+    let still = &agent.streams.tracker().status()[0];
     assert_eq!((still.sealed, still.read), (0, 0));
     std::fs::create_dir(&tmp).unwrap();
-    agent.retry = None;
+    agent.streams.retry_now();
     assert_eq!(agent.drain().unwrap(), Unfinished::default());
     let audited = audit(&crate::spool::Layout::new(&config.spool), &name("all"));
     let path = dir.path().join("a.log").display().to_string();
