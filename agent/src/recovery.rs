@@ -7,8 +7,13 @@
 
 pub(crate) mod adoption;
 mod lineage;
+mod recover_error;
+mod sealed_batch;
 pub(crate) mod snapshot;
 
+use self::lineage::{Lineage, Listing};
+pub(crate) use self::recover_error::RecoverError;
+use self::sealed_batch::{SealedBatches, is_damage};
 use crate::bounds::NOTE_MAX;
 use crate::recovery::snapshot::Snapshot;
 use crate::sealing::stream_state::{NewEpoch, SealedState, StreamState};
@@ -18,10 +23,8 @@ use host::disk;
 use ledger::manifest::{EpochHead, EventKind};
 use ledger::name::{Epoch, Name, Slot};
 use ledger::receipt::Receipt;
-use lineage::{Listing, Walk};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 
 /// What holds after a start.
 #[derive(Debug)]
@@ -34,22 +37,6 @@ pub(crate) struct Recovered {
     pub(crate) closed: Vec<SealedState>,
     /// Where every source stands.
     pub(crate) checkpoints: Vec<Checkpoint>,
-}
-
-/// Why nothing can be said about a spool: the system would not let us look.
-#[derive(Debug, thiserror::Error)]
-pub enum RecoverError {
-    /// The spool.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What it said.
-        source: io::Error,
-    },
-    /// A new epoch needs random bytes and there are none.
-    #[error("no random bytes for a new epoch: {0}")]
-    Random(io::Error),
 }
 
 /// What recovery needs to know beforehand.
@@ -66,9 +53,9 @@ pub(crate) struct Recovery<'a> {
 }
 
 /// How a stream stands.
-enum Standing {
+enum StreamStanding {
     Fresh,
-    GoesOn(SealedState),
+    Continues(SealedState),
     Lost {
         why: String,
         heads: Vec<EpochHead>,
@@ -103,8 +90,8 @@ impl Recovery<'_> {
             let standing = self.stand(&stream, known, foreign, &mut checkpoints)?;
             let configured = streams.contains(&stream);
             let next = match standing {
-                Standing::Fresh if !configured => continue,
-                Standing::GoesOn(state) if state.closed && !configured => {
+                StreamStanding::Fresh if !configured => continue,
+                StreamStanding::Continues(state) if state.closed && !configured => {
                     recovered.closed.push(state);
                     continue;
                 }
@@ -145,27 +132,32 @@ impl Recovery<'_> {
         known: Option<&SealedState>,
         foreign: bool,
         checkpoints: &mut Vec<Checkpoint>,
-    ) -> Result<Standing, RecoverError> {
+    ) -> Result<StreamStanding, RecoverError> {
         let listing = Listing::read(self.layout, stream)?;
-        let walk = match known {
-            Some(state) => self.walk_after(state, &listing)?,
-            None if listing.is_empty() => return Ok(Standing::Fresh),
-            None => self.walk_from_root(stream, &listing)?,
+        let batches = SealedBatches {
+            layout: self.layout,
+            agent: self.agent,
+            key: self.key,
         };
-        checkpoints.extend(walk.checkpoints.iter().cloned());
-        let mut why = walk.broken.clone();
+        let lineage = match known {
+            Some(state) => lineage::after_snapshot(&batches, state, &listing)?,
+            None if listing.is_empty() => return Ok(StreamStanding::Fresh),
+            None => lineage::from_beginning(&batches, stream, &listing)?,
+        };
+        checkpoints.extend(lineage.checkpoints.iter().cloned());
+        let mut why = lineage.broken.clone();
         if foreign {
             why = Some("the snapshot belongs to another spool".to_owned());
         }
-        let heads = self.heads(stream, &walk, &listing)?;
-        let newest = walk.ends.last();
+        let heads = self.heads(stream, &lineage, &listing)?;
+        let newest = lineage.ends.last();
         if why.is_none() && heads != newest.map(SealedState::epoch_head).as_slice() {
             why = Some("the archiver has receipts for batches that are not here".to_owned());
         }
-        let retention_max_s = walk.ends.iter().map(|state| state.retention_max_s).max();
+        let retention_max_s = lineage.ends.iter().map(|state| state.retention_max_s).max();
         Ok(match (why, newest) {
-            (None, Some(state)) => Standing::GoesOn(state.clone()),
-            (why, _) => Standing::Lost {
+            (None, Some(state)) => StreamStanding::Continues(state.clone()),
+            (why, _) => StreamStanding::Lost {
                 why: why.unwrap_or_else(|| "nothing sealed is left".to_owned()),
                 heads,
                 retention_max_s: retention_max_s.unwrap_or_default(),
@@ -178,15 +170,15 @@ impl Recovery<'_> {
     fn heads(
         &self,
         stream: &Name,
-        walk: &Walk,
+        lineage: &Lineage,
         listing: &Listing,
     ) -> Result<Vec<EpochHead>, RecoverError> {
-        let ends = walk.ends.iter().map(SealedState::epoch_head);
+        let ends = lineage.ends.iter().map(SealedState::epoch_head);
         let mut heads: BTreeMap<Epoch, EpochHead> = ends.map(|head| (head.epoch, head)).collect();
         for (epoch, seq) in &listing.receipted {
             // Receipts of epochs that went before stay until their batches go.
             let open = heads.get(epoch).map(|head| head.seq);
-            let newer = open.map_or(!walk.passed.contains(epoch) && walk.lost, |have| {
+            let newer = open.map_or(!lineage.passed.contains(epoch) && lineage.lost, |have| {
                 *seq > have
             });
             if !newer {
@@ -208,7 +200,7 @@ impl Recovery<'_> {
             }
         }
         // The order of `ends` is the chain's; receipts of unknown epochs follow.
-        let order = walk.ends.iter().map(|state| state.epoch);
+        let order = lineage.ends.iter().map(|state| state.epoch);
         let mut ordered: Vec<EpochHead> = order.filter_map(|epoch| heads.remove(&epoch)).collect();
         ordered.extend(heads.into_values());
         Ok(ordered)
@@ -221,7 +213,7 @@ impl Recovery<'_> {
                 let receipt: Option<Receipt> = serde_json::from_slice(&bytes).ok();
                 Ok(receipt.map(|receipt| receipt.manifest_sha256))
             }
-            Err(error) if lineage::is_damage(&error) => Ok(None),
+            Err(error) if is_damage(&error) => Ok(None),
             Err(source) => Err(RecoverError::Io { path, source }),
         }
     }
@@ -229,7 +221,7 @@ impl Recovery<'_> {
 
 fn begin(
     stream: &Name,
-    standing: Standing,
+    standing: StreamStanding,
     new_epoch: &mut impl FnMut() -> io::Result<Epoch>,
 ) -> io::Result<StreamState> {
     let beginning = |epoch, prev_epoch, retention_max_s, event| NewEpoch {
@@ -240,14 +232,14 @@ fn begin(
         event,
     };
     Ok(match standing {
-        Standing::Fresh => StreamState::Begin(beginning(new_epoch()?, Vec::new(), 0, None)),
+        StreamStanding::Fresh => StreamState::Begin(beginning(new_epoch()?, Vec::new(), 0, None)),
         // Named by the config again after it was closed.
-        Standing::GoesOn(state) if state.closed => {
+        StreamStanding::Continues(state) if state.closed => {
             let heads = vec![state.epoch_head()];
             StreamState::Begin(beginning(new_epoch()?, heads, state.retention_max_s, None))
         }
-        Standing::GoesOn(state) => StreamState::After(state),
-        Standing::Lost {
+        StreamStanding::Continues(state) => StreamState::After(state),
+        StreamStanding::Lost {
             why,
             heads,
             retention_max_s,

@@ -5,7 +5,7 @@ use crate::recovery::snapshot::Snapshots;
 use crate::testing::{World, agent, epoch, receipt, stream};
 use ledger::Digest;
 use ledger::manifest::Event;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn recover(world: &World) -> StreamState {
     let layout = world.layout();
