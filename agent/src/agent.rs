@@ -14,8 +14,8 @@ mod backpressure;
 mod due;
 mod intake;
 
-mod health;
 mod scan_pace;
+mod standing;
 mod startup;
 mod upkeep;
 
@@ -23,9 +23,9 @@ pub use self::startup::RunError;
 
 use self::backpressure::check_room;
 use self::due::Waits;
-use self::health::Troubles;
 use self::intake::Intake;
 use self::scan_pace::ScanPace;
+use self::standing::Troubles;
 use self::startup::Started;
 use self::status_file::AgentStatus;
 use self::streams::Streams;

@@ -56,16 +56,16 @@ enum Command {
     /// Say how the running agent stands
     #[command(after_long_help = STATUS_EXAMPLES)]
     Status {
-        /// Form of the answer
+        /// StatusForm of the answer
         #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
-        format: Form,
+        format: StatusForm,
     },
     #[command(flatten)]
     About(About),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum StatusForm {
     /// For people
     Text,
     /// For programs
@@ -194,16 +194,16 @@ fn drain(config: &Config) -> u8 {
     }
 }
 
-fn status(config: &Config, format: Form) -> u8 {
+fn status(config: &Config, format: StatusForm) -> u8 {
     let (status, running) = match AgentStatus::read(config) {
         Ok(read) => read,
         Err(error) => return fail(&error, exit::UNFINISHED),
     };
     let running_status = AgentStatus { running, ..status };
     let text = match format {
-        Form::Json => serde_json::to_string(&running_status).map(|json| json + "\n"),
-        Form::Text if running => Ok(running_status.to_string()),
-        Form::Text => Ok(format!(
+        StatusForm::Json => serde_json::to_string(&running_status).map(|json| json + "\n"),
+        StatusForm::Text if running => Ok(running_status.to_string()),
+        StatusForm::Text => Ok(format!(
             "no agent runs now; the last one said:\n{running_status}"
         )),
     };

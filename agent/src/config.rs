@@ -19,7 +19,7 @@ pub(crate) const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
 
 /// One `[[stream]]`.
 #[derive(Debug, Clone)]
-pub(crate) struct Stream {
+pub(crate) struct StreamConfig {
     /// Its name.
     pub(crate) name: Name,
     /// Which files it wants.
@@ -55,7 +55,7 @@ pub struct Config {
     /// Longest time between reading a line and sealing it.
     pub(crate) seal_age: Duration,
     /// The streams; a file belongs to the first that wants it.
-    pub(crate) streams: Vec<Stream>,
+    pub(crate) streams: Vec<StreamConfig>,
 }
 
 impl Config {
@@ -133,7 +133,7 @@ fn folder(root: &Table, key: &str) -> PathBuf {
     path
 }
 
-fn streams(root: &Table) -> Vec<Stream> {
+fn streams(root: &Table) -> Vec<StreamConfig> {
     let tables = root.tables("stream");
     if tables.is_empty() {
         root.fault(
@@ -154,7 +154,7 @@ fn streams(root: &Table) -> Vec<Stream> {
         .collect()
 }
 
-fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<Stream> {
+fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<StreamConfig> {
     let name = table.parsed::<Name>("name");
     let retention = table.retention_s("retention");
     let exclude = table.texts("exclude");
@@ -170,7 +170,7 @@ fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<Stream> {
     if !names.insert(name.clone()) {
         table.fault("name", format!("another stream is named {name}"));
     }
-    Some(Stream {
+    Some(StreamConfig {
         name,
         watch: watch.ok()?,
         retention_s: retention?,

@@ -3,7 +3,7 @@
 mod folder_scan;
 mod matched_path;
 
-pub(crate) use self::folder_scan::{Finder, Found};
+pub(crate) use self::folder_scan::{Finder, FoundFiles};
 pub(crate) use self::matched_path::MatchedPath;
 
 use globset::{GlobBuilder, GlobMatcher};

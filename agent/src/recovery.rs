@@ -11,7 +11,7 @@ mod recover_error;
 mod sealed_batch;
 pub(crate) mod snapshot;
 
-use self::lineage::{Lineage, Listing};
+use self::lineage::{Lineage, StreamListing};
 pub(crate) use self::recover_error::RecoverError;
 use self::sealed_batch::{SealedBatches, is_damage};
 use crate::bounds::NOTE_MAX;
@@ -133,7 +133,7 @@ impl Recovery<'_> {
         foreign: bool,
         checkpoints: &mut Vec<Checkpoint>,
     ) -> Result<StreamStanding, RecoverError> {
-        let listing = Listing::read(self.layout, stream)?;
+        let listing = StreamListing::read(self.layout, stream)?;
         let batches = SealedBatches {
             layout: self.layout,
             agent: self.agent,
@@ -171,7 +171,7 @@ impl Recovery<'_> {
         &self,
         stream: &Name,
         lineage: &Lineage,
-        listing: &Listing,
+        listing: &StreamListing,
     ) -> Result<Vec<EpochHead>, RecoverError> {
         let ends = lineage.ends.iter().map(SealedState::epoch_head);
         let mut heads: BTreeMap<Epoch, EpochHead> = ends.map(|head| (head.epoch, head)).collect();

@@ -1,6 +1,6 @@
 //! What this crate's own tests build on: a spool that `init` made, and batches sealed into it.
 
-pub(crate) mod audit;
+pub(crate) mod spool_audit;
 
 use crate::config::Config;
 use crate::sealing::open_batch::OpenBatch;

@@ -43,7 +43,7 @@ mod originals;
 mod absence;
 
 #[cfg(test)]
-mod tests;
+mod tracking_tests;
 
 pub(crate) use self::read_on::Mode;
 pub(crate) use self::tracked_source::SourceKey;
@@ -55,7 +55,7 @@ use self::scan::{Scan, ScanReport};
 use self::source_table::SourceTable;
 use self::statement::StreamStatement;
 use self::tracked_source::TrackedSource;
-use crate::find::{Finder, Found, MatchedPath, Watch};
+use crate::find::{Finder, FoundFiles, MatchedPath, Watch};
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
@@ -150,7 +150,7 @@ impl Tracker {
 
     /// The first part of a scan: all names. What they stand for is looked at after that, and may
     /// have changed by then.
-    fn list(&mut self, now: Now) -> (Found, Scan) {
+    fn list(&mut self, now: Now) -> (FoundFiles, Scan) {
         self.scan += 1;
         for source in self.table.values_mut() {
             source.scan_begins();

@@ -4,8 +4,8 @@ mod bytes;
 
 use super::*;
 use crate::bounds::{RETRY_MAX, RETRY_MIN, ROOM_RESUME};
-use crate::testing::audit::{audit, audit_epoch};
 use crate::testing::config;
+use crate::testing::spool_audit::{audit, audit_epoch};
 use ledger::manifest::{EventKind, Kind};
 use ledger::name::{Name, Slot};
 use ledger::receipt::{Bad, BadReason};

@@ -15,20 +15,20 @@ use std::time::Duration;
 /// Sleeps for the agent.
 #[derive(Debug)]
 pub(crate) struct Waker {
-    watch: Option<Watch>,
+    watch: Option<Inotify>,
     /// The kernel's limit was told once.
     told: bool,
 }
 
 #[derive(Debug)]
-struct Watch {
+struct Inotify {
     watcher: RecommendedWatcher,
     /// Raised by the watcher's thread. A descriptor, for a signal ends a poll and not a channel's wait.
     bell: Arc<OwnedFd>,
     folders: BTreeSet<PathBuf>,
 }
 
-impl Watch {
+impl Inotify {
     fn new() -> Result<Self, notify::Error> {
         let flags = EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC;
         let bell = Arc::new(eventfd(0, flags).map_err(io::Error::from)?);
@@ -56,7 +56,7 @@ impl Waker {
     /// A waker without folders. Where the kernel refuses inotify, it only polls.
     #[must_use]
     pub(crate) fn new() -> Self {
-        let watch = Watch::new();
+        let watch = Inotify::new();
         if let Err(error) = &watch {
             tracing::warn!(%error, "no inotify: new lines are found by polling alone");
         }

@@ -2,7 +2,7 @@
 
 use crate::bounds::FREE_MIN;
 use crate::commands::cost::{Cost, PRICES, grouped};
-use crate::config::{Config, Stream};
+use crate::config::{Config, StreamConfig};
 use crate::now::Now;
 use crate::sealing::signing_key;
 use crate::spool::Layout;
@@ -17,7 +17,7 @@ const FILES_SHOWN: usize = 100;
 
 /// What `check` found.
 #[derive(Debug, Clone)]
-pub(crate) struct Checked {
+pub(crate) struct CheckReport {
     /// What would happen, for people.
     pub(crate) notes: Vec<String>,
     /// What would go wrong.
@@ -26,8 +26,8 @@ pub(crate) struct Checked {
 
 /// Looks at everything that `run` would use.
 #[must_use]
-pub(crate) fn check(config: &Config) -> Checked {
-    let mut checked = Checked {
+pub(crate) fn check(config: &Config) -> CheckReport {
+    let mut checked = CheckReport {
         notes: vec![format!(
             "agent {}, config {}",
             config.agent,
@@ -49,7 +49,7 @@ pub(crate) fn check(config: &Config) -> Checked {
     checked
 }
 
-fn spool(config: &Config, checked: &mut Checked) {
+fn spool(config: &Config, checked: &mut CheckReport) {
     let layout = Layout::new(&config.spool);
     if let Err(error) = layout.id() {
         checked.faults.push(error.to_string());
@@ -72,7 +72,7 @@ fn spool(config: &Config, checked: &mut Checked) {
     }
 }
 
-fn files(stream: &Stream, checked: &mut Checked) {
+fn files(stream: &StreamConfig, checked: &mut CheckReport) {
     let boot_id = match clock::boot_id() {
         Ok(boot_id) => boot_id,
         Err(error) => {
@@ -113,7 +113,7 @@ fn files(stream: &Stream, checked: &mut Checked) {
 
 /// What the settings cost at the store, for each stream: most while it never rests, least while it
 /// is silent.
-fn costs(config: &Config, checked: &mut Checked) {
+fn costs(config: &Config, checked: &mut CheckReport) {
     let age = written(config.seal_age);
     checked.notes.push(format!(
         "costs of seal.age {age}: for at most {age}, until it is sealed, a line can be lost to root on \
@@ -149,7 +149,7 @@ fn written(duration: std::time::Duration) -> String {
     }
 }
 
-impl fmt::Display for Checked {
+impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for note in &self.notes {
             writeln!(f, "{note}")?;

@@ -1,4 +1,4 @@
-//! The walk: lists the folders below the patterns' fixed parts. It opens no file.
+//! The scan: lists the folders below the patterns' fixed parts. It opens no file.
 //!
 //! Symbolic links are not followed below a fixed part: whoever may write in a log folder must not
 //! choose what the agent reads. A folder whose times stand still is not listed again for a while,
@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Names that one walk looks at; beyond it the walk ends with a fault.
+/// Names that one scan looks at; beyond it the scan ends with a fault.
 const NAMES_MAX: usize = 1_000_000;
 
 /// Names of packed files. Reading one as it is would archive noise, and a rotated log twice.
@@ -30,9 +30,9 @@ const SETTLED_S: u64 = 2;
 /// keeps its folders' times.
 const LISTING_KEPT_S: u64 = 60;
 
-/// What a walk found.
+/// What a scan found.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct FoundFiles {
     /// Names of regular files that a stream wants, with the index of the first such watch. A file
     /// may stand here twice, by hard links or where fixed parts overlap.
     pub(crate) matches: Vec<(MatchedPath, usize)>,
@@ -50,12 +50,12 @@ pub(crate) struct Finder {
     watches: Vec<Watch>,
     /// Fixed parts, and how many levels to list below.
     roots: Vec<(Arc<Path>, usize)>,
-    listings: HashMap<(usize, Arc<Path>), Listing>,
+    listings: HashMap<(usize, Arc<Path>), FolderListing>,
 }
 
 /// What a folder held.
 #[derive(Debug)]
-struct Listing {
+struct FolderListing {
     stamp: Stat,
     taken: Moment,
     /// MatchedPath, watch, pattern.
@@ -93,52 +93,52 @@ impl Finder {
     }
 
     /// Lists the files that the watches want.
-    pub(crate) fn find(&mut self, wall: Moment) -> Found {
-        let mut walk = Walk {
+    pub(crate) fn find(&mut self, wall: Moment) -> FoundFiles {
+        let mut scan = FolderScan {
             watches: &self.watches,
             wall,
             known: std::mem::take(&mut self.listings),
             matched: HashSet::new(),
-            found: Found::default(),
+            found: FoundFiles::default(),
             names: 0,
         };
         for (at, watch) in self.watches.iter().enumerate() {
             for pattern in watch.include.iter().filter(|p| p.depth.is_none()) {
-                walk.name_one(at, Path::new(&pattern.text), &pattern.root);
+                scan.name_one(at, Path::new(&pattern.text), &pattern.root);
             }
         }
         for (at, (root, depth)) in self.roots.iter().enumerate() {
-            walk.list_below(at, root, *depth, &mut self.listings);
+            scan.list_below(at, root, *depth, &mut self.listings);
         }
-        walk.finish()
+        scan.finish()
     }
 }
 
-struct Walk<'a> {
+struct FolderScan<'a> {
     watches: &'a [Watch],
     wall: Moment,
-    known: HashMap<(usize, Arc<Path>), Listing>,
+    known: HashMap<(usize, Arc<Path>), FolderListing>,
     /// Patterns that matched.
     matched: HashSet<(usize, usize)>,
-    found: Found,
+    found: FoundFiles,
     names: usize,
 }
 
 /// What a name is to the watches.
-enum Judged {
+enum NameIs {
     Unwanted,
     Hit(usize, usize),
     Fault(&'static str),
 }
 
-impl Walk<'_> {
+impl FolderScan<'_> {
     /// A pattern that is one file's path: looked at without listing its folder.
     fn name_one(&mut self, at: usize, path: &Path, root: &Path) {
         match path.symlink_metadata() {
             Ok(found) => match judge(self.watches, path, found.file_type()) {
                 // An earlier watch that wants it meets it by its own pattern.
-                Judged::Hit(watch, _) if watch != at => {}
-                Judged::Hit(watch, pattern) => {
+                NameIs::Hit(watch, _) if watch != at => {}
+                NameIs::Hit(watch, pattern) => {
                     self.matched.insert((watch, pattern));
                     let folder: Arc<Path> = root.into();
                     let matched = MatchedPath {
@@ -148,8 +148,8 @@ impl Walk<'_> {
                     };
                     self.found.matches.push((matched, watch));
                 }
-                Judged::Fault(what) => self.fault(path, what.into()),
-                Judged::Unwanted => {}
+                NameIs::Fault(what) => self.fault(path, what.into()),
+                NameIs::Unwanted => {}
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return self.fault(path, error.to_string()),
@@ -162,7 +162,7 @@ impl Walk<'_> {
         at: usize,
         root: &Arc<Path>,
         depth: usize,
-        listings: &mut HashMap<(usize, Arc<Path>), Listing>,
+        listings: &mut HashMap<(usize, Arc<Path>), FolderListing>,
     ) {
         let mut todo = vec![(root.clone(), 1)];
         while let Some((folder, level)) = todo.pop() {
@@ -196,7 +196,7 @@ impl Walk<'_> {
     }
 
     /// The folder's listing, taken anew unless the last one still holds.
-    fn listing(&mut self, key: &(usize, Arc<Path>), root: &Arc<Path>) -> io::Result<Listing> {
+    fn listing(&mut self, key: &(usize, Arc<Path>), root: &Arc<Path>) -> io::Result<FolderListing> {
         let (_, folder) = key;
         let stamp = sys::stat_folder(folder)?;
         if let Some(known) = self.known.remove(key)
@@ -204,7 +204,7 @@ impl Walk<'_> {
         {
             return Ok(known);
         }
-        let mut listing = Listing {
+        let mut listing = FolderListing {
             stamp,
             taken: self.wall,
             matches: Vec::new(),
@@ -228,9 +228,9 @@ impl Walk<'_> {
                 continue;
             }
             match judge(self.watches, &path, kind) {
-                Judged::Unwanted => {}
-                Judged::Fault(what) => listing.faults.push((path_bytes(&path), what.into())),
-                Judged::Hit(watch, pattern) => {
+                NameIs::Unwanted => {}
+                NameIs::Fault(what) => listing.faults.push((path_bytes(&path), what.into())),
+                NameIs::Hit(watch, pattern) => {
                     let matched = MatchedPath {
                         path,
                         folder: folder.clone(),
@@ -247,7 +247,7 @@ impl Walk<'_> {
         self.found.faults.push((path_bytes(path), what));
     }
 
-    fn finish(mut self) -> Found {
+    fn finish(mut self) -> FoundFiles {
         for (at, watch) in self.watches.iter().enumerate() {
             for (number, pattern) in watch.include.iter().enumerate() {
                 if !self.matched.contains(&(at, number)) {
@@ -259,7 +259,7 @@ impl Walk<'_> {
     }
 }
 
-impl Listing {
+impl FolderListing {
     /// Whether the folder still holds what it held, as far as its times say.
     fn holds(&self, stamp: &Stat, wall: Moment) -> bool {
         let same = |a: &Stat, b: &Stat| {
@@ -277,26 +277,26 @@ fn path_bytes(path: &Path) -> PathBytes {
     PathBytes(path.as_os_str().as_bytes().to_vec())
 }
 
-fn judge(watches: &[Watch], path: &Path, kind: FileType) -> Judged {
+fn judge(watches: &[Watch], path: &Path, kind: FileType) -> NameIs {
     let mut all = watches.iter().enumerate();
     let wanted = all.find_map(|(at, watch)| Some((at, watch.pattern_for(path)?)));
     let Some((watch, pattern)) = wanted else {
-        return Judged::Unwanted;
+        return NameIs::Unwanted;
     };
     let packed = path.extension().and_then(OsStr::to_str);
     if kind.is_symlink() {
-        return Judged::Fault("a symbolic link, not followed; include the path it leads to");
+        return NameIs::Fault("a symbolic link, not followed; include the path it leads to");
     }
     if kind.is_dir() {
-        return Judged::Unwanted;
+        return NameIs::Unwanted;
     }
     if !kind.is_file() {
-        return Judged::Fault("not a regular file, not read");
+        return NameIs::Fault("not a regular file, not read");
     }
     if packed.is_some_and(|name| PACKED.contains(&name)) {
-        return Judged::Fault("packed, not read; its log counts as far as it was read before");
+        return NameIs::Fault("packed, not read; its log counts as far as it was read before");
     }
-    Judged::Hit(watch, pattern)
+    NameIs::Hit(watch, pattern)
 }
 
 #[cfg(test)]
@@ -312,7 +312,7 @@ mod tests {
         Moment::from_micros(s * 1_000_000)
     }
 
-    fn paths(found: &Found) -> BTreeSet<(PathBuf, usize)> {
+    fn paths(found: &FoundFiles) -> BTreeSet<(PathBuf, usize)> {
         let matches = found.matches.iter();
         matches
             .map(|(matched, watch)| (matched.path().to_owned(), *watch))
@@ -389,7 +389,7 @@ mod tests {
             (SETTLED_S, SETTLED_S + LISTING_KEPT_S, false),
             (SETTLED_S + 5, SETTLED_S, false),
         ] {
-            let listing = Listing {
+            let listing = FolderListing {
                 stamp,
                 taken: wall(changed_s + taken),
                 matches: Vec::new(),
@@ -407,7 +407,7 @@ mod tests {
             changed: sys::Instant(stamp.changed.0, stamp.changed.1 + 1),
             ..stamp
         };
-        let listing = Listing {
+        let listing = FolderListing {
             stamp,
             taken: wall(changed_s + 9),
             matches: Vec::new(),

@@ -80,9 +80,9 @@ pub(crate) fn read(
 ) -> io::Result<Chunk> {
     let From { offset, window, .. } = from;
     let (chunk, to) = match plan(file, stat, offset, from.at_end) {
-        Plan::Bytes(to, rest) => (Chunk::Bytes(rest), to),
-        Plan::Hole(to) => (Chunk::Hole(to), offset),
-        Plan::Nothing => (Chunk::Nothing, offset),
+        ReadPlan::Bytes(to, rest) => (Chunk::Bytes(rest), to),
+        ReadPlan::Hole(to) => (Chunk::Hole(to), offset),
+        ReadPlan::Nothing => (Chunk::Nothing, offset),
     };
     let len = usize::try_from(to - offset).unwrap_or(READ_MAX);
     let whole = buffer.fill(file, offset - window as u64, window + len)?;
@@ -94,7 +94,7 @@ pub(crate) fn read(
 }
 
 /// How far a read may go.
-enum Plan {
+enum ReadPlan {
     /// Bytes up to here, then what `Rest` says.
     Bytes(u64, Rest),
     Hole(u64),
@@ -102,14 +102,14 @@ enum Plan {
 }
 
 /// What to read next of a file.
-fn plan(file: &File, stat: &Stat, offset: u64, at_end: Rest) -> Plan {
+fn plan(file: &File, stat: &Stat, offset: u64, at_end: Rest) -> ReadPlan {
     let limit = stat.size.min(offset + READ_MAX as u64);
     let rest = if limit == stat.size {
         at_end
     } else {
         Rest::Awaited
     };
-    let whole = Plan::Bytes(limit.max(offset), rest);
+    let whole = ReadPlan::Bytes(limit.max(offset), rest);
     // A file without holes takes at least as much room as it is long, packing file systems aside.
     if stat.stored >= stat.size || limit <= offset {
         return whole;
@@ -122,15 +122,15 @@ fn plan(file: &File, stat: &Stat, offset: u64, at_end: Rest) -> Plan {
     if hole_end.saturating_sub(offset) >= HOLE_MIN {
         let settled = data.is_some() || at_end == Rest::Ended;
         return if settled {
-            Plan::Hole(hole_end)
+            ReadPlan::Hole(hole_end)
         } else {
-            Plan::Nothing
+            ReadPlan::Nothing
         };
     }
     match first_hole(file, hole_end, limit, stat.size) {
         // The line before a hole has no end; what follows the hole is another.
-        Some((hole, true)) => Plan::Bytes(hole, Rest::Ended),
-        Some((hole, false)) => Plan::Bytes(hole, at_end),
+        Some((hole, true)) => ReadPlan::Bytes(hole, Rest::Ended),
+        Some((hole, false)) => ReadPlan::Bytes(hole, at_end),
         None => whole,
     }
 }

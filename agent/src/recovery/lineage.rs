@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands in the spool for a stream.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct StreamListing {
     sealed: BTreeMap<Epoch, Vec<u64>>,
     /// By epoch, the newest batch with a receipt.
     pub(super) receipted: BTreeMap<Epoch, u64>,
@@ -34,7 +34,7 @@ pub(super) struct Lineage {
     pub(super) lost: bool,
 }
 
-impl Listing {
+impl StreamListing {
     pub(super) fn read(layout: &Layout, stream: &Name) -> Result<Self, RecoverError> {
         let top = layout.sealed().join(stream.as_str());
         let failed = |source| RecoverError::Io {
@@ -83,7 +83,7 @@ impl Lineage {
 pub(super) fn after_snapshot(
     batches: &SealedBatches<'_>,
     state: &SealedState,
-    listing: &Listing,
+    listing: &StreamListing,
 ) -> Result<Lineage, RecoverError> {
     let mut lineage = Lineage::default();
     check_head(batches, state, listing, &mut lineage)?;
@@ -102,7 +102,7 @@ pub(super) fn after_snapshot(
 pub(super) fn from_beginning(
     batches: &SealedBatches<'_>,
     stream: &Name,
-    listing: &Listing,
+    listing: &StreamListing,
 ) -> Result<Lineage, RecoverError> {
     let mut lineage = Lineage::default();
     let mut roots = Vec::new();
@@ -141,7 +141,7 @@ pub(super) fn from_beginning(
 fn check_head(
     batches: &SealedBatches<'_>,
     state: &SealedState,
-    listing: &Listing,
+    listing: &StreamListing,
     lineage: &mut Lineage,
 ) -> Result<(), RecoverError> {
     let seqs = listing.seqs(state.epoch);
@@ -168,7 +168,7 @@ fn follow(
     mut state: Option<SealedState>,
     mut epoch: Epoch,
     stream: &Name,
-    listing: &Listing,
+    listing: &StreamListing,
     lineage: &mut Lineage,
 ) -> Result<(), RecoverError> {
     loop {
@@ -218,7 +218,7 @@ fn follow(
 fn successor(
     batches: &SealedBatches<'_>,
     end: &SealedState,
-    listing: &Listing,
+    listing: &StreamListing,
 ) -> Result<Option<Epoch>, RecoverError> {
     for epoch in listing.sealed.keys().filter(|epoch| **epoch != end.epoch) {
         let genesis = genesis(batches, &end.stream, *epoch, listing)?;
@@ -236,7 +236,7 @@ fn genesis(
     batches: &SealedBatches<'_>,
     stream: &Name,
     epoch: Epoch,
-    listing: &Listing,
+    listing: &StreamListing,
 ) -> Result<Option<Manifest>, RecoverError> {
     if listing.seqs(epoch).first() != Some(&0) {
         return Ok(None);

@@ -37,7 +37,7 @@ pub(crate) struct Snapshot {
 /// A line of a snapshot. The last one proves the others.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-enum Line {
+enum SnapshotLine {
     Head {
         v: u64,
         spool_id: String,
@@ -173,18 +173,18 @@ fn write_file(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
         file: BufWriter::new(disk::create_new(path, disk::FILE_MODE)?),
         hasher: Hasher::new(),
     };
-    writer.line(&Line::Head {
+    writer.line(&SnapshotLine::Head {
         v: VERSION,
         spool_id: snapshot.spool_id.clone(),
     })?;
     for state in &snapshot.states {
-        writer.line(&Line::Sealed(state.clone()))?;
+        writer.line(&SnapshotLine::Sealed(state.clone()))?;
     }
     for checkpoint in &snapshot.checkpoints {
-        writer.line(&Line::Checkpoint(checkpoint.clone()))?;
+        writer.line(&SnapshotLine::Checkpoint(checkpoint.clone()))?;
     }
     let sha256 = writer.hasher.clone().finish();
-    writer.line(&Line::End { sha256 })?;
+    writer.line(&SnapshotLine::End { sha256 })?;
     writer.file.flush()?;
     writer.file.get_ref().sync_all()
 }
@@ -195,7 +195,7 @@ struct Hashing {
 }
 
 impl Hashing {
-    fn line(&mut self, line: &Line) -> io::Result<()> {
+    fn line(&mut self, line: &SnapshotLine) -> io::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
         self.hasher.update(&bytes);
@@ -237,7 +237,7 @@ fn read(path: &Path) -> Result<Snapshot, Broken> {
     if v > VERSION {
         return Err(Broken::Newer(v));
     }
-    let Line::Head { spool_id, .. } = parse(&line)? else {
+    let SnapshotLine::Head { spool_id, .. } = parse(&line)? else {
         return Err(Broken::Damaged);
     };
     let mut snapshot = Snapshot {
@@ -248,11 +248,11 @@ fn read(path: &Path) -> Result<Snapshot, Broken> {
         hasher.update(&line);
         next_line(&mut reader, &mut line)?;
         match parse(&line)? {
-            Line::Head { .. } => return Err(Broken::Damaged),
-            Line::Sealed(state) => snapshot.states.push(state),
-            Line::Checkpoint(checkpoint) => snapshot.checkpoints.push(checkpoint),
-            Line::End { sha256 } if sha256 == hasher.finish() => break,
-            Line::End { .. } => return Err(Broken::Damaged),
+            SnapshotLine::Head { .. } => return Err(Broken::Damaged),
+            SnapshotLine::Sealed(state) => snapshot.states.push(state),
+            SnapshotLine::Checkpoint(checkpoint) => snapshot.checkpoints.push(checkpoint),
+            SnapshotLine::End { sha256 } if sha256 == hasher.finish() => break,
+            SnapshotLine::End { .. } => return Err(Broken::Damaged),
         }
     }
     match reader.fill_buf()? {

@@ -12,13 +12,13 @@ use ledger::manifest::Reason;
 
 /// A position, and the proof of what was read up to it.
 #[derive(Debug, Clone, Default)]
-struct Position {
+struct ReadPosition {
     content: Fingerprint,
     /// The byte before is archived and not LF.
     line_open: bool,
 }
 
-impl Position {
+impl ReadPosition {
     fn state(&self) -> SealedContent {
         SealedContent {
             offset: self.content.offset(),
@@ -32,8 +32,8 @@ impl Position {
 /// Both positions of a source.
 #[derive(Debug, Default)]
 pub(super) struct Positions {
-    sealed: Position,
-    read: Position,
+    sealed: ReadPosition,
+    read: ReadPosition,
     unsealed: Unsealed,
 }
 
@@ -48,7 +48,7 @@ impl Positions {
 
     /// All that is read is sealed.
     pub(super) fn restore(content: Fingerprint, line_open: bool) -> Self {
-        let position = Position { content, line_open };
+        let position = ReadPosition { content, line_open };
         Self {
             sealed: position.clone(),
             read: position,

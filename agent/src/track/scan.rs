@@ -2,7 +2,7 @@
 //! follows from it is decided beside it.
 
 use super::identity::FolderId;
-use crate::find::Found;
+use crate::find::FoundFiles;
 use crate::now::Now;
 use ledger::entry::PathBytes;
 use ledger::name::Epoch;
@@ -37,7 +37,7 @@ pub(super) struct Scan {
 
 impl Scan {
     /// The scan of this number, after all names were listed.
-    pub(super) fn new(number: u64, boot_id: Epoch, now: Now, found: &mut Found) -> Self {
+    pub(super) fn new(number: u64, boot_id: Epoch, now: Now, found: &mut FoundFiles) -> Self {
         Self {
             number,
             boot_id,

@@ -8,7 +8,7 @@ use super::positions::Positions;
 use super::scan::Scan;
 use super::statement::StreamStatement;
 use super::tracked_file::{OpenFault, TrackedFile};
-use super::unsealed::{About, Unsealed};
+use super::unsealed::{Subject, Unsealed};
 use crate::find::MatchedPath;
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
@@ -532,7 +532,7 @@ impl TrackedSource {
                     ..checkpoint
                 }));
         }
-        let about = About {
+        let about = Subject {
             id: name.id,
             path: &self.path,
             via: self.via,

@@ -103,7 +103,7 @@ impl Unsealed {
     /// The `sources` of a manifest: one for each file, or one that says where `at` the source stands.
     pub(super) fn sources(
         &self,
-        about: &About<'_>,
+        about: &Subject<'_>,
         moved: Option<Was>,
         at: (&FileId, u64),
     ) -> Vec<manifest::Source> {
@@ -127,13 +127,13 @@ impl Unsealed {
 }
 
 /// What every statement about a source has in common.
-pub(super) struct About<'a> {
+pub(super) struct Subject<'a> {
     pub(super) id: u64,
     pub(super) path: &'a PathBytes,
     pub(super) via: Via,
 }
 
-impl About<'_> {
+impl Subject<'_> {
     fn source(&self, file: &FileId, from: u64, to: u64, was: Option<Was>) -> manifest::Source {
         let (path, path_base64) = manifest::Source::path_fields(self.path);
         manifest::Source {

@@ -50,7 +50,7 @@ struct Life {
     name: Option<String>,
 }
 
-struct World {
+struct ModelWorld {
     desk: Desk,
     lives: Vec<Life>,
     written: u64,
@@ -77,7 +77,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-impl World {
+impl ModelWorld {
     fn new() -> Self {
         Self {
             desk: Desk::new(&["a*"]),
@@ -303,7 +303,7 @@ proptest! {
 
     #[test]
     fn every_byte_is_archived_once_or_spoken_for(actions in prop::collection::vec(action(), 1..40)) {
-        let mut world = World::new();
+        let mut world = ModelWorld::new();
         for action in &actions {
             world.act(action);
         }

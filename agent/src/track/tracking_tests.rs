@@ -2,5 +2,5 @@
 
 mod desk;
 mod growth;
-mod model;
 mod rotation;
+mod rotation_model;
