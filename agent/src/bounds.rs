@@ -14,7 +14,7 @@ pub(crate) const FREE_MIN: u64 = 64 * 1024 * 1024;
 /// Room a stream needs before it reads on: a block that hardly compresses, and its manifest.
 pub(crate) const ROOM_MIN: u64 = 2 * 1024 * 1024;
 
-/// Room a held-back stream needs before it goes on, so that it does not flap.
+/// Room that a full stream needs before it continues, so that it does not flap.
 pub(crate) const ROOM_RESUME: u64 = 2 * ROOM_MIN;
 
 /// Smallest `spool_cap` for so many streams: none may use over half of it, and each half must hold

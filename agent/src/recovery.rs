@@ -245,7 +245,7 @@ fn begin(
             retention_max_s,
         } => {
             let epoch = new_epoch()?;
-            tracing::error!(%stream, %epoch, %why, "state lost: the stream goes on in a new epoch");
+            tracing::error!(%stream, %epoch, %why, "state lost: the stream continues in a new epoch");
             let event = Some(EventKind::StateLost);
             StreamState::Begin(beginning(epoch, heads, retention_max_s, event))
         }

@@ -150,7 +150,7 @@ fn a_full_spool_is_said_once_and_resumed_once() {
     agent.turn(Mode::Follow).unwrap();
     assert!(agent.streams.get(0).is_full());
     kill(agent);
-    // A start while it is full says nothing; here there is room again, so it goes on.
+    // A start while it is full says nothing; here there is room again, so it continues.
     let mut agent = Agent::open(&config).unwrap();
     assert!(!agent.streams.get(0).is_full());
     agent.finish().unwrap();

@@ -25,7 +25,7 @@ pub(crate) struct AgentStatus {
     pub(crate) v: u64,
     /// The agent.
     pub(crate) agent: Name,
-    /// Whether it goes on: `false` in the last one that an agent writes.
+    /// Whether it continues: `false` in the last one that an agent writes.
     pub(crate) running: bool,
     /// When it started.
     pub(crate) started: Moment,

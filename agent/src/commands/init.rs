@@ -25,7 +25,7 @@ pub struct Initialised {
     pub made_spool: bool,
 }
 
-/// Why `init` could not finish. Running it again goes on where it ended.
+/// Why `init` could not finish. Running it again continues where it ended.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// What the system said.
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_where_it_was_cut() {
+    fn it_continues_where_it_was_cut() {
         let dir = tempfile::tempdir().unwrap();
         let config = crate::testing::config(dir.path(), &[("auth", "*.log")]);
         std::fs::create_dir_all(config.spool.join("tmp")).unwrap();

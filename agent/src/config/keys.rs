@@ -82,7 +82,7 @@ pub const KEYS: &[Key] = &[
         path: "stream.name",
         form: NAME,
         preset: Preset::Needed("auth"),
-        doc: "the stream's name; its chain goes on under it for ever",
+        doc: "the stream's name; its chain continues under it for ever",
     },
     Key {
         path: "stream.include",

@@ -227,8 +227,8 @@ impl Adoptions {
     }
 }
 
-/// Whether the epoch that was to name the head is sealed: then the stream goes on in it, or names it
-/// in turn. Epochs begin at a start alone, and every start asks.
+/// Whether the epoch that was to name the head is sealed: then the stream continues in it, or names
+/// it in turn. Epochs begin at a start alone, and every start asks.
 fn is_settled(waiting: &Waiting, streams: &[StreamState]) -> bool {
     let named = |next: &StreamState| match next {
         StreamState::After(state) => Some(state.epoch) == waiting.by,
@@ -345,7 +345,7 @@ mod tests {
             panic!()
         };
         assert_eq!(begin.prev_epoch.len(), 1);
-        // Sealed: what goes on from it names the head no more, whatever made it begin again.
+        // Sealed: what continues it names the head no more, whatever made it begin again.
         let sealed = EpochHead {
             epoch: epoch(8),
             seq: 0,

@@ -36,7 +36,7 @@ fn lost(next: &StreamState) -> Vec<(Epoch, u64)> {
                 .map(|head| (head.epoch, head.seq))
                 .collect()
         }
-        StreamState::After(state) => panic!("goes on: {state:?}"),
+        StreamState::After(state) => panic!("continues: {state:?}"),
     }
 }
 
@@ -63,13 +63,13 @@ fn batch(world: &World, state: &SealedState) -> PathBuf {
 fn an_empty_spool_begins_afresh() {
     let world = World::new();
     let StreamState::Begin(begin) = recover(&world) else {
-        panic!("there is nothing to go on from");
+        panic!("there is nothing to continue");
     };
     assert_eq!((begin.prev_epoch.len(), begin.event), (0, None));
 }
 
 #[test]
-fn every_prefix_of_a_run_goes_on_where_it_ended() {
+fn every_prefix_of_a_run_continues_where_it_ended() {
     // As kill -9 leaves it after each commit, with and without a snapshot of any earlier moment.
     for sealed in 1..=4 {
         for snapshot in 0..=sealed {

@@ -23,7 +23,7 @@ const KEPT: usize = 2;
 /// Start of a snapshot's name; its number follows.
 const PREFIX: &str = "cursors.";
 
-/// Everything the agent must know to go on.
+/// Everything the agent must know to continue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Snapshot {
     /// The spool it belongs to.
@@ -54,7 +54,7 @@ enum SnapshotLine {
 /// Why no snapshot can be used or written.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// A newer agent wrote it. Going on without it would lose what it knows.
+    /// A newer agent wrote it. Continuing without it would lose what it knows.
     #[error("{}: written by a newer holdfast-agent (version {version}, this one knows {VERSION}); run that one", path.display())]
     Newer {
         /// The snapshot.

@@ -77,7 +77,7 @@ impl Checkpoint {
 }
 
 /// What holds after all of `checkpoints`, oldest first (a snapshot, then each sealed batch after it, in
-/// order): the newest of each source, without those that ended or went on under another name.
+/// order): the newest of each source, without those that ended or continued under another name.
 #[must_use]
 pub(crate) fn settle(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Vec<Checkpoint> {
     let name = |was: &Was| (was.stream.clone(), was.epoch, was.id);

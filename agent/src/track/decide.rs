@@ -56,7 +56,7 @@ pub(crate) fn known_file(file: KnownFile) -> Known {
         return Known::Truncated { ambiguous: false };
     }
     // Shorter than it was, yet not below the read position: bytes that nobody read are lost, and
-    // going on at the position would hide that.
+    // continuing at the position would hide that.
     if seen.is_some_and(|seen| size < seen) {
         return Known::Truncated {
             ambiguous: offset > 0,

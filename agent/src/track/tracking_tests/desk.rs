@@ -30,7 +30,7 @@ pub(super) struct Archived {
     pub(super) events: Vec<Event>,
     /// Ended by a gap of unknown end.
     pub(super) ended: bool,
-    /// Another source goes on from it.
+    /// Another source continues it.
     pub(super) continued: bool,
 }
 

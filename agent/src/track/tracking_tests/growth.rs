@@ -90,7 +90,7 @@ fn a_batch_thrown_away_is_read_again() {
 }
 
 #[test]
-fn a_restart_goes_on_where_the_last_batch_ended() {
+fn a_restart_continues_where_the_last_batch_ended() {
     let mut desk = Desk::new(&["a"]);
     desk.append("a", "one\ntwo\n");
     desk.scan();
@@ -113,7 +113,7 @@ fn a_restart_goes_on_where_the_last_batch_ended() {
 }
 
 #[test]
-fn a_new_epoch_goes_on_with_was() {
+fn a_new_epoch_continues_with_was() {
     let mut desk = Desk::new(&["a"]);
     desk.append("a", "one\n");
     desk.scan();
@@ -165,7 +165,7 @@ fn the_first_stream_in_order_has_the_file() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_and_others_go_on() {
+fn what_cannot_be_read_is_named_and_others_continue() {
     let mut desk = Desk::new(&["*"]);
     desk.append("good", "good\n");
     std::os::unix::fs::symlink(desk.path("good"), desk.path("link")).unwrap();

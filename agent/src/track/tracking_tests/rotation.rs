@@ -13,7 +13,7 @@ fn lines(tag: &str, bytes: usize) -> String {
         if text.len() >= bytes {
             break;
         }
-        text += &format!("{tag} line {n} of a log that goes on\n");
+        text += &format!("{tag} line {n} of a log that continues\n");
     }
     text
 }
@@ -107,7 +107,7 @@ fn copytruncate_without_a_copy_in_sight_leaves_a_gap() {
 }
 
 #[test]
-fn copytruncate_goes_on_in_the_copy() {
+fn copytruncate_continues_in_the_copy() {
     for size in [10, 5_000, 50_000] {
         let mut desk = Desk::new(&["a*"]);
         let (first, rest, new) = (lines("first", size), lines("rest", size), lines("new", 9));

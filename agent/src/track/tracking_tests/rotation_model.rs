@@ -236,7 +236,7 @@ impl ModelWorld {
         }
     }
 
-    /// Archived sources of a life: bytes (from epochs gone on in others, the last), and events.
+    /// Archived sources of a life: bytes (of epochs continued in others, the last), and events.
     fn archived(&self, life: usize) -> Vec<(&[u8], Vec<EventKind>)> {
         let tag = format!("life {life} ");
         let of_life =
