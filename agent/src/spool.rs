@@ -4,7 +4,7 @@
 //! ```text
 //! spool/id                                    random, made by `init`, copied into snapshots
 //! spool/lock                                  held by the agent that runs here
-//! spool/tmp/<random>/                         batches in the making, and in the unmaking
+//! spool/tmp/<random>/                         open batches, and batches being deleted
 //! spool/sealed/<stream>/<epoch>/<seq:020>/    body (with entries), manifest, cursors
 //! spool/receipts/                             the archiver's half: only read here
 //! ```

@@ -77,7 +77,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     let lock = take_lock(config)?;
     let spool = Spool::open(&config.spool, config.spool_cap, config.streams.len())?;
     if let Err(error) = spool.layout().clear_tmp() {
-        tracing::warn!(%error, "what earlier runs left in the making stays");
+        tracing::warn!(%error, "open batches of earlier runs stay");
     }
     let boot_id = clock::boot_id().map_err(|source| RunError::State {
         path: "/proc/sys/kernel/random/boot_id".into(),

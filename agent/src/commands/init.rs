@@ -95,7 +95,7 @@ fn make_id(spool: &Path) -> Result<bool, InitError> {
     if path.symlink_metadata().is_ok() {
         return Ok(false);
     }
-    // A crash amid an earlier `init` leaves its temporary file; nobody else writes here.
+    // A crash during an earlier `init` leaves its temporary file; nobody else writes here.
     disk::sweep_temporaries(spool).map_err(io)?;
     let halves = [
         disk::random_name().map_err(io)?,

@@ -91,7 +91,7 @@ fn every_prefix_of_a_run_continues_where_it_ended() {
 }
 
 #[test]
-fn what_was_in_the_making_never_happened() {
+fn what_was_still_open_never_happened() {
     let mut world = World::new();
     let mut spool = world.spool();
     let history = world.history(&mut spool);

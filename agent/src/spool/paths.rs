@@ -144,7 +144,7 @@ impl Layout {
         Ok(newest)
     }
 
-    /// Removes what earlier runs left in the making. Call it only with the lock held.
+    /// Removes the open batches of earlier runs. Call it only with the lock held.
     ///
     /// # Errors
     /// What the system says.

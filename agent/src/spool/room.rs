@@ -85,22 +85,22 @@ impl Spool {
         *used = used.saturating_sub(bytes);
     }
 
-    /// Bytes that a stream may still add, given what batches in the making already take (of all
+    /// Bytes that a stream may still add, given what open batches already take (of all
     /// streams, and of this one) and what is free on the file system.
     #[must_use]
-    pub(crate) fn room(&self, stream: &Name, making: u64, making_here: u64, free: u64) -> u64 {
+    pub(crate) fn room(&self, stream: &Name, open: u64, open_here: u64, free: u64) -> u64 {
         let reserve = self.streams * STREAM_RESERVE;
         let of_cap = self
             .cap
             .saturating_sub(reserve)
-            .saturating_sub(self.used() + making);
+            .saturating_sub(self.used() + open);
         // One busy stream must not silence the others.
         let share = if self.streams > 1 {
             self.cap / 2
         } else {
             self.cap
         };
-        let here = self.used.get(stream).copied().unwrap_or_default() + making_here;
+        let here = self.used.get(stream).copied().unwrap_or_default() + open_here;
         of_cap
             .min(share.saturating_sub(here))
             .min(free.saturating_sub(FREE_MIN))
@@ -153,8 +153,8 @@ mod tests {
         const MIB: u64 = 1 << 20;
         const AMPLE: u64 = 1 << 40;
         let world = World::new();
-        // Cap, streams, used here, in the making (all, here), free: room.
-        for (cap, streams, used, making, here, free, room) in [
+        // Cap, streams, used here, open (all, here), free: room.
+        for (cap, streams, used, open, here, free, room) in [
             (64, 1, 0, 0, 0, AMPLE, 64 * MIB - STREAM_RESERVE),
             (64, 2, 0, 0, 0, AMPLE, 32 * MIB),
             (64, 2, 20, 0, 0, AMPLE, 12 * MIB),
@@ -167,8 +167,8 @@ mod tests {
         ] {
             let mut spool = Spool::open(&world.root(), cap * MIB, streams).unwrap();
             spool.add(&stream(), used * MIB);
-            let got = spool.room(&stream(), making * MIB, here * MIB, free);
-            assert_eq!(got, room, "{cap} {streams} {used} {making} {here} {free}");
+            let got = spool.room(&stream(), open * MIB, here * MIB, free);
+            assert_eq!(got, room, "{cap} {streams} {used} {open} {here} {free}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use ledger::manifest::Reason;
 
 /// How long a file must not grow before its unfinished last line is taken, and before a file that
-/// looks like a copy in the making is taken for one of its own.
+/// looks like an unfinished copy is taken for one of its own.
 pub(crate) const QUIET_MS: u64 = 30_000;
 
 /// How long a file without a name is held after its last growth, once all of it is sealed: its
@@ -134,7 +134,7 @@ pub(crate) enum Original {
     Gone,
 }
 
-/// Whether a file that looks like a copy in the making may be judged now.
+/// Whether a file that looks like an unfinished copy may be judged now.
 #[must_use]
 pub(crate) fn copy_waits(original: Original, quiet_ms: u64, linked: bool) -> bool {
     match original {
@@ -320,13 +320,13 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_in_the_making_waits() {
+    fn an_unfinished_copy_waits() {
         use Original::{Draining, Gone, Intact};
         for (why, original, quiet_ms, linked, expected) in [
             ("being written", Intact, 0, true, true),
             ("at rest just short of it", Intact, QUIET_MS - 1, true, true),
             ("a file that stays equal", Intact, QUIET_MS, true, false),
-            ("deleted meanwhile", Intact, 0, false, false),
+            ("deleted since", Intact, 0, false, false),
             ("the original was cut", Gone, 0, true, false),
             (
                 "the original is still being read",

@@ -152,7 +152,7 @@ fn a_full_spool_drains_once_what_is_in_the_store_may_go() {
         Agent::open(&config).unwrap().drain().unwrap(),
         Unfinished::default()
     );
-    // What is left begins amid the chain; with what went it is the whole file.
+    // What is left begins in the middle of the chain; with what went it is the whole file.
     let after = audit(&layout, &name("all"));
     let kept = after.manifests[0].seq;
     assert!(kept > 0, "nothing was deleted");

@@ -150,9 +150,9 @@ impl Desk {
         self.tracker.scan(self.now())
     }
 
-    /// A scan amid which something happens: after all names were listed, and all files looked at whose
+    /// A scan during which something happens: after all names were listed, and all files looked at whose
     /// names come before `name`.
-    pub(super) fn scan_amid(&mut self, name: &str, happens: impl Fn(&Self)) {
+    pub(super) fn scan_while(&mut self, name: &str, happens: impl Fn(&Self)) {
         self.now_ms += 1_000;
         let (mut found, scan) = self.tracker.list(self.now());
         let mut matches = std::mem::take(&mut found.matches);
@@ -173,7 +173,7 @@ impl Desk {
     }
 
     /// What a scan concludes from a look at a file that is cut right after it.
-    pub(super) fn cut_amid_a_look(&mut self, name: &str, then: &str) {
+    pub(super) fn cut_during_a_look(&mut self, name: &str, then: &str) {
         self.now_ms += 1_000;
         let (_, mut scan) = self.tracker.list(self.now());
         let stale = crate::sys::stat_name(&self.path(name)).unwrap();

@@ -125,7 +125,7 @@ fn copytruncate_continues_in_the_copy() {
 }
 
 #[test]
-fn a_copy_in_the_making_waits() {
+fn an_unfinished_copy_waits() {
     let mut desk = Desk::new(&["a*"]);
     let (first, rest) = (lines("first", 9_000), lines("rest", 9_000));
     desk.append("a", &first);
@@ -400,14 +400,14 @@ fn an_unmounted_volume_keeps_its_checkpoints() {
 /// Found by feeding logs that rotate several times a second: the log grew, was copied to a name of the
 /// rotation before and cut, all between a scan's look at it and the look at its copy.
 #[test]
-fn a_copy_made_and_cut_amid_a_scan_is_no_log_of_its_own() {
+fn a_copy_made_and_cut_during_a_scan_is_no_log_of_its_own() {
     let mut desk = Desk::new(&["*"]);
     desk.append("a.1", "older\n");
     let text = lines("first", 6_000);
     desk.append("a", &text);
     step(&mut desk);
     desk.append("a", "seen\n");
-    desk.scan_amid("a.1", |desk| {
+    desk.scan_while("a.1", |desk| {
         desk.append("a", "grown\n");
         desk.rename("a.1", "a.2");
         desk.copy("a", "a.1");
@@ -424,14 +424,14 @@ fn a_copy_made_and_cut_amid_a_scan_is_no_log_of_its_own() {
 /// The look showed the whole log; what it had become when its bytes were read was taken for as long as
 /// that, and then for cut once more, with a loss of bytes that never were.
 #[test]
-fn a_log_that_is_cut_amid_a_look_is_cut_once() {
+fn a_log_that_is_cut_during_a_look_is_cut_once() {
     let mut desk = Desk::new(&["*"]);
     let text = lines("first", 6_000);
     desk.append("a", &text);
     step(&mut desk);
     desk.append("a", "copied\n");
     desk.copy("a", "a.1");
-    desk.cut_amid_a_look("a", "next\n");
+    desk.cut_during_a_look("a", "next\n");
     desk.settle();
     let lives = [format!("{text}copied\n"), "next\n".into()];
     assert_eq!(desk.texts("a"), lives);
@@ -441,13 +441,13 @@ fn a_log_that_is_cut_amid_a_look_is_cut_once() {
 /// Found by a run of minutes: a log at rest for over a minute, renamed between list and look, was let go
 /// and archived once more under its next name.
 #[test]
-fn a_log_at_rest_that_is_renamed_amid_a_scan_is_archived_once() {
+fn a_log_at_rest_that_is_renamed_during_a_scan_is_archived_once() {
     let mut desk = Desk::new(&["*"]);
     let text = lines("rested", 6_000);
     desk.append("a.1", &text);
     step(&mut desk);
     desk.rest(61_000);
-    desk.scan_amid("a.1", |desk| desk.rename("a.1", "a.2"));
+    desk.scan_while("a.1", |desk| desk.rename("a.1", "a.2"));
     desk.settle();
     assert_eq!(desk.texts("a.1"), [text]);
     assert!(desk.texts("a.2").is_empty());
@@ -455,7 +455,7 @@ fn a_log_at_rest_that_is_renamed_amid_a_scan_is_archived_once() {
 
 /// The copy of a cut log is passed on by a second rotation between list and look, scan after scan.
 #[test]
-fn a_copy_that_moves_on_amid_a_scan_is_found_by_the_next() {
+fn a_copy_that_moves_on_during_a_scan_is_found_by_the_next() {
     let mut desk = Desk::new(&["*"]);
     let text = lines("first", 6_000);
     desk.append("a", &text[..5_000]);

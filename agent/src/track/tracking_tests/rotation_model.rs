@@ -20,8 +20,8 @@ enum Action {
     Rename,
     CopyTruncate {
         scan_before: bool,
-        scan_amid: bool,
-        wrote_amid: bool,
+        scan_between: bool,
+        wrote_between: bool,
     },
     Truncate,
     Delete,
@@ -63,8 +63,8 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (1..40usize, any()).prop_map(|(lines, open)| Action::Write { lines, open }),
         2 => Just(Action::Write { lines: 400, open: false }),
         2 => Just(Action::Rename),
-        3 => (any(), any(), any()).prop_map(|(scan_before, scan_amid, wrote_amid)| {
-            Action::CopyTruncate { scan_before, scan_amid, wrote_amid }
+        3 => (any(), any(), any()).prop_map(|(scan_before, scan_between, wrote_between)| {
+            Action::CopyTruncate { scan_before, scan_between, wrote_between }
         }),
         1 => Just(Action::Truncate),
         1 => Just(Action::Delete),
@@ -139,7 +139,7 @@ impl ModelWorld {
         self.lives[life].name = Some("a.1".into());
     }
 
-    fn copy_truncate(&mut self, scan_before: bool, scan_amid: bool, wrote_amid: bool) {
+    fn copy_truncate(&mut self, scan_before: bool, scan_between: bool, wrote_between: bool) {
         let Some(life) = self.of_name("a") else {
             return;
         };
@@ -148,13 +148,13 @@ impl ModelWorld {
             self.scan();
         }
         self.desk.copy("a", "a.1");
-        if scan_amid {
+        if scan_between {
             self.scan();
         }
         let copied = self.lives[life].bytes.len();
-        if wrote_amid {
+        if wrote_between {
             self.write(2, false);
-            if scan_amid {
+            if scan_between {
                 self.scan();
                 self.desk.read(Mode::Follow);
             }
@@ -217,9 +217,9 @@ impl ModelWorld {
             Action::Rename => self.rename(),
             Action::CopyTruncate {
                 scan_before,
-                scan_amid,
-                wrote_amid,
-            } => self.copy_truncate(scan_before, scan_amid, wrote_amid),
+                scan_between,
+                wrote_between,
+            } => self.copy_truncate(scan_before, scan_between, wrote_between),
             Action::Truncate => self.lose(true),
             Action::Delete => self.lose(false),
             Action::Scan => self.scan(),
