@@ -14,7 +14,7 @@ pub(super) fn check_room(streams: &mut Streams, index: usize) -> Result<(), Seal
         streams.get_mut(index).goes_full();
         streams.change();
         let stream = streams.get(index).name();
-        tracing::warn!(%stream, room, "spool is full: files are held, nothing is read until there is room");
+        tracing::warn!(%stream, room, "spool is full: nothing is read until there is room");
     }
     if streams.is_waiting(Now::read()) {
         return Ok(());

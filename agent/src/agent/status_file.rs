@@ -64,7 +64,7 @@ pub(crate) struct StreamLine {
     pub(crate) entries: u64,
     /// Batches without a receipt.
     pub(crate) waiting: u64,
-    /// No room in the spool: files are held, not read.
+    /// No room in the spool: nothing is read.
     pub(crate) full: bool,
     /// Why the archiver holds it.
     pub(crate) held: Option<String>,
@@ -157,12 +157,14 @@ impl AgentStatus {
         }
     }
 
-    /// Whether something needs a person.
+    /// Whether nothing needs a person.
     #[must_use]
     pub(crate) fn is_healthy(&self) -> bool {
-        let well = |stream: &StreamLine| !stream.full && stream.held.is_none();
+        let writable = |stream: &StreamLine| !stream.full && stream.held.is_none();
         let readable = |source: &SourceLine| source.fault.is_none();
-        self.trouble.is_none() && self.streams.iter().all(well) && self.sources.iter().all(readable)
+        self.trouble.is_none()
+            && self.streams.iter().all(writable)
+            && self.sources.iter().all(readable)
     }
 }
 

@@ -37,7 +37,7 @@ pub const KEYS: &[Key] = &[
         path: "spool_cap",
         form: Form::Size,
         preset: Preset::Value("1GiB"),
-        doc: "most the spool may take; full means files are held, not read",
+        doc: "most the spool may take; full means that nothing is read until there is room",
     },
     Key {
         path: "spool_keep",

@@ -1,7 +1,7 @@
 //! Sources whose file is out of reach, or rests: whether they are over.
 
 use super::candidates::Candidates;
-use super::decide::{self, Absence, Absent, QUIET_MS, UNNAMED_HELD_MS};
+use super::decide::{self, Absence, Absent, QUIET_MS, UNNAMED_KEPT_MS};
 use super::scan::Scan;
 use super::source_table::SourceTable;
 use super::tracked_source::{Condition, SourceKey};
@@ -66,7 +66,7 @@ fn judge_resting(table: &mut SourceTable, key: SourceKey, scan: &mut Scan) {
         table.skip_rest(key);
         return;
     }
-    if file.is_unnamed() && source.is_settled() && quiet_ms >= UNNAMED_HELD_MS {
+    if file.is_unnamed() && source.is_settled() && quiet_ms >= UNNAMED_KEPT_MS {
         let missed = file.unnamed_scans() >= MISSED_SCANS;
         let gone = file.links() == 0 || (missed && scan.has_listed(file.folder()));
         if gone {

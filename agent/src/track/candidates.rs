@@ -1,5 +1,5 @@
 //! Candidates: files that match a pattern and are not tracked yet. One is a new log, the copy of a
-//! known one, or a copy not finished, which waits, held open, until it can be told.
+//! known one, or a copy not finished, which is kept open until it can be told.
 
 use super::decide::{self, CandidateIs, ContentClaim, Original};
 use super::first_bytes::FirstBytes;
@@ -16,7 +16,7 @@ use ledger::Digest;
 use ledger::entry::PathBytes;
 use std::collections::HashMap;
 
-/// Candidates held open from one scan to the next; more are met again.
+/// Candidates kept open from one scan to the next; more are met again.
 const WAITING_MAX: usize = 64;
 
 /// Scans in a row that a candidate waits because what it may be a copy of changed since.
@@ -295,7 +295,7 @@ impl Candidate {
                 continue;
             };
             claims.push(ContentClaim {
-                orphaned: originals::state(*key, table, scan) == Original::Gone,
+                original_gone: originals::state(*key, table, scan) == Original::Gone,
                 sole: rivals.matches.get(key) == Some(&1),
                 offset: source.offset(),
                 rotated_name: decide::is_rotated_name(&source.path().0, &self.path.0),

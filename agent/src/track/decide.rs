@@ -7,9 +7,9 @@ use ledger::manifest::Reason;
 /// looks like an unfinished copy is taken for one of its own.
 pub(crate) const QUIET_MS: u64 = 30_000;
 
-/// How long a file without a name is held after its last growth, once all of it is sealed: its
+/// How long a file without a name is kept open after its last growth, once all of it is sealed: its
 /// writer may still have it open. Holding it longer would pin its room on the disk.
-pub(crate) const UNNAMED_HELD_MS: u64 = 60_000;
+pub(crate) const UNNAMED_KEPT_MS: u64 = 60_000;
 
 /// How long a source is kept whose file is missing without proof that it is gone (a volume not
 /// mounted, a folder not readable).
@@ -69,7 +69,7 @@ pub(crate) fn known_file(file: KnownFile) -> Known {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ContentClaim {
     /// That source's own file has no link left, is shorter than the position or differs.
-    pub(crate) orphaned: bool,
+    pub(crate) original_gone: bool,
     /// No other new file holds that source's content.
     pub(crate) sole: bool,
     /// The read position; above 0.
@@ -95,7 +95,7 @@ pub(crate) enum CandidateIs {
 pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
     match claims {
         [claim]
-            if claim.orphaned
+            if claim.original_gone
                 && claim.sole
                 && (claim.offset >= TELLING_BYTES || claim.rotated_name) =>
         {
@@ -127,7 +127,7 @@ pub(crate) fn is_rotated_name(first: &[u8], path: &[u8]) -> bool {
 pub(crate) enum Original {
     /// Where it was, as it was.
     Intact,
-    /// Without a link, but held, and not yet read to its end or not yet at rest: bytes may still
+    /// Without a link, but open, and not yet read to its end or not yet at rest: bytes may still
     /// come through the descriptor that no copy has.
     Draining,
     /// Gone, at rest, or changed.
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn a_new_file_continues_a_source_only_under_all_conditions() {
         let good = ContentClaim {
-            orphaned: true,
+            original_gone: true,
             sole: true,
             offset: 5000,
             rotated_name: false,
@@ -264,7 +264,7 @@ mod tests {
             ..small
         };
         let intact = ContentClaim {
-            orphaned: false,
+            original_gone: false,
             ..good
         };
         let doubled = ContentClaim {
@@ -288,7 +288,7 @@ mod tests {
             ("a copy beside the original", &[intact], fresh(true)),
             ("two copies of one source", &[doubled], fresh(true)),
             ("content of two sources", &[good, good], fresh(true)),
-            ("one orphan, one intact", &[good, intact], fresh(true)),
+            ("one gone, one intact", &[good, intact], fresh(true)),
         ] {
             assert_eq!(candidate(claims), expected, "{why}");
         }
