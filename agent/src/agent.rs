@@ -49,7 +49,7 @@ const DRAIN_SCANS_MAX: usize = 8;
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Asks. A sleeping agent looks within one poll interval.
+    /// Asks. A sleeping agent sees it within one poll interval.
     pub fn ask(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -50,7 +50,7 @@ pub struct Config {
     pub(crate) spool_keep: Duration,
     /// Longest time between two manifests of a stream.
     pub(crate) heartbeat: Duration,
-    /// Longest time between two looks at the files.
+    /// Longest time between two scans of the files.
     pub(crate) poll: Duration,
     /// Longest time between reading a line and sealing it.
     pub(crate) seal_age: Duration,

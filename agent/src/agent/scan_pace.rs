@@ -4,19 +4,19 @@
 use crate::now::{Now, millis};
 use std::time::Duration;
 
-/// An idle agent sleeps at least so many times as long as its last look at all files took.
+/// An idle agent sleeps at least so many times as long as its last scan took.
 const IDLE_SHARE: u64 = 100;
 
 /// The same for an agent that changes keep awake.
 const BUSY_SHARE: u64 = 10;
 
-/// However long looks take, the next one comes after at most so many poll intervals.
+/// However long scans take, the next one comes after at most so many poll intervals.
 const IDLE_POLLS_MAX: u32 = 10;
 
-/// Least time between two looks at all files, in milliseconds, however often changes wake it.
+/// Least time between two scans, in milliseconds, however often changes wake it.
 const SCAN_MIN_MS: u64 = 50;
 
-/// When to look at all files again.
+/// When to scan again.
 #[derive(Debug, Default)]
 pub(super) struct ScanPace {
     last_boot_ms: Option<u64>,
@@ -56,9 +56,9 @@ mod tests {
     use ledger::Moment;
 
     #[test]
-    fn looking_stays_a_small_share() {
+    fn scanning_stays_a_small_share() {
         let poll = Duration::from_secs(1);
-        // How long a look took, whether a change woke it: how long until the next.
+        // How long a scan took, whether a change woke it: how long until the next.
         for (took_ms, woken, wait_ms) in [
             (0, false, 1000),
             (5, false, 1000),
@@ -72,13 +72,13 @@ mod tests {
                 wall: Moment::from_micros(0),
                 boot_ms,
             };
-            let mut look = ScanPace::default();
-            assert!(look.is_due(at(0), poll));
-            look.done(at(100), at(100 + took_ms));
-            look.woken = woken;
+            let mut pace = ScanPace::default();
+            assert!(pace.is_due(at(0), poll));
+            pace.done(at(100), at(100 + took_ms));
+            pace.woken = woken;
             let now = at(100 + took_ms);
-            assert_eq!(look.wait(now, poll), Duration::from_millis(wait_ms));
-            assert!(look.is_due(at(now.boot_ms + wait_ms), poll));
+            assert_eq!(pace.wait(now, poll), Duration::from_millis(wait_ms));
+            assert!(pace.is_due(at(now.boot_ms + wait_ms), poll));
         }
     }
 }

@@ -57,7 +57,7 @@ pub const KEYS: &[Key] = &[
         path: "poll",
         form: Form::Duration(Some(("10ms", "60s"))),
         preset: Preset::Value("1s"),
-        doc: "longest time between two looks at the files; inotify only makes it sooner",
+        doc: "longest time between two scans of the files; inotify only makes it sooner",
     },
     Key {
         path: "seal",

@@ -2,7 +2,7 @@
 //!
 //! Symbolic links are not followed below a fixed part: whoever may write in a log folder must not
 //! choose what the agent reads. A folder whose times stand still is not listed again for a while,
-//! so that idle files cost one look each and nothing more.
+//! so that idle files cost one stat each and nothing more.
 
 use super::{MatchedPath, Watch};
 use crate::sys::{self, Stat};
@@ -195,7 +195,7 @@ impl FolderScan<'_> {
         }
     }
 
-    /// The folder's listing, taken anew unless the last one still holds.
+    /// The folder's listing, taken again unless the last one still holds.
     fn listing(&mut self, key: &(usize, Arc<Path>), root: &Arc<Path>) -> io::Result<FolderListing> {
         let (_, folder) = key;
         let stamp = sys::stat_folder(folder)?;

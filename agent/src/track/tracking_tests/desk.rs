@@ -350,11 +350,11 @@ impl Desk {
     /// One pass over what is there, as `drain` makes it.
     pub(super) fn drain(&mut self) {
         self.tracker.wait_no_longer();
-        for look in 1.. {
+        for scan in 1.. {
             let undecided = self.tracker.scan(self.now()).undecided;
             self.read(Mode::Drain);
-            assert!(look < 8, "{undecided} files are never decided on");
-            if look >= 2 && undecided == 0 {
+            assert!(scan < 8, "{undecided} files are never decided on");
+            if scan >= 2 && undecided == 0 {
                 break;
             }
         }
