@@ -68,7 +68,7 @@ use std::path::PathBuf;
 pub(crate) struct SourceView<'a> {
     /// `log.file.id`, unique in the stream's epoch.
     pub(crate) id: u64,
-    /// `log.file.path`: where the source was first seen, for as long as it lives.
+    /// `log.file.path`: where the source was first seen; it never changes.
     pub(crate) path: &'a PathBytes,
 }
 

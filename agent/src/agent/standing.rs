@@ -56,7 +56,7 @@ impl Troubles {
         }
         for path in self.0.keys() {
             if !now.contains_key(path) {
-                tracing::info!(%path, "is well again");
+                tracing::info!(%path, "recovered");
             }
         }
         let changed = self.0 != now;

@@ -89,7 +89,7 @@ impl Waker {
         }
     }
 
-    /// Sleeps for at most `longest`, or until a signal comes. Changes meanwhile are noticed later.
+    /// Sleeps for at most `longest`, or until a signal comes. Changes until then are noticed later.
     pub(crate) fn pause(&self, longest: Duration) {
         // Not `thread::sleep`, which a signal does not end.
         if let Err(error) = poll(&mut [], Some(&timespec(longest))) {

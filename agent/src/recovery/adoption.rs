@@ -1,6 +1,6 @@
 //! `init --after`: epochs sealed elsewhere that the next epoch of a stream continues.
 //!
-//! A host set up anew, or one whose state was lost, names the heads an auditor printed for it. They
+//! A host that was set up again, or one whose state was lost, names the heads an auditor printed for it. They
 //! wait in `state/adopt`, one JSON object a line, until an epoch that names them is sealed.
 
 use crate::sealing::stream_state::{NewEpoch, StreamState};

@@ -128,7 +128,7 @@ impl Sealer {
         let mut weight = pages(1);
         for file in &files {
             // A failed fsync is never tried again on the same file: the kernel may have dropped the
-            // bytes and called the pages clean. The batch is discarded and read anew from the log.
+            // bytes and called the pages clean. The batch is discarded and read again from the log.
             file.sync_all().map_err(&syncing)?;
             weight += pages(file.metadata().map_err(&syncing)?.len());
         }

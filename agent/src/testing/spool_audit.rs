@@ -30,8 +30,8 @@ impl Audited {
 
     /// The bytes of the sources first seen at `path`, one after the other.
     pub(crate) fn file(&self, path: &str) -> Vec<u8> {
-        let lives = self.files.iter().filter(|((at, _), _)| at == path);
-        lives.flat_map(|(_, bytes)| bytes.clone()).collect()
+        let sources = self.files.iter().filter(|((at, _), _)| at == path);
+        sources.flat_map(|(_, bytes)| bytes.clone()).collect()
     }
 }
 

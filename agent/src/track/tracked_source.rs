@@ -66,7 +66,7 @@ pub(super) enum Examined {
 pub(super) struct TrackedSource {
     /// Index of its stream; `None` while the config names none for it.
     stream: Option<usize>,
-    /// Where it was first seen, for as long as it lives.
+    /// Where it was first seen; it never changes.
     path: PathBytes,
     via: Via,
     /// Its name in the archive, as last sealed.
@@ -80,7 +80,7 @@ pub(super) struct TrackedSource {
     covered: bool,
     /// How long the source was known to be when it lost the file before; its copy may be shorter.
     extent: u64,
-    /// It lives in another file than its last sealed checkpoint says.
+    /// It is in another file than its last sealed checkpoint says.
     refiled: bool,
     /// Its content no longer fits, as a read found: the next scan looks closer.
     suspect: bool,

@@ -415,8 +415,8 @@ fn a_copy_made_and_cut_during_a_scan_is_no_log_of_its_own() {
         desk.append("a", "next\n");
     });
     desk.settle();
-    let lives = [format!("{text}seen\ngrown\n"), "next\n".into()];
-    assert_eq!(desk.texts("a"), lives);
+    let sources = [format!("{text}seen\ngrown\n"), "next\n".into()];
+    assert_eq!(desk.texts("a"), sources);
     assert_eq!(desk.texts("a.1"), ["older\n"]);
     assert!(desk.events().is_empty(), "{:?}", desk.events());
 }
@@ -433,8 +433,8 @@ fn a_log_that_is_cut_during_a_look_is_cut_once() {
     desk.copy("a", "a.1");
     desk.cut_during_a_look("a", "next\n");
     desk.settle();
-    let lives = [format!("{text}copied\n"), "next\n".into()];
-    assert_eq!(desk.texts("a"), lives);
+    let sources = [format!("{text}copied\n"), "next\n".into()];
+    assert_eq!(desk.texts("a"), sources);
     assert!(desk.events().is_empty(), "{:?}", desk.events());
 }
 

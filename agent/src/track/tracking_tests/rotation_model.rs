@@ -40,7 +40,7 @@ enum Action {
 
 /// One life of the log: what was ever written to it.
 #[derive(Debug, Default)]
-struct Life {
+struct Sequence {
     bytes: Vec<u8>,
     /// A scan of this run, or a seal, saw so much of it.
     seen: usize,
@@ -52,7 +52,7 @@ struct Life {
 
 struct ModelWorld {
     desk: Desk,
-    lives: Vec<Life>,
+    sequences: Vec<Sequence>,
     written: u64,
     epochs: u8,
 }
@@ -81,24 +81,24 @@ impl ModelWorld {
     fn new() -> Self {
         Self {
             desk: Desk::new(&["a*"]),
-            lives: Vec::new(),
+            sequences: Vec::new(),
             written: 0,
             epochs: 1,
         }
     }
 
     fn of_name(&self, name: &str) -> Option<usize> {
-        let named = |life: &Life| life.name.as_deref() == Some(name);
-        self.lives.iter().position(named)
+        let named = |life: &Sequence| life.name.as_deref() == Some(name);
+        self.sequences.iter().position(named)
     }
 
     fn write(&mut self, lines: usize, open: bool) {
         let life = self.of_name("a").unwrap_or_else(|| {
-            self.lives.push(Life {
+            self.sequences.push(Sequence {
                 name: Some("a".into()),
-                ..Life::default()
+                ..Sequence::default()
             });
-            self.lives.len() - 1
+            self.sequences.len() - 1
         });
         let mut text = String::new();
         for _ in 0..lines {
@@ -109,8 +109,8 @@ impl ModelWorld {
             text.pop();
         }
         self.desk.append("a", &text);
-        self.lives[life].bytes.extend(text.as_bytes());
-        self.lives[life].held = self.lives[life].bytes.len();
+        self.sequences[life].bytes.extend(text.as_bytes());
+        self.sequences[life].held = self.sequences[life].bytes.len();
     }
 
     /// Makes room at `a.1`.
@@ -122,10 +122,10 @@ impl ModelWorld {
             };
             if n == KEPT {
                 self.desk.remove(&from);
-                self.lives[life].name = None;
+                self.sequences[life].name = None;
             } else {
                 self.desk.rename(&from, &to);
-                self.lives[life].name = Some(to);
+                self.sequences[life].name = Some(to);
             }
         }
     }
@@ -136,7 +136,7 @@ impl ModelWorld {
         };
         self.shift();
         self.desk.rename("a", "a.1");
-        self.lives[life].name = Some("a.1".into());
+        self.sequences[life].name = Some("a.1".into());
     }
 
     fn copy_truncate(&mut self, scan_before: bool, scan_between: bool, wrote_between: bool) {
@@ -151,7 +151,7 @@ impl ModelWorld {
         if scan_between {
             self.scan();
         }
-        let copied = self.lives[life].bytes.len();
+        let copied = self.sequences[life].bytes.len();
         if wrote_between {
             self.write(2, false);
             if scan_between {
@@ -160,11 +160,11 @@ impl ModelWorld {
             }
         }
         self.desk.truncate("a", 0);
-        self.lives[life].name = Some("a.1".into());
-        self.lives[life].held = copied;
-        self.lives.push(Life {
+        self.sequences[life].name = Some("a.1".into());
+        self.sequences[life].held = copied;
+        self.sequences.push(Sequence {
             name: Some("a".into()),
-            ..Life::default()
+            ..Sequence::default()
         });
     }
 
@@ -172,12 +172,12 @@ impl ModelWorld {
         let Some(life) = self.of_name("a") else {
             return;
         };
-        self.lives[life].name = None;
+        self.sequences[life].name = None;
         if truncate {
             self.desk.truncate("a", 0);
-            self.lives.push(Life {
+            self.sequences.push(Sequence {
                 name: Some("a".into()),
-                ..Life::default()
+                ..Sequence::default()
             });
         } else {
             self.desk.remove("a");
@@ -186,7 +186,7 @@ impl ModelWorld {
 
     fn scan(&mut self) {
         self.desk.scan();
-        for life in &mut self.lives {
+        for life in &mut self.sequences {
             if life.name.is_some() {
                 life.seen = life.seen.max(life.held);
             }
@@ -203,11 +203,11 @@ impl ModelWorld {
             self.desk
                 .begin(Epoch::new(u64::from(self.epochs), &[self.epochs; 10]));
         }
-        for at in 0..self.lives.len() {
+        for at in 0..self.sequences.len() {
             // What was seen and not sealed is forgotten, unless a file still has it.
             let archived = self.archived(at);
             let sealed = archived.iter().map(|(bytes, _)| bytes.len()).max();
-            self.lives[at].seen = sealed.unwrap_or(0);
+            self.sequences[at].seen = sealed.unwrap_or(0);
         }
     }
 
@@ -252,7 +252,7 @@ impl ModelWorld {
 
     fn check(&self) {
         let (mut total, mut voiceless) = (0, 0);
-        for (at, life) in self.lives.iter().enumerate() {
+        for (at, life) in self.sequences.iter().enumerate() {
             let archived = self.archived(at);
             total += archived.len();
             let mut covered = 0;
