@@ -20,7 +20,6 @@ pub(crate) const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
 /// One `[[stream]]`.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamConfig {
-    /// Its name.
     pub(crate) name: Name,
     /// Which files it wants.
     pub(crate) watch: Watch,

@@ -101,8 +101,6 @@ impl Watch {
         }
         Err(faults)
     }
-
-    /// The stream.
     #[must_use]
     pub(crate) fn stream(&self) -> &Name {
         &self.stream

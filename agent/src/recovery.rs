@@ -42,11 +42,8 @@ pub(crate) struct Recovered {
 /// What recovery needs to know beforehand.
 #[derive(Debug)]
 pub(crate) struct Recovery<'a> {
-    /// The spool.
     pub(crate) layout: &'a Layout,
-    /// Its id.
     pub(crate) spool_id: &'a str,
-    /// The agent.
     pub(crate) agent: &'a Name,
     /// Its own key: nothing in the spool is believed that it did not sign.
     pub(crate) key: ledger::signature::Key,
@@ -65,9 +62,6 @@ enum StreamStanding {
 
 impl Recovery<'_> {
     /// Finds out where everything stands. `new_epoch` draws the epochs that are begun.
-    ///
-    /// # Errors
-    /// [`RecoverError`]
     pub(crate) fn recover(
         &self,
         streams: &[Name],

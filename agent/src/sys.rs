@@ -63,25 +63,16 @@ pub(crate) fn open_log(root: &Path, below: &Path) -> io::Result<File> {
 }
 
 /// What a name leads to, the name itself if it is a symbolic link.
-///
-/// # Errors
-/// As the system says.
 pub(crate) fn stat_name(path: &Path) -> io::Result<Stat> {
     stat(rustix::fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// What a folder is now; a symbolic link to one is followed.
-///
-/// # Errors
-/// As the system says.
 pub(crate) fn stat_folder(path: &Path) -> io::Result<Stat> {
     stat(rustix::fs::CWD, path, AtFlags::empty())
 }
 
 /// What an open file is now.
-///
-/// # Errors
-/// As the system says.
 pub(crate) fn stat_file(file: &File) -> io::Result<Stat> {
     stat(file, Path::new(""), AtFlags::EMPTY_PATH)
 }
@@ -117,9 +108,6 @@ pub(crate) fn next_hole(file: &File, offset: u64) -> io::Result<u64> {
 }
 
 /// Where the next data at or after `offset` begins; `None` if all that follows is a hole.
-///
-/// # Errors
-/// As the system says.
 pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
     match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
         Ok(at) => Ok(Some(at)),

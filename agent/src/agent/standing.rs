@@ -17,7 +17,6 @@ use std::fmt;
 enum FileTrouble {
     /// No file matches.
     Unmatched,
-    /// What the system said.
     Unreadable(String),
 }
 

@@ -30,7 +30,7 @@ const LOCK_WAIT: Duration = Duration::from_millis(50);
 /// Why an agent cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The spool.
+    /// There is none, another agent has it, or it cannot be opened.
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// Another agent has this state.
@@ -39,9 +39,9 @@ pub enum RunError {
     /// The state folder.
     #[error("{}: {source}", path.display())]
     State {
-        /// Where.
+        /// The file or folder that cannot be used.
         path: PathBuf,
-        /// What the system said.
+        /// Why.
         source: io::Error,
     },
     /// The key.

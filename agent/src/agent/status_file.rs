@@ -23,7 +23,6 @@ const FILE: &str = "status.json";
 pub(crate) struct AgentStatus {
     /// [`VERSION`]
     pub(crate) v: u64,
-    /// The agent.
     pub(crate) agent: Name,
     /// Whether it continues: `false` in the last one that an agent writes.
     pub(crate) running: bool,
@@ -52,9 +51,7 @@ pub(crate) struct AgentStatus {
 /// One stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StreamLine {
-    /// Its name.
     pub(crate) stream: Name,
-    /// Its epoch.
     pub(crate) epoch: Epoch,
     /// Its newest manifest, if there is one.
     pub(crate) seq: Option<u64>,
@@ -107,19 +104,11 @@ pub(crate) enum StatusFileError {
     Never(PathBuf),
     /// What the system said, or the file is not one.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 }
 
 impl AgentStatus {
     /// Replaces the file in `state`; a reader sees the old or the new one.
-    ///
-    /// # Errors
-    /// What the system says.
     pub(crate) fn write(&self, state: &Path) -> io::Result<()> {
         let temporary = state.join(format!(".tmp-{}", disk::random_name()?));
         let mut file = disk::create_new(&temporary, disk::FILE_MODE)?;
@@ -134,9 +123,6 @@ impl AgentStatus {
     }
 
     /// Reads it back, and whether an agent runs now.
-    ///
-    /// # Errors
-    /// [`StatusFileError`]
     pub(crate) fn read(config: &Config) -> Result<(Self, bool), StatusFileError> {
         let path = config.state.join(FILE);
         let bytes = disk::read_bounded(&path, NOTE_MAX).map_err(|source| match source.kind() {

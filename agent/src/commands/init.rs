@@ -31,9 +31,9 @@ pub enum InitError {
     /// What the system said.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Where.
+        /// The file or folder that cannot be made.
         path: PathBuf,
-        /// What.
+        /// Why.
         source: io::Error,
     },
     /// The key.
@@ -44,7 +44,7 @@ pub enum InitError {
 /// Makes what `config` names and is not there.
 ///
 /// # Errors
-/// [`InitError`]
+/// Something could not be made. Running it again continues where it ended.
 pub fn init(config: &Config) -> Result<Initialised, InitError> {
     make_folder(&config.state, STATE_MODE)?;
     make_folder(&config.spool, FOLDER_MODE)?;

@@ -42,9 +42,6 @@ impl MatchedPath {
     }
 
     /// Opens it for reading, with no symbolic link below the fixed part.
-    ///
-    /// # Errors
-    /// As the system says.
     pub(crate) fn open(&self) -> io::Result<File> {
         let below = self.path.strip_prefix(&self.root).unwrap_or(&self.path);
         sys::open_log(&self.root, below)

@@ -91,12 +91,7 @@ struct Waiting {
 pub enum AdoptError {
     /// The system said no.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
     /// `init` runs beside this.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -122,9 +117,6 @@ pub(crate) struct Adoptions {
 
 impl Adoptions {
     /// Notes heads for the next epochs of their streams; durable on return.
-    ///
-    /// # Errors
-    /// [`AdoptError`]
     pub(crate) fn note(state: &Path, afters: &[After]) -> Result<(), AdoptError> {
         let _lock = Lock::take(&state.join(LOCK))?;
         let mut adoptions = Self::read(state)?;
@@ -147,9 +139,6 @@ impl Adoptions {
     }
 
     /// What waits in `state`.
-    ///
-    /// # Errors
-    /// [`AdoptError`]
     pub(crate) fn read(state: &Path) -> Result<Self, AdoptError> {
         let path = state.join(FILE);
         let bytes = match disk::read_bounded(&path, FILE_MAX) {
@@ -174,9 +163,6 @@ impl Adoptions {
     /// Makes streams with waiting heads begin an epoch that names these too, and notes which epoch
     /// that is before anything of it is sealed: however often the agent is killed, no head is
     /// continued twice.
-    ///
-    /// # Errors
-    /// [`AdoptError`], or `new_epoch`'s.
     pub(crate) fn apply<E: From<AdoptError>>(
         state: &Path,
         streams: &mut [StreamState],

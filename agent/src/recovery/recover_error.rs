@@ -6,10 +6,8 @@ use std::path::PathBuf;
 /// The system would not let us look.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
-    /// The spool.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Where.
         path: PathBuf,
         /// What it said.
         source: io::Error,

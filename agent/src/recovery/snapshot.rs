@@ -64,12 +64,7 @@ pub enum SnapshotError {
     },
     /// What the system said.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 }
 
 /// The snapshots in a state folder.
@@ -82,9 +77,6 @@ pub(crate) struct Snapshots {
 
 impl Snapshots {
     /// Finds the newest whole snapshot in `state`; broken ones are passed over with a warning.
-    ///
-    /// # Errors
-    /// [`SnapshotError`]
     pub(crate) fn open(state: &Path) -> Result<(Self, Option<Snapshot>), SnapshotError> {
         let failed = |source| SnapshotError::Io {
             path: state.into(),

@@ -37,9 +37,6 @@ impl Default for Compressor {
 
 impl Compressor {
     /// One gzip member that unpacks to `raw`.
-    ///
-    /// # Errors
-    /// [`CompressError`]
     pub(crate) fn member(&mut self, raw: &[u8]) -> Result<&[u8], CompressError> {
         self.deflate.reset();
         self.member.clear();

@@ -12,11 +12,9 @@ pub enum SealError {
     /// Nothing was committed: the batch is to be thrown away and its bytes read again.
     #[error("{}: {doing}: {source}", path.display())]
     Discarded {
-        /// Where.
         path: PathBuf,
         /// The step that failed.
         doing: &'static str,
-        /// What the system said.
         source: io::Error,
     },
     /// It may or may not be committed: this process must end, and recovery will see.
@@ -24,7 +22,6 @@ pub enum SealError {
     Undecided {
         /// The folder that could not be synced.
         path: PathBuf,
-        /// What the system said.
         source: io::Error,
     },
     /// Another batch stands in its place: someone else writes to this spool.

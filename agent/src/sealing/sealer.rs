@@ -53,9 +53,6 @@ impl Sealer {
 
     /// Seals a batch, or a manifest without entries, as what its stream seals `next`. On `Ok` it is durable
     /// and the caller continues from the state it gets; on an error the batch is gone.
-    ///
-    /// # Errors
-    /// [`SealError`]
     pub(crate) fn seal(
         &mut self,
         spool: &mut Spool,

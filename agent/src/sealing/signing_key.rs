@@ -30,7 +30,7 @@ pub enum KeyError {
     Io {
         /// The key file.
         path: PathBuf,
-        /// What.
+        /// Why it cannot be read or made.
         source: io::Error,
     },
     /// Others could sign in the agent's name.
@@ -52,7 +52,7 @@ pub enum KeyError {
 /// Reads the key.
 ///
 /// # Errors
-/// [`KeyError`]
+/// There is none, others can read it, or it cannot sign manifests.
 pub fn load(path: &Path) -> Result<(PrivateKey, Key), KeyError> {
     let io = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => KeyError::Missing(path.into()),
@@ -78,7 +78,7 @@ pub fn load(path: &Path) -> Result<(PrivateKey, Key), KeyError> {
 /// Makes a key, durable, if nothing stands at `path`. Whether it made one.
 ///
 /// # Errors
-/// [`KeyError`]
+/// The folder cannot be written, or there are no random bytes.
 pub fn make(path: &Path, agent: &Name) -> Result<bool, KeyError> {
     if path.symlink_metadata().is_ok() {
         return Ok(false);

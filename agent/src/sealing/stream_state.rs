@@ -19,9 +19,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SealedState {
-    /// The stream.
     pub(crate) stream: Name,
-    /// Its epoch.
     pub(crate) epoch: Epoch,
     /// The newest manifest.
     pub(crate) head: Prev,
@@ -46,7 +44,6 @@ pub(crate) struct SealedState {
 /// An epoch of which nothing is sealed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewEpoch {
-    /// The stream.
     pub(crate) stream: Name,
     /// The new epoch.
     pub(crate) epoch: Epoch,
@@ -70,7 +67,6 @@ pub(crate) enum StreamState {
 /// What all manifests of one run have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct Common {
-    /// The agent.
     pub(crate) agent: Name,
     /// Longest time between manifests.
     pub(crate) heartbeat_s: u64,
@@ -174,7 +170,6 @@ impl SealedState {
 }
 
 impl StreamState {
-    /// The stream.
     #[must_use]
     pub(crate) fn stream(&self) -> &Name {
         match self {
@@ -182,8 +177,6 @@ impl StreamState {
             Self::After(state) => &state.stream,
         }
     }
-
-    /// The epoch.
     #[must_use]
     pub(crate) fn epoch(&self) -> Epoch {
         match self {

@@ -30,12 +30,7 @@ pub enum SpoolError {
     Locked(PathBuf),
     /// What the system said.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 }
 
 impl Layout {
@@ -98,25 +93,16 @@ impl Layout {
     }
 
     /// Streams that have sealed batches.
-    ///
-    /// # Errors
-    /// What the system says.
     pub(crate) fn streams(&self) -> io::Result<Vec<Name>> {
         folders(&self.sealed())
     }
 
     /// Epochs of a stream that have sealed batches.
-    ///
-    /// # Errors
-    /// What the system says.
     pub(crate) fn epochs(&self, stream: &Name) -> io::Result<Vec<Epoch>> {
         folders(&self.sealed().join(stream.as_str()))
     }
 
     /// Sealed batches of an epoch, ascending.
-    ///
-    /// # Errors
-    /// What the system says.
     pub(crate) fn seqs(&self, stream: &Name, epoch: Epoch) -> io::Result<Vec<u64>> {
         let path = self.sealed().join(stream.as_str()).join(epoch.to_string());
         let mut seqs: Vec<u64> = folders::<Seq>(&path)?
@@ -128,9 +114,6 @@ impl Layout {
     }
 
     /// The newest batch of each epoch that the archiver has left a receipt for.
-    ///
-    /// # Errors
-    /// What the system says.
     pub(crate) fn receipted(&self, stream: &Name) -> io::Result<Vec<(Epoch, u64)>> {
         let top = self.receipts().join(stream.as_str());
         let mut newest = Vec::new();
@@ -145,9 +128,6 @@ impl Layout {
     }
 
     /// Removes the open batches of earlier runs. Call it only with the lock held.
-    ///
-    /// # Errors
-    /// What the system says.
     pub(crate) fn clear_tmp(&self) -> io::Result<()> {
         for entry in entries(&self.tmp())? {
             if entry.file_type()?.is_dir() {

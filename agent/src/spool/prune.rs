@@ -19,7 +19,6 @@ use std::time::{Duration, UNIX_EPOCH};
 /// What must still be kept.
 #[derive(Debug)]
 pub(crate) struct Keep<'a> {
-    /// The agent.
     pub(crate) agent: &'a Name,
     /// By stream, the newest batch that every kept snapshot covers.
     pub(crate) covered: &'a BTreeMap<Name, (Epoch, u64)>,
@@ -27,7 +26,6 @@ pub(crate) struct Keep<'a> {
     pub(crate) newest: &'a BTreeMap<Name, (Epoch, u64)>,
     /// How long a batch stays although it has a receipt; no time at all while the spool is full.
     pub(crate) keep: Duration,
-    /// Now.
     pub(crate) now: Moment,
 }
 

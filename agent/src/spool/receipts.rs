@@ -13,7 +13,6 @@ use std::io;
 /// agent stops reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hold {
-    /// The batch.
     pub(crate) slot: Slot,
     /// For people.
     pub(crate) why: String,

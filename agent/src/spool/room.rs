@@ -25,9 +25,6 @@ pub(crate) struct Spool {
 
 impl Spool {
     /// Takes the spool for this process and counts what is in it.
-    ///
-    /// # Errors
-    /// [`SpoolError`]
     pub(crate) fn open(root: &Path, cap: u64, streams: usize) -> Result<Self, SpoolError> {
         let layout = Layout::new(root);
         let id = layout.id()?;
@@ -49,14 +46,10 @@ impl Spool {
         })?;
         Ok(spool)
     }
-
-    /// Its paths.
     #[must_use]
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
-
-    /// Its id.
     #[must_use]
     pub(crate) fn id(&self) -> &str {
         &self.id
@@ -128,9 +121,6 @@ impl Spool {
 }
 
 /// What a batch's folder takes.
-///
-/// # Errors
-/// What the system says.
 pub(crate) fn weigh(batch: &Path) -> io::Result<u64> {
     entries(batch)?
         .iter()

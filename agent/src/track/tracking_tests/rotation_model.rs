@@ -38,7 +38,7 @@ enum Action {
     },
 }
 
-/// One life of the log: what was ever written to it.
+/// One sequence of bytes that the log held: what was ever written to it.
 #[derive(Debug, Default)]
 struct Sequence {
     bytes: Vec<u8>,
@@ -88,12 +88,12 @@ impl ModelWorld {
     }
 
     fn of_name(&self, name: &str) -> Option<usize> {
-        let named = |life: &Sequence| life.name.as_deref() == Some(name);
+        let named = |sequence: &Sequence| sequence.name.as_deref() == Some(name);
         self.sequences.iter().position(named)
     }
 
     fn write(&mut self, lines: usize, open: bool) {
-        let life = self.of_name("a").unwrap_or_else(|| {
+        let sequence = self.of_name("a").unwrap_or_else(|| {
             self.sequences.push(Sequence {
                 name: Some("a".into()),
                 ..Sequence::default()
@@ -103,44 +103,44 @@ impl ModelWorld {
         let mut text = String::new();
         for _ in 0..lines {
             self.written += 1;
-            text += &format!("life {life} line {} of many\n", self.written);
+            text += &format!("sequence {sequence} line {} of many\n", self.written);
         }
         if open {
             text.pop();
         }
         self.desk.append("a", &text);
-        self.sequences[life].bytes.extend(text.as_bytes());
-        self.sequences[life].held = self.sequences[life].bytes.len();
+        self.sequences[sequence].bytes.extend(text.as_bytes());
+        self.sequences[sequence].held = self.sequences[sequence].bytes.len();
     }
 
     /// Makes room at `a.1`.
     fn shift(&mut self) {
         for n in (1..=KEPT).rev() {
             let (from, to) = (format!("a.{n}"), format!("a.{}", n + 1));
-            let Some(life) = self.of_name(&from) else {
+            let Some(sequence) = self.of_name(&from) else {
                 continue;
             };
             if n == KEPT {
                 self.desk.remove(&from);
-                self.sequences[life].name = None;
+                self.sequences[sequence].name = None;
             } else {
                 self.desk.rename(&from, &to);
-                self.sequences[life].name = Some(to);
+                self.sequences[sequence].name = Some(to);
             }
         }
     }
 
     fn rename(&mut self) {
-        let Some(life) = self.of_name("a") else {
+        let Some(sequence) = self.of_name("a") else {
             return;
         };
         self.shift();
         self.desk.rename("a", "a.1");
-        self.sequences[life].name = Some("a.1".into());
+        self.sequences[sequence].name = Some("a.1".into());
     }
 
     fn copy_truncate(&mut self, scan_before: bool, scan_between: bool, wrote_between: bool) {
-        let Some(life) = self.of_name("a") else {
+        let Some(sequence) = self.of_name("a") else {
             return;
         };
         self.shift();
@@ -151,7 +151,7 @@ impl ModelWorld {
         if scan_between {
             self.scan();
         }
-        let copied = self.sequences[life].bytes.len();
+        let copied = self.sequences[sequence].bytes.len();
         if wrote_between {
             self.write(2, false);
             if scan_between {
@@ -160,8 +160,8 @@ impl ModelWorld {
             }
         }
         self.desk.truncate("a", 0);
-        self.sequences[life].name = Some("a.1".into());
-        self.sequences[life].held = copied;
+        self.sequences[sequence].name = Some("a.1".into());
+        self.sequences[sequence].held = copied;
         self.sequences.push(Sequence {
             name: Some("a".into()),
             ..Sequence::default()
@@ -169,10 +169,10 @@ impl ModelWorld {
     }
 
     fn lose(&mut self, truncate: bool) {
-        let Some(life) = self.of_name("a") else {
+        let Some(sequence) = self.of_name("a") else {
             return;
         };
-        self.sequences[life].name = None;
+        self.sequences[sequence].name = None;
         if truncate {
             self.desk.truncate("a", 0);
             self.sequences.push(Sequence {
@@ -186,9 +186,9 @@ impl ModelWorld {
 
     fn scan(&mut self) {
         self.desk.scan();
-        for life in &mut self.sequences {
-            if life.name.is_some() {
-                life.seen = life.seen.max(life.held);
+        for sequence in &mut self.sequences {
+            if sequence.name.is_some() {
+                sequence.seen = sequence.seen.max(sequence.held);
             }
         }
     }
@@ -236,9 +236,9 @@ impl ModelWorld {
         }
     }
 
-    /// Archived sources of a life: bytes (of epochs continued in others, the last), and events.
-    fn archived(&self, life: usize) -> Vec<(&[u8], Vec<EventKind>)> {
-        let tag = format!("life {life} ");
+    /// Archived sources of a sequence: bytes (of epochs continued in others, the last), and events.
+    fn archived(&self, sequence: usize) -> Vec<(&[u8], Vec<EventKind>)> {
+        let tag = format!("sequence {sequence} ");
         let of_life =
             |(_, source): &(_, &super::desk::Archived)| source.bytes.starts_with(tag.as_bytes());
         let sources = self.desk.archive.iter().filter(of_life);
@@ -252,33 +252,33 @@ impl ModelWorld {
 
     fn check(&self) {
         let (mut total, mut voiceless) = (0, 0);
-        for (at, life) in self.sequences.iter().enumerate() {
+        for (at, sequence) in self.sequences.iter().enumerate() {
             let archived = self.archived(at);
             total += archived.len();
             let mut covered = 0;
             let mut unsaid = 0;
             for (bytes, events) in &archived {
                 let same = |(a, b): (&u8, &u8)| a == b || *a == b'?';
-                let fits = bytes.len() <= life.bytes.len() || bytes.contains(&b'?');
+                let fits = bytes.len() <= sequence.bytes.len() || bytes.contains(&b'?');
                 assert!(
-                    fits && bytes.iter().zip(&life.bytes).all(same),
-                    "life {at}: foreign bytes"
+                    fits && bytes.iter().zip(&sequence.bytes).all(same),
+                    "sequence {at}: foreign bytes"
                 );
                 covered = covered.max(bytes.len());
                 unsaid += usize::from(!events.contains(&EventKind::Ambiguous));
             }
-            assert!(unsaid <= 1, "life {at}: repeated, and nothing says so");
+            assert!(unsaid <= 1, "sequence {at}: repeated, and nothing says so");
             let gap = archived
                 .iter()
                 .any(|(_, events)| events.contains(&EventKind::Gap));
-            if archived.is_empty() && life.seen > 0 {
+            if archived.is_empty() && sequence.seen > 0 {
                 voiceless += 1;
                 continue;
             }
             assert!(
-                covered >= life.seen || gap,
-                "life {at}: {covered} of {} archived, and no gap",
-                life.seen
+                covered >= sequence.seen || gap,
+                "sequence {at}: {covered} of {} archived, and no gap",
+                sequence.seen
             );
         }
         // A source of which nothing was read ends with a gap from 0, and does not say whose it is.
@@ -290,7 +290,7 @@ impl ModelWorld {
         );
         let sources = self.desk.archive.values();
         let real = sources.filter(|source| !source.continued && !source.bytes.is_empty());
-        assert_eq!(real.count(), total, "every source is of one life");
+        assert_eq!(real.count(), total, "every source is of one sequence");
     }
 }
 
