@@ -270,7 +270,7 @@ impl Tracker {
     #[must_use]
     pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
         let all = self.table.values();
-        all.filter_map(TrackedSource::sealed_checkpoint).collect()
+        all.filter_map(statement::sealed_checkpoint).collect()
     }
 
     /// How each source stands, and each file that waits to be told apart.

@@ -5,8 +5,9 @@ use super::identity::{FileId, Inode};
 use super::scan::Scan;
 use super::source_table::SourceTable;
 use super::tracked_file::TrackedFile;
-use super::tracked_source::SourceKey;
+use super::tracked_source::{SourceKey, TrackedSource};
 use crate::find::MatchedPath;
+use crate::read::plain;
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
 use std::collections::HashMap;
@@ -103,7 +104,7 @@ fn recognise(
             continue;
         };
         source.claim_for(watch);
-        match source.fits(&file, &stat) {
+        match still_in(source, &file, &stat) {
             Ok(true) => {
                 let offset = source.offset();
                 let best = fits.and_then(|best| table.get(best));
@@ -124,4 +125,16 @@ fn recognise(
             table.begin(watch, path, file, stat, false, scan);
         }
     }
+}
+
+/// Whether a file of the source's identity still holds its content.
+fn still_in(source: &TrackedSource, file: &TrackedFile, stat: &Stat) -> io::Result<bool> {
+    if source.is_covered() {
+        return Ok(stat.size == source.file().size());
+    }
+    let Some(descriptor) = file.descriptor() else {
+        return Ok(false);
+    };
+    let content = source.positions().content();
+    Ok(plain::reaches(stat.size, source.offset()) && content.ends_in(descriptor)?)
 }

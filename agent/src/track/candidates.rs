@@ -262,8 +262,12 @@ impl Candidate {
             let Some(source) = table.get(*key) else {
                 continue;
             };
-            let begun = source.is_begun_by(&self.file, &head, first, &file);
-            if begun.map_err(OpenFault::Io)? {
+            if !plain::reaches(self.file.size(), source.offset()) || source.is_ended() {
+                continue;
+            }
+            let content = source.positions().content();
+            let near = source.file().agrees(self.file.head()) && content.may_begin(&head, first);
+            if near && content.begins(&file).map_err(OpenFault::Io)? {
                 self.matches.push(*key);
             }
         }

@@ -5,7 +5,7 @@ use super::checkpoint::Checkpoint;
 use super::descriptors::{self, OPEN_SLACK};
 use super::read_on::{self, Mode, ReadFault};
 use super::scan::Scan;
-use super::statement::{STATED_BYTES_MAX, StreamStatement};
+use super::statement::{self, STATED_BYTES_MAX, StreamStatement, stated_bytes};
 use super::tracked_file::TrackedFile;
 use super::tracked_source::{SourceKey, TrackedSource};
 use crate::now::Now;
@@ -272,7 +272,7 @@ impl SourceTable {
     }
 
     pub(super) fn is_full(&self, stream: &Name) -> bool {
-        let size = |(_, source): (SourceKey, &TrackedSource)| source.stated_bytes();
+        let size = |(_, source): (SourceKey, &TrackedSource)| stated_bytes(source);
         self.touched(stream).map(size).sum::<usize>() >= STATED_BYTES_MAX
     }
 
@@ -283,7 +283,7 @@ impl SourceTable {
                 continue;
             };
             if let Some(source) = self.sources.get(&key) {
-                source.state(name, &mut statement);
+                statement::add(&mut statement, source, name);
             }
         }
         statement
@@ -356,7 +356,7 @@ impl SourceTable {
         let mut size = 0;
         let mut room = |source: &TrackedSource| {
             let fits = size < STATED_BYTES_MAX;
-            size += source.stated_bytes();
+            size += stated_bytes(source);
             fits
         };
         let mut keys = Vec::new();

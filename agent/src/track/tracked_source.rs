@@ -1,22 +1,19 @@
 //! A source: a log for as long as its bytes are one sequence. How far it is read and sealed, through
 //! which file, and what may become of it. It decides nothing about other sources.
 
-use super::checkpoint::{Checkpoint, LastLook, SealedContent};
-use super::decide::{self, Known, KnownFile};
+use super::checkpoint::{Checkpoint, LastLook};
 use super::identity::FileId;
 use super::positions::Positions;
 use super::scan::Scan;
-use super::statement::StreamStatement;
-use super::tracked_file::{OpenFault, TrackedFile};
-use super::unsealed::{Subject, Unsealed};
+use super::tracked_file::TrackedFile;
+use super::unsealed::Unsealed;
 use crate::find::MatchedPath;
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
 use crate::read::plain;
 use crate::sys::Stat;
-use ledger::Digest;
 use ledger::entry::PathBytes;
-use ledger::manifest::{Event, Reason, Via, Was};
+use ledger::manifest::{Reason, Via, Was};
 use ledger::name::{Epoch, Name};
 use std::fs::File;
 use std::io;
@@ -46,19 +43,6 @@ pub(super) enum Condition {
         /// Bytes from the read position on are lost, up to nobody knows where.
         gap: Option<Reason>,
     },
-}
-
-/// What a closer look at a changed file shows.
-pub(super) enum Examined {
-    /// It still holds the source.
-    Holds,
-    /// It has moved out of sight between two looks.
-    OutOfSight,
-    /// It holds other bytes now; `ambiguous` if they repeat what was read.
-    Replaced {
-        ambiguous: bool,
-    },
-    Unreadable(io::Error),
 }
 
 /// One source.
@@ -154,6 +138,15 @@ impl TrackedSource {
 
     pub(super) fn path(&self) -> &PathBytes {
         &self.path
+    }
+
+    pub(super) fn via(&self) -> Via {
+        self.via
+    }
+
+    /// Its name in the archive, as last sealed.
+    pub(super) fn stated(&self) -> Option<&Was> {
+        self.stated.as_ref()
     }
 
     pub(super) fn id(&self) -> Option<u64> {
@@ -271,82 +264,20 @@ impl TrackedSource {
         self.suspect || self.file.is_changed(stat)
     }
 
-    /// Its file has changed: is it still its own?
-    pub(super) fn examine(&mut self, stat: Stat, scan: &Scan) -> Examined {
-        if self.covered {
-            if stat.size == self.file.size() {
-                self.file.looked(stat, scan.now_ms());
-                return Examined::Holds;
-            }
-            return Examined::Replaced { ambiguous: false };
-        }
-        // Proven here and again by each read: whose a new file's content is cannot be told while it
-        // is open whether this one still has its own.
-        let window_same = match self.still_holds(&stat, scan.boot_id()) {
-            Ok(same) => same,
-            Err(OpenFault::Moved) => {
-                self.condition = Condition::Missing { since_ms: None };
-                self.suspect = false;
-                return Examined::OutOfSight;
-            }
-            Err(OpenFault::Io(error)) => {
-                self.has_fault(&error);
-                return Examined::Unreadable(error);
-            }
-        };
-        let file = KnownFile {
-            offset: self.offset(),
-            seen: self.file.stat().map(|known| known.size),
-            size: stat.size,
-            window_same,
-        };
+    /// A closer look shows that its file has moved out of sight.
+    pub(super) fn goes_missing(&mut self) {
+        self.condition = Condition::Missing { since_ms: None };
         self.suspect = false;
-        match decide::known_file(file) {
-            Known::Appended => {
-                self.file.looked(stat, scan.now_ms());
-                self.fault = None;
-                self.file.read_head(scan.boot_id());
-                Examined::Holds
-            }
-            Known::Truncated { ambiguous } => Examined::Replaced { ambiguous },
-        }
     }
 
-    /// Whether its file, as just looked at, still has what was read or, before that, seen of it.
-    fn still_holds(&mut self, stat: &Stat, boot_id: Epoch) -> Result<bool, OpenFault> {
-        let offset = self.offset();
-        if !plain::reaches(stat.size, offset) {
-            return Ok(false);
-        }
-        let unread = self.file.head().len() as u64 > offset;
-        if offset == 0 && !unread {
-            return Ok(true);
-        }
-        let file = self.file.open(boot_id)?;
-        let head_same = !unread || self.file.has_head(&file).map_err(OpenFault::Io)?;
-        Ok(head_same
-            && self
-                .positions
-                .content()
-                .ends_in(&file)
-                .map_err(OpenFault::Io)?)
+    /// A closer look shows that its content fits, or that it has lost its file.
+    pub(super) fn suspect_no_more(&mut self) {
+        self.suspect = false;
     }
 
     /// Whether a file that is out of sight no more is known by identity as this source's.
     pub(super) fn is_known_as(&self, id: &FileId, path: &PathBytes) -> bool {
         self.is_missing() && self.file.id().is(id, self.path == *path)
-    }
-
-    /// Whether a file of its identity still holds its content.
-    pub(super) fn fits(&self, file: &TrackedFile, stat: &Stat) -> io::Result<bool> {
-        if self.covered {
-            return Ok(stat.size == self.file.size());
-        }
-        let Some(descriptor) = file.descriptor() else {
-            return Ok(false);
-        };
-        Ok(plain::reaches(stat.size, self.offset())
-            && self.positions.content().ends_in(descriptor)?)
     }
 
     /// Its file is in sight again.
@@ -402,24 +333,6 @@ impl TrackedSource {
         self.file.close();
         // A stream that is no more cannot speak of it; the first one does.
         self.claim_for(0);
-    }
-
-    /// Whether a file that begins with `head` (a window, which hashes to `first`, or all of it) begins
-    /// with all that was read of the source.
-    pub(super) fn is_begun_by(
-        &self,
-        candidate: &TrackedFile,
-        head: &[u8],
-        first: Digest,
-        file: &File,
-    ) -> io::Result<bool> {
-        if !plain::reaches(candidate.size(), self.offset()) || self.is_ended() {
-            return Ok(false);
-        }
-        let content = self.positions.content();
-        Ok(self.file.agrees(candidate.head())
-            && content.may_begin(head, first)
-            && content.begins(file)?)
     }
 }
 
@@ -496,60 +409,16 @@ impl TrackedSource {
     }
 
     /// Whether the next manifest must speak of it.
-    fn has_news(&self) -> bool {
+    pub(super) fn has_news(&self) -> bool {
         self.positions.unsealed().has_bytes() || self.has_events()
     }
 
     /// The gap of unknown end that ends it, if one does.
-    fn ending(&self) -> Option<Reason> {
+    pub(super) fn ending(&self) -> Option<Reason> {
         match self.condition {
             Condition::Ended { gap } => gap,
             _ => None,
         }
-    }
-
-    /// Manifest bytes that speaking of it takes, estimated from above.
-    pub(super) fn stated_bytes(&self) -> usize {
-        match self.has_news() {
-            true => self.positions.unsealed().stated_bytes(&self.path),
-            false => 0,
-        }
-    }
-
-    /// Adds what is to be said of it, under this name.
-    pub(super) fn state(&self, name: Was, statement: &mut StreamStatement) {
-        let moved = self.stated.clone().filter(|stated| *stated != name);
-        let ended = self.is_ended();
-        if !self.has_news() {
-            // Nothing for an auditor, but recovery must know: under the name it knows.
-            let known = self.stated.clone();
-            let checkpoint =
-                known.map(|name| self.checkpoint(name, self.positions.once_sealed(), None));
-            return statement
-                .checkpoints
-                .extend(checkpoint.map(|checkpoint| Checkpoint {
-                    ended,
-                    ..checkpoint
-                }));
-        }
-        let about = Subject {
-            id: name.id,
-            path: &self.path,
-            via: self.via,
-        };
-        let at = (self.file.id(), self.offset());
-        let sources = self.positions.unsealed().sources(&about, moved.clone(), at);
-        statement.sources.extend(sources);
-        statement
-            .events
-            .extend(self.positions.unsealed().events(name.id));
-        let ending = self.ending();
-        let gap = ending.map(|reason| Event::gap(name.id, self.offset(), None, reason));
-        statement.events.extend(gap);
-        statement.checkpoints.push(Checkpoint {
-            ended,
-            ..self.checkpoint(name, self.positions.once_sealed(), moved)
-        });
     }
 
     /// What was stated is durable: the read position becomes the sealed one.
@@ -571,35 +440,16 @@ impl TrackedSource {
         self.refiled || self.is_ended() || self.has_news()
     }
 
-    /// Where it stands as sealed, for the snapshot; nothing for one that is over and done.
-    pub(super) fn sealed_checkpoint(&self) -> Option<Checkpoint> {
-        if matches!(self.condition, Condition::Ended { gap: None }) {
-            return None;
-        }
-        let name = self.stated.clone()?;
-        Some(self.checkpoint(name, self.positions.as_sealed(), None))
-    }
-
-    /// The checkpoint of a position under `name`.
-    fn checkpoint(&self, name: Was, content: SealedContent, was: Option<Was>) -> Checkpoint {
+    /// What was last seen of its file, as a checkpoint at `offset` holds it.
+    pub(super) fn last_look(&self, offset: u64) -> LastLook {
         let size = self.file.size();
-        // A copy is covered only for a position beyond it: an earlier one must still read it.
-        let covered = self.covered && !plain::has_unread(size, content.offset);
-        Checkpoint {
-            source: name,
-            path: self.path.clone(),
-            file: self.file.id().clone(),
-            via: self.via,
-            content,
-            seen: LastLook {
-                size,
-                extent: self.extent,
-                live: self.unwatched || self.file.is_at(&self.path),
-                covered,
-                folder: self.file.folder(),
-            },
-            ended: false,
-            was,
+        LastLook {
+            size,
+            extent: self.extent,
+            live: self.unwatched || self.file.is_at(&self.path),
+            // A copy is covered only for a position beyond it: an earlier one must still read it.
+            covered: self.covered && !plain::has_unread(size, offset),
+            folder: self.file.folder(),
         }
     }
 }
