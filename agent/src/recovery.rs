@@ -5,11 +5,14 @@
 //! An epoch continues only if snapshot, spool and chain agree and the archiver knows of nothing newer.
 //! Otherwise the stream gets a new epoch that says so, and names all that is still known of the old.
 
-pub(crate) mod adoption;
-mod lineage;
+pub(crate) mod snapshot;
+
 mod recover_error;
 mod sealed_batch;
-pub(crate) mod snapshot;
+
+mod lineage;
+
+pub(crate) mod adoption;
 
 use self::lineage::{Lineage, StreamListing};
 pub(crate) use self::recover_error::RecoverError;

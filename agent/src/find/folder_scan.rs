@@ -1,4 +1,4 @@
-//! The scan: lists the folders below the patterns' fixed parts. It opens no file.
+//! Lists the folders below the patterns' fixed parts. It opens no file.
 //!
 //! Symbolic links are not followed below a fixed part: whoever may write in a log folder must not
 //! choose what the agent reads. A folder whose times stand still is not listed again for a while,

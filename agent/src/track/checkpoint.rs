@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// Longest path a checkpoint may hold: the kernel's `PATH_MAX`.
 const PATH_MAX: usize = 4096;
 
-/// Where one source stands. Comes from [`crate::track::Sources`], or from JSON and is checked.
+/// Where one source stands. Comes from [`crate::track::Tracker`], or from JSON and is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "CheckpointFields", into = "CheckpointFields")]
 pub(crate) struct Checkpoint {
