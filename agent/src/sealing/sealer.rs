@@ -1,5 +1,12 @@
 //! From a batch in memory to a sealed one in the spool: the protocol whose one rename is the commit.
 //!
+//! 1. The last block goes into `tmp/<random>/body`.
+//! 2. `manifest` and `cursors` are written beside it.
+//! 3. The files are synced, then their folder.
+//! 4. The folder is renamed to its place below `sealed/`.
+//! 5. The place's parent is synced. The batch is sealed.
+//! 6. The caller's positions advance.
+//!
 //! Nothing else in the agent makes a batch visible, and nothing here ever changes one that is.
 
 use crate::sealing::batch_folder::{BatchFolder, failed};
@@ -100,8 +107,7 @@ impl Sealer {
         Ok(SealedState::after(next.sealed_state(), &manifest, sha256))
     }
 
-    /// Steps 2 and 3: writes what is still missing, then syncs files and folder. What the batch
-    /// weighs.
+    /// Steps 2 and 3: what is still missing, then syncs. What the batch weighs.
     fn write(
         &self,
         folder: &mut BatchFolder,
