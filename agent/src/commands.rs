@@ -56,7 +56,7 @@ enum Command {
     /// Say how the running agent stands
     #[command(after_long_help = STATUS_EXAMPLES)]
     Status {
-        /// StatusForm of the answer
+        /// Form of the answer
         #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
         format: StatusForm,
     },
