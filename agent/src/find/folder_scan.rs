@@ -58,7 +58,7 @@ pub(crate) struct Finder {
 struct FolderListing {
     stamp: Stat,
     taken: Moment,
-    /// MatchedPath, watch, pattern.
+    /// The path, the watch and its pattern.
     matches: Vec<(MatchedPath, usize, usize)>,
     folders: Vec<Arc<Path>>,
     faults: Vec<(PathBytes, String)>,
