@@ -2,8 +2,8 @@
 
 mod keys;
 
+use crate::bounds::{STREAMS_MAX, cap_min};
 use crate::find::{PatternError, Watch};
-use crate::limits::{STREAMS_MAX, cap_min};
 use host::settings::{Environment, Faults, Settings, SettingsError, Table};
 use ledger::Digest;
 use ledger::name::Name;
@@ -11,20 +11,20 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use keys::{ARCHIVERS, KEYS, sample};
+pub(crate) use keys::sample;
+pub use keys::{ARCHIVERS, KEYS};
 
 /// Where the config is looked for.
-pub const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
+pub(crate) const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
 
 /// One `[[stream]]`.
 #[derive(Debug, Clone)]
-pub struct Stream {
-    /// Its name.
-    pub name: Name,
+pub(crate) struct StreamConfig {
+    pub(crate) name: Name,
     /// Which files it wants.
-    pub watch: Watch,
+    pub(crate) watch: Watch,
     /// How long its bodies stay locked.
-    pub retention_s: u64,
+    pub(crate) retention_s: u64,
 }
 
 /// A checked config. [`Config::read`] is the one way to get one.
@@ -32,29 +32,29 @@ pub struct Stream {
 #[non_exhaustive]
 pub struct Config {
     /// The file it came from.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// SHA-256 of that file and of what overrides it.
-    pub sha256: Digest,
+    pub(crate) sha256: Digest,
     /// The agent's name.
-    pub agent: Name,
+    pub(crate) agent: Name,
     /// The spool's folder.
-    pub spool: PathBuf,
+    pub(crate) spool: PathBuf,
     /// The agent's own folder.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// The signing key's file.
-    pub key: PathBuf,
+    pub(crate) key: PathBuf,
     /// Bytes the spool may take.
-    pub spool_cap: u64,
+    pub(crate) spool_cap: u64,
     /// How long a batch stays after its receipt, while there is room.
-    pub spool_keep: Duration,
+    pub(crate) spool_keep: Duration,
     /// Longest time between two manifests of a stream.
-    pub heartbeat: Duration,
-    /// Longest time between two looks at the files.
-    pub poll: Duration,
+    pub(crate) heartbeat: Duration,
+    /// Longest time between two scans of the files.
+    pub(crate) poll: Duration,
     /// Longest time between reading a line and sealing it.
-    pub seal_age: Duration,
+    pub(crate) seal_age: Duration,
     /// The streams; a file belongs to the first that wants it.
-    pub streams: Vec<Stream>,
+    pub(crate) streams: Vec<StreamConfig>,
 }
 
 impl Config {
@@ -132,7 +132,7 @@ fn folder(root: &Table, key: &str) -> PathBuf {
     path
 }
 
-fn streams(root: &Table) -> Vec<Stream> {
+fn streams(root: &Table) -> Vec<StreamConfig> {
     let tables = root.tables("stream");
     if tables.is_empty() {
         root.fault(
@@ -153,7 +153,7 @@ fn streams(root: &Table) -> Vec<Stream> {
         .collect()
 }
 
-fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<Stream> {
+fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<StreamConfig> {
     let name = table.parsed::<Name>("name");
     let retention = table.retention_s("retention");
     let exclude = table.texts("exclude");
@@ -169,7 +169,7 @@ fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<Stream> {
     if !names.insert(name.clone()) {
         table.fault("name", format!("another stream is named {name}"));
     }
-    Some(Stream {
+    Some(StreamConfig {
         name,
         watch: watch.ok()?,
         retention_s: retention?,

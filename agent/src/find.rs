@@ -1,10 +1,10 @@
 //! Which files a stream wants: include and exclude patterns. [`Finder`] finds what matches them.
 
-mod spot;
-mod walk;
+mod folder_scan;
+mod matched_path;
 
-pub use self::spot::Spot;
-pub use self::walk::{Finder, Found};
+pub(crate) use self::folder_scan::{Finder, FoundFiles};
+pub(crate) use self::matched_path::MatchedPath;
 
 use globset::{GlobBuilder, GlobMatcher};
 use ledger::name::Name;
@@ -18,7 +18,7 @@ const META: &[u8] = b"*?[]{}\\";
 
 /// A stream and the files it wants. The one way in for patterns from the config.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub(crate) struct Watch {
     stream: Name,
     include: Vec<Pattern>,
     exclude: Vec<GlobMatcher>,
@@ -35,7 +35,7 @@ struct Pattern {
 
 /// A pattern that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum PatternError {
+pub(crate) enum PatternError {
     /// Relative patterns would depend on where the agent was started.
     #[error("{0}: a pattern must be an absolute path, like /var/log/app/*.log")]
     Relative(String),
@@ -63,7 +63,7 @@ impl Watch {
     ///
     /// # Errors
     /// At least one pattern is unusable, or there is nothing to include.
-    pub fn new(
+    pub(crate) fn new(
         stream: Name,
         include: &[String],
         exclude: &[String],
@@ -101,16 +101,14 @@ impl Watch {
         }
         Err(faults)
     }
-
-    /// The stream.
     #[must_use]
-    pub fn stream(&self) -> &Name {
+    pub(crate) fn stream(&self) -> &Name {
         &self.stream
     }
 
     /// Whether the stream wants a file of this path.
     #[must_use]
-    pub fn wants(&self, path: &Path) -> bool {
+    pub(crate) fn wants(&self, path: &Path) -> bool {
         self.pattern_for(path).is_some()
     }
 

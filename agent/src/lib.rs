@@ -1,39 +1,40 @@
 //! The Holdfast sidecar: follows log files and seals what they say into signed batches.
 //!
-//! It has no network and no S3 credentials. Modules stand in the order the data flows: files are
-//! found, told apart and followed; their bytes become lines, lines entries, entries blocks, blocks
-//! a sealed batch in the spool.
+//! It has no network and no S3 credentials. Modules stand here in the order the data flows, and each
+//! uses only those before it and the three at the end.
 
-pub mod adopt;
-pub mod batch;
-pub mod chain;
-pub mod check;
-pub mod cli;
-pub mod compress;
-pub mod config;
-pub mod cost;
-pub mod cursor;
-pub mod find;
-pub mod follow;
-pub mod identity;
-pub mod init;
-pub mod key;
-pub mod limits;
-pub mod lines;
-pub mod pack;
-pub mod receipts;
-pub mod recover;
-pub mod run;
-pub mod seal;
-pub mod snapshot;
-pub mod spool;
-pub mod status;
-pub mod sys;
-pub mod wake;
+mod find; // patterns → matched paths
+
+pub mod config; // agent.toml → settings, patterns among them
+
+mod read; // a source's bytes → pieces of lines
+
+mod track; // files → sources: which is which, how far each is read and sealed
+
+mod spool; // the folder that is shared with the archiver
+
+mod sealing; // entries → blocks → a signed batch in the spool
+
+mod recovery; // what a start may believe of state and spool
+
+mod agent; // the one loop over all of it
+
+mod commands; // what a person types
+
+mod bounds; // every size, count and wait that is bounded
+mod now; // the time, and the only place that reads it
+mod sys; // what is asked of the kernel about files
 
 #[cfg(test)]
 mod testing;
 
+pub use agent::{Agent, RunError, Stop, Unfinished};
+pub use commands::init::{InitError, Initialised, init};
+pub use commands::main;
 pub use config::Config;
-pub use init::{Initialised, init};
-pub use run::{Agent, Stop, Unfinished};
+pub use sealing::signing_key::KeyError;
+
+/// The agent's signing key, as `init` makes it.
+pub mod key {
+    pub use crate::sealing::signing_key::{KeyError, load, make};
+}

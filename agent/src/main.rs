@@ -1,5 +1,5 @@
 //! The binary `holdfast-agent`; everything is in the library.
 
 fn main() -> std::process::ExitCode {
-    agent::cli::main()
+    agent::main()
 }

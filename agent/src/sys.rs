@@ -10,39 +10,39 @@ use std::path::Path;
 
 /// What a file is at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stat {
+pub(crate) struct Stat {
     /// Device number, as `st_dev`.
-    pub dev: u64,
+    pub(crate) dev: u64,
     /// Inode number.
-    pub ino: u64,
+    pub(crate) ino: u64,
     /// Bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Bytes that take room on the disk: fewer than `size` where there are holes.
-    pub stored: u64,
+    pub(crate) stored: u64,
     /// Names that lead to it.
-    pub links: u32,
+    pub(crate) links: u32,
     /// Whether it is a regular file.
-    pub regular: bool,
+    pub(crate) regular: bool,
     /// When its bytes last changed.
-    pub modified: Instant,
+    pub(crate) modified: Instant,
     /// When its bytes or its names last changed.
-    pub changed: Instant,
+    pub(crate) changed: Instant,
     /// When it was made, where the file system knows.
-    pub born: Option<Instant>,
+    pub(crate) born: Option<Instant>,
 }
 
 /// A file's time stamp: seconds since 1970 and nanoseconds. Compared, never trusted as a time.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
-pub struct Instant(pub i64, pub u32);
+pub(crate) struct Instant(pub i64, pub u32);
 
 /// Opens a log below `root` for reading. `root` is what the operator wrote and may hold symbolic
 /// links; below it no component may be one. Never waits on a FIFO, never takes a terminal.
 ///
 /// # Errors
 /// As the system says; `ELOOP` for a symbolic link.
-pub fn open_log(root: &Path, below: &Path) -> io::Result<File> {
+pub(crate) fn open_log(root: &Path, below: &Path) -> io::Result<File> {
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let folder = rustix::fs::openat(
@@ -63,26 +63,17 @@ pub fn open_log(root: &Path, below: &Path) -> io::Result<File> {
 }
 
 /// What a name leads to, the name itself if it is a symbolic link.
-///
-/// # Errors
-/// As the system says.
-pub fn stat_name(path: &Path) -> io::Result<Stat> {
+pub(crate) fn stat_name(path: &Path) -> io::Result<Stat> {
     stat(rustix::fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// What a folder is now; a symbolic link to one is followed.
-///
-/// # Errors
-/// As the system says.
-pub fn stat_folder(path: &Path) -> io::Result<Stat> {
+pub(crate) fn stat_folder(path: &Path) -> io::Result<Stat> {
     stat(rustix::fs::CWD, path, AtFlags::empty())
 }
 
 /// What an open file is now.
-///
-/// # Errors
-/// As the system says.
-pub fn stat_file(file: &File) -> io::Result<Stat> {
+pub(crate) fn stat_file(file: &File) -> io::Result<Stat> {
     stat(file, Path::new(""), AtFlags::EMPTY_PATH)
 }
 
@@ -112,15 +103,12 @@ fn stat(folder: impl AsFd, path: &Path, flags: AtFlags) -> io::Result<Stat> {
 ///
 /// # Errors
 /// As the system says; `EINVAL` where the file system does not know holes.
-pub fn next_hole(file: &File, offset: u64) -> io::Result<u64> {
+pub(crate) fn next_hole(file: &File, offset: u64) -> io::Result<u64> {
     Ok(rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(offset))?)
 }
 
 /// Where the next data at or after `offset` begins; `None` if all that follows is a hole.
-///
-/// # Errors
-/// As the system says.
-pub fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
+pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
     match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
         Ok(at) => Ok(Some(at)),
         Err(Errno::NXIO) => Ok(None),
@@ -142,7 +130,7 @@ struct HandleBuffer {
     reason = "name_to_handle_at has no safe wrapper in rustix, and no other call gives an inode's generation"
 )]
 #[must_use]
-pub fn handle_of(file: &File) -> Option<Vec<u8>> {
+pub(crate) fn handle_of(file: &File) -> Option<Vec<u8>> {
     let mut buffer = HandleBuffer {
         header: libc::file_handle {
             handle_bytes: libc::MAX_HANDLE_SZ.unsigned_abs(),

@@ -1,12 +1,15 @@
 //! What this crate's own tests build on: a spool that `init` made, and batches sealed into it.
 
-pub(crate) mod audit;
+pub(crate) mod spool_audit;
 
-use crate::batch::Batch;
-use crate::chain::{Beginning, Chain, Common, Draft, Place, SealedAt};
 use crate::config::Config;
-use crate::key;
-use crate::seal::{SealError, Sealer};
+use crate::sealing::open_batch::OpenBatch;
+use crate::sealing::seal_error::SealError;
+use crate::sealing::sealer::Sealer;
+use crate::sealing::signing_key;
+use crate::sealing::stream_state::{
+    Common, ManifestDraft, NewEpoch, SealedAt, SealedState, StreamState,
+};
 use crate::spool::{Layout, Spool};
 use ledger::entry::{Entry, Flags};
 use ledger::manifest::{Event, EventKind, Manifest, Source, Via};
@@ -60,8 +63,8 @@ impl World {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path(), &[("auth", "*.log")]);
-        crate::init::init(&config).unwrap();
-        let (private, key) = key::load(&config.key).unwrap();
+        crate::commands::init::init(&config).unwrap();
+        let (private, key) = signing_key::load(&config.key).unwrap();
         let common = Common {
             agent: agent(),
             heartbeat_s: 300,
@@ -92,9 +95,9 @@ impl World {
         Spool::open(&self.root(), 1 << 30, 1).unwrap()
     }
 
-    /// A place that begins `epoch(roll)` after nothing.
-    pub(crate) fn begin(&self, roll: u8) -> Place {
-        Place::Begin(Beginning {
+    /// A stream that begins `epoch(roll)` after nothing.
+    pub(crate) fn begin(&self, roll: u8) -> StreamState {
+        StreamState::Begin(NewEpoch {
             stream: stream(),
             epoch: epoch(roll),
             prev_epoch: Vec::new(),
@@ -104,28 +107,31 @@ impl World {
     }
 
     /// Seals a manifest without entries.
-    pub(crate) fn beat(&mut self, spool: &mut Spool, place: &Place, events: Vec<Event>) -> Chain {
-        let draft = Draft {
+    pub(crate) fn beat(
+        &mut self,
+        spool: &mut Spool,
+        next: &StreamState,
+        events: Vec<Event>,
+    ) -> SealedState {
+        let draft = ManifestDraft {
             events,
             retention_s: 86_400,
-            ..Draft::default()
+            ..ManifestDraft::default()
         };
         let at = self.tick();
-        self.sealer
-            .seal(spool, place, None, draft, &[], at)
-            .unwrap()
+        self.sealer.seal(spool, next, None, draft, &[], at).unwrap()
     }
 
     /// Seals a batch of these lines.
     pub(crate) fn batch(
         &mut self,
         spool: &mut Spool,
-        chain: &Chain,
+        state: &SealedState,
         lines: &[&[u8]],
-    ) -> Result<Chain, SealError> {
-        let place = Place::After(chain.clone());
+    ) -> Result<SealedState, SealError> {
+        let next = StreamState::After(state.clone());
         let at = self.tick();
-        let mut batch = Batch::new(place.next_entry(), at.boot_ms);
+        let mut batch = OpenBatch::new(next.next_entry(), at.boot_ms);
         let mut offset = 0;
         for line in lines {
             let entry = Entry {
@@ -143,21 +149,21 @@ impl World {
                 self.sealer.close_block(&mut batch, spool.layout())?;
             }
         }
-        let draft = Draft {
+        let draft = ManifestDraft {
             sources: vec![source(offset)],
             retention_s: 86_400,
-            ..Draft::default()
+            ..ManifestDraft::default()
         };
-        self.sealer.seal(spool, &place, Some(batch), draft, &[], at)
+        self.sealer.seal(spool, &next, Some(batch), draft, &[], at)
     }
 
     /// Genesis, two batches and a heartbeat with `stop`.
-    pub(crate) fn history(&mut self, spool: &mut Spool) -> Vec<Chain> {
+    pub(crate) fn history(&mut self, spool: &mut Spool) -> Vec<SealedState> {
         let genesis = self.beat(spool, &self.begin(1), Vec::new());
         let one = self.batch(spool, &genesis, &[b"one", b"two"]).unwrap();
         let two = self.batch(spool, &one, &[b"three"]).unwrap();
         let stop = vec![Event::new(EventKind::Stop)];
-        let end = self.beat(spool, &Place::After(two.clone()), stop);
+        let end = self.beat(spool, &StreamState::After(two.clone()), stop);
         vec![genesis, one, two, end]
     }
 

@@ -37,7 +37,7 @@ pub const KEYS: &[Key] = &[
         path: "spool_cap",
         form: Form::Size,
         preset: Preset::Value("1GiB"),
-        doc: "most the spool may take; full means files are held, not read",
+        doc: "most the spool may take; full means that nothing is read until there is room",
     },
     Key {
         path: "spool_keep",
@@ -57,7 +57,7 @@ pub const KEYS: &[Key] = &[
         path: "poll",
         form: Form::Duration(Some(("10ms", "60s"))),
         preset: Preset::Value("1s"),
-        doc: "longest time between two looks at the files; inotify only makes it sooner",
+        doc: "longest time between two scans of the files; inotify only makes it sooner",
     },
     Key {
         path: "seal",
@@ -116,7 +116,7 @@ pub const ARCHIVERS: &[&str] = &[
 
 /// The sample file.
 #[must_use]
-pub fn sample() -> String {
+pub(crate) fn sample() -> String {
     settings::sample(
         "agent.toml: settings of holdfast-agent, by default /etc/holdfast/agent.toml.",
         KEYS,

@@ -20,9 +20,9 @@ pub(super) enum SceneError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]
-    Init(#[from] agent::init::InitError),
+    Init(#[from] agent::InitError),
     #[error(transparent)]
-    Agent(#[from] agent::run::RunError),
+    Agent(#[from] agent::RunError),
     #[error("the agent left something undone: {0}")]
     Undone(String),
     #[error(transparent)]

@@ -1,0 +1,288 @@
+//! The agent as a whole: files are followed, batches sealed, the spool kept in order.
+//!
+//! One thread does it all, so a source's position, its batch and its stream's state can never
+//! disagree. Together with the commands this is the edge: it reads the clock, all else is told.
+
+pub(crate) mod status_file;
+pub(crate) mod wake;
+
+mod spool_retry;
+mod stream;
+mod streams;
+
+mod backpressure;
+mod due;
+mod intake;
+
+mod scan_pace;
+mod standing;
+mod startup;
+mod upkeep;
+
+pub use self::startup::RunError;
+
+use self::backpressure::check_room;
+use self::due::Waits;
+use self::intake::Intake;
+use self::scan_pace::ScanPace;
+use self::standing::Troubles;
+use self::startup::Started;
+use self::status_file::AgentStatus;
+use self::streams::Streams;
+use self::upkeep::Upkeep;
+use self::wake::Waker;
+use crate::bounds::STOP_MAX;
+use crate::config::Config;
+use crate::now::{Now, millis};
+use crate::track::Mode;
+use host::lock::Lock;
+use host::progress::Progress;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Scans of a drain, whatever is left undecided then.
+const DRAIN_SCANS_MAX: usize = 8;
+
+/// Asks a running agent to stop: it seals what it has read and says `stop`.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks. A sleeping agent sees it within one poll interval.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The flag itself, for a signal handler.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// What an agent that ended by itself or was asked to did not get done, each for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unfinished(pub Vec<String>);
+
+/// A running agent.
+pub struct Agent {
+    config: Config,
+    waits: Waits,
+    streams: Streams,
+    intake: Intake,
+    upkeep: Upkeep,
+    troubles: Troubles,
+    started: Now,
+    progress: Progress,
+    #[expect(dead_code, reason = "held as long as the agent lives")]
+    lock: Lock,
+}
+
+impl Agent {
+    /// Takes spool and state, finds out where everything stands, and says `start`.
+    ///
+    /// # Errors
+    /// Something that it needs is not there, not readable, or another agent's.
+    pub fn open(config: &Config) -> Result<Self, RunError> {
+        let Started {
+            streams,
+            upkeep,
+            started,
+            lock,
+        } = startup::start(config)?;
+        let waits = Waits {
+            seal_age: config.seal_age,
+            heartbeat: config.heartbeat,
+        };
+        let mut agent = Self {
+            config: config.clone(),
+            waits,
+            streams,
+            intake: Intake::new(waits),
+            upkeep,
+            troubles: Troubles::default(),
+            started,
+            progress: Progress::default(),
+            lock,
+        };
+        agent.begin()?;
+        Ok(agent)
+    }
+
+    /// Follows the files until asked to stop.
+    ///
+    /// # Errors
+    /// It had to end by itself; a restart continues from what is sealed.
+    pub fn run(&mut self, stop: &Stop) -> Result<Unfinished, RunError> {
+        let mut waker = Waker::new();
+        let mut pace = ScanPace::default();
+        tracing::info!(
+            agent = %self.config.agent,
+            streams = self.streams.count(),
+            spool = %self.config.spool.display(),
+            "following"
+        );
+        while !stop.is_asked() {
+            let now = Now::read();
+            if pace.is_due(now, self.config.poll) {
+                self.scan(now);
+                waker.watch(self.streams.tracker().folders());
+                pace.done(now, Now::read());
+            }
+            let took = self.turn(Mode::Follow)?;
+            self.keep_up(now)?;
+            if !took && !stop.is_asked() {
+                let longest = self.idle_for(now).min(pace.wait(now, self.config.poll));
+                if pace.woken {
+                    // One change is enough to scan again; more of them must not keep it awake.
+                    waker.pause(longest);
+                } else {
+                    pace.woken = waker.sleep(longest);
+                }
+            }
+        }
+        self.finish()
+    }
+
+    /// One pass over what is there, unfinished last lines included; then it stops.
+    ///
+    /// # Errors
+    /// As [`Agent::run`].
+    pub fn drain(&mut self) -> Result<Unfinished, RunError> {
+        self.streams.tracker_mut().wait_no_longer();
+        let mut begun = None;
+        for scan in 1..=DRAIN_SCANS_MAX {
+            let undecided = self.scan(Now::read());
+            self.tell_progress(&mut begun);
+            loop {
+                while self.turn(Mode::Drain)? {
+                    self.keep_up(Now::read())?;
+                    self.tell_progress(&mut begun);
+                }
+                // A full spool may hold what has long been in the store.
+                let full = self.streams.any_is_full();
+                if !full || !self.upkeep.delete_old(&mut self.streams, Now::read()) {
+                    break;
+                }
+            }
+            // A second scan in any case, for a rotation that the first one fell into.
+            if scan >= 2 && undecided == 0 {
+                break;
+            }
+        }
+        self.progress = Progress::default();
+        let mut unfinished = self.troubles.undone(&self.streams);
+        unfinished.extend(self.finish()?.0);
+        Ok(Unfinished(unfinished))
+    }
+
+    /// Has `drain` tell how far it is.
+    pub fn show(&mut self, progress: Progress) {
+        self.progress = progress;
+    }
+
+    /// Says what a start has to say, or leaves it for when there is room.
+    fn begin(&mut self) -> Result<(), RunError> {
+        for index in (0..self.streams.count()).rev() {
+            check_room(&mut self.streams, index)?;
+        }
+        self.streams.finish_leaving();
+        self.upkeep.save(&mut self.streams, Now::read());
+        self.write_status(Now::read(), true);
+        Ok(())
+    }
+
+    fn turn(&mut self, mode: Mode) -> Result<bool, RunError> {
+        Ok(self.intake.turn(&mut self.streams, mode)?)
+    }
+
+    /// Everything that is due now beside reading.
+    fn keep_up(&mut self, now: Now) -> Result<(), RunError> {
+        if !self.streams.is_waiting(now) {
+            self.waits.seal_due(&mut self.streams, now)?;
+            self.waits.beat(&mut self.streams, now)?;
+        }
+        self.streams.finish_leaving();
+        self.upkeep.keep_up(&mut self.streams, now);
+        if self.streams.is_changed() && self.upkeep.status_is_due(now) {
+            self.write_status(now, true);
+        }
+        Ok(())
+    }
+
+    /// How long an agent with nothing to read may sleep.
+    fn idle_for(&self, now: Now) -> Duration {
+        let due = Duration::from_millis(self.waits.due_in_ms(&self.streams, now));
+        // What is due has to wait for the spool, if that cannot be written.
+        let retry = self.streams.retry().and_then(|retry| retry.left(now));
+        upkeep::every(&self.streams).min(retry.unwrap_or(due))
+    }
+
+    /// Tells how many of the bytes that were to be read are. `begun`: what had been read before.
+    fn tell_progress(&self, begun: &mut Option<u64>) {
+        if !self.progress.is_shown() {
+            return;
+        }
+        let sources = self.streams.tracker().status();
+        let read = sources.iter().map(|source| source.read).sum();
+        let size: u64 = sources.iter().map(|source| source.size).sum();
+        let begun = *begun.get_or_insert(read);
+        self.progress.expect(size.saturating_sub(begun));
+        self.progress.reach(read.saturating_sub(begun));
+    }
+
+    /// Seals what is read and says `stop`, in a bounded time.
+    fn finish(&mut self) -> Result<Unfinished, RunError> {
+        let until_ms = Now::read().boot_ms.saturating_add(millis(STOP_MAX));
+        let mut unfinished = Unfinished::default();
+        // The first stream comes last: its heartbeat says where the others ended.
+        for index in (0..self.streams.count()).rev() {
+            if Now::read().boot_ms > until_ms {
+                let name = self.streams.get(index).name();
+                unfinished
+                    .0
+                    .push(format!("stream {name}: no time left to say stop"));
+            } else if let Some(why) = self.streams.stop_stream(index)? {
+                unfinished.0.push(why);
+            }
+        }
+        self.upkeep.save(&mut self.streams, Now::read());
+        self.write_status(Now::read(), false);
+        Ok(unfinished)
+    }
+
+    /// Looks at all files; how many of them a further scan will judge.
+    fn scan(&mut self, now: Now) -> usize {
+        let report = self.streams.tracker_mut().scan(now);
+        let undecided = report.undecided;
+        let sources = self.streams.tracker().status();
+        if self.troubles.update(report, sources) {
+            self.streams.change();
+        }
+        undecided
+    }
+
+    /// Writes `status.json`. Nothing depends on it but people's view, so a failure is only told.
+    fn write_status(&mut self, now: Now, running: bool) {
+        self.streams.told();
+        self.upkeep.status_is_told(now);
+        if let Err(error) = self.describe(now, running).write(&self.config.state) {
+            tracing::warn!(%error, "status.json cannot be written");
+        }
+    }
+
+    fn describe(&self, now: Now, running: bool) -> AgentStatus {
+        let (agent, times) = (&self.config.agent, (self.started, now));
+        self.troubles.describe(agent, &self.streams, times, running)
+    }
+}
+
+#[cfg(test)]
+mod agent_tests;

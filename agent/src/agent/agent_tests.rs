@@ -1,0 +1,254 @@
+//! The whole agent on temporary folders, with real files and real clocks.
+
+mod bytes;
+
+use super::*;
+use crate::bounds::{RETRY_MAX, RETRY_MIN, ROOM_RESUME};
+use crate::testing::config;
+use crate::testing::spool_audit::{audit, audit_epoch};
+use ledger::manifest::{EventKind, Kind};
+use ledger::name::{Name, Slot};
+use ledger::receipt::{Bad, BadReason};
+use std::path::{Path, PathBuf};
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn made(dir: &Path, streams: &[(&str, &str)]) -> Config {
+    let config = config(dir, streams);
+    crate::commands::init::init(&config).unwrap();
+    config
+}
+
+/// Leaves as kill -9 does: nothing is sealed any more.
+fn kill(agent: Agent) {
+    drop(agent);
+}
+
+#[test]
+fn starts_say_whether_the_run_before_said_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log")]);
+    kill(Agent::open(&config).unwrap());
+    Agent::open(&config).unwrap().drain().unwrap();
+    kill(Agent::open(&config).unwrap());
+    let audited = audit(&crate::spool::Layout::new(&config.spool), &name("auth"));
+    let kinds: Vec<_> = audited
+        .manifests
+        .iter()
+        .map(|manifest| manifest.kind)
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            Kind::Genesis,
+            Kind::Heartbeat,
+            Kind::Heartbeat,
+            Kind::Heartbeat
+        ]
+    );
+    assert_eq!(
+        audited.events(),
+        [EventKind::Start, EventKind::Stop, EventKind::Start]
+    );
+    let clean = |at: usize| audited.manifests[at].events[0].clean;
+    assert_eq!((clean(1), clean(3)), (Some(false), Some(true)));
+    assert!(audited.manifests[2].next_due.is_none() && audited.manifests[3].next_due.is_some());
+}
+
+#[test]
+fn a_second_agent_is_refused_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log")]);
+    let first = Agent::open(&config).unwrap();
+    let refused = Agent::open(&config).err().unwrap();
+    assert!(matches!(refused, RunError::Locked(_)), "{refused}");
+    let mut other = config.clone();
+    other.state = dir.path().join("other");
+    crate::commands::init::init(&other).unwrap();
+    let refused = Agent::open(&other).err().unwrap().to_string();
+    assert!(
+        refused.contains("another holdfast-agent runs on this spool"),
+        "{refused}"
+    );
+    kill(first);
+    kill(Agent::open(&config).unwrap());
+}
+
+#[test]
+fn the_first_stream_tells_where_the_others_stand() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
+    Agent::open(&config).unwrap().drain().unwrap();
+    let layout = crate::spool::Layout::new(&config.spool);
+    let (auth, web) = (audit(&layout, &name("auth")), audit(&layout, &name("web")));
+    let heads = auth.manifests[1].heads.clone().unwrap();
+    assert_eq!(heads.len(), 1);
+    assert_eq!((&heads[0].stream, heads[0].seq), (&name("web"), 1));
+    assert!(
+        web.manifests
+            .iter()
+            .all(|manifest| manifest.heads.is_none())
+    );
+}
+
+#[test]
+fn a_stream_that_leaves_the_config_is_closed_and_may_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let both = made(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
+    Agent::open(&both).unwrap().drain().unwrap();
+    let one = config(dir.path(), &[("auth", "*.log")]);
+    Agent::open(&one).unwrap().drain().unwrap();
+    Agent::open(&one).unwrap().drain().unwrap();
+    let layout = crate::spool::Layout::new(&one.spool);
+    let closed = audit(&layout, &name("web"));
+    let last = closed.manifests.last().unwrap();
+    assert_eq!((last.kind, closed.manifests.len()), (Kind::Close, 3));
+    let both = config(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
+    Agent::open(&both).unwrap().drain().unwrap();
+    let mut epochs = layout.epochs(&name("web")).unwrap();
+    epochs.retain(|epoch| *epoch != last.epoch);
+    let back = audit_epoch(&layout, &name("web"), epochs[0]);
+    let heads = back.manifests[0].prev_epoch.clone().unwrap();
+    assert_eq!((heads[0].epoch, heads[0].seq), (last.epoch, last.seq));
+    assert_eq!(back.events(), [EventKind::Stop]);
+}
+
+#[test]
+fn heartbeats_come_before_they_are_due() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log")]);
+    let mut agent = Agent::open(&config).unwrap();
+    let at = |after_ms| Now {
+        boot_ms: Now::read().boot_ms + after_ms,
+        ..Now::read()
+    };
+    agent.keep_up(at(200_000)).unwrap();
+    assert_eq!(agent.streams.get(0).sealed_state().unwrap().head.seq, 0);
+    assert!(agent.waits.due_in_ms(&agent.streams, at(200_000)) <= 100_000);
+    agent.keep_up(at(300_000)).unwrap();
+    assert_eq!(agent.streams.get(0).sealed_state().unwrap().head.seq, 1);
+}
+
+#[test]
+fn a_full_spool_is_said_once_and_resumed_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
+    let mut agent = Agent::open(&config).unwrap();
+    let auth = name("auth");
+    // Half the cap is the most that one stream may use; the other still reads.
+    agent.streams.spool_mut().add(&auth, config.spool_cap / 2);
+    for _ in 0..3 {
+        agent.turn(Mode::Follow).unwrap();
+        agent.keep_up(Now::read()).unwrap();
+    }
+    assert!(agent.streams.get(0).is_full() && !agent.streams.get(1).is_full());
+    assert!(!agent.describe(Now::read(), true).is_healthy());
+    // Less than what resuming needs.
+    agent.streams.spool_mut().subtract(&auth, ROOM_RESUME / 2);
+    agent.turn(Mode::Follow).unwrap();
+    assert!(agent.streams.get(0).is_full());
+    kill(agent);
+    // A start while it is full says nothing; here there is room again, so it continues.
+    let mut agent = Agent::open(&config).unwrap();
+    assert!(!agent.streams.get(0).is_full());
+    agent.finish().unwrap();
+    let layout = crate::spool::Layout::new(&config.spool);
+    let events = audit(&layout, &auth).events();
+    let expected = [
+        EventKind::Full,
+        EventKind::Start,
+        EventKind::Resumed,
+        EventKind::Stop,
+    ];
+    assert_eq!(events, expected);
+    let events = audit(&layout, &name("web")).events();
+    assert_eq!(events, [EventKind::Start, EventKind::Stop]);
+}
+
+#[test]
+fn a_start_on_a_full_spool_seals_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = made(dir.path(), &[("auth", "*.log")]);
+    kill(Agent::open(&config).unwrap());
+    let room = config.spool_cap;
+    config.spool_cap = 0;
+    let mut agent = Agent::open(&config).unwrap();
+    agent.turn(Mode::Follow).unwrap();
+    agent.keep_up(Now::read()).unwrap();
+    let unfinished = agent.drain().unwrap();
+    assert_eq!(unfinished.0, ["stream auth: the spool is full"]);
+    drop(agent);
+    config.spool_cap = room;
+    kill(Agent::open(&config).unwrap());
+    let audited = audit(&crate::spool::Layout::new(&config.spool), &name("auth"));
+    assert_eq!(audited.events(), [EventKind::Start]);
+}
+
+#[test]
+fn a_spool_that_refuses_is_tried_again_at_a_bounded_pace() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log")]);
+    let mut agent = Agent::open(&config).unwrap();
+    let tmp = config.spool.join("tmp");
+    std::fs::remove_dir(&tmp).unwrap();
+    assert!(!agent.streams.seal_batch(0).unwrap());
+    let first = agent.streams.retry().unwrap().wait();
+    assert!(agent.streams.is_waiting(Now::read()) && !agent.turn(Mode::Follow).unwrap());
+    for _ in 0..10 {
+        assert!(!agent.streams.seal_batch(0).unwrap());
+    }
+    let retry = agent.streams.retry().unwrap();
+    assert_eq!((first, retry.wait()), (RETRY_MIN, RETRY_MAX));
+    assert!(
+        agent
+            .describe(Now::read(), true)
+            .trouble
+            .unwrap()
+            .contains("tmp")
+    );
+    std::fs::create_dir(&tmp).unwrap();
+    assert!(agent.streams.seal_batch(0).unwrap());
+    assert!(agent.streams.retry().is_none());
+}
+
+#[test]
+fn a_refused_batch_holds_its_stream_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
+    let mut agent = Agent::open(&config).unwrap();
+    let slot = agent.streams.get(0).head(&crate::testing::agent()).unwrap();
+    let note = note(&config, &slot, "bad");
+    let bad = Bad {
+        reason: BadReason::Rot,
+        detail: "body rotted".into(),
+        at: host::clock::now(),
+    };
+    std::fs::write(&note, serde_json::to_vec(&bad).unwrap()).unwrap();
+    let later = Now {
+        boot_ms: Now::read().boot_ms + 60_000,
+        ..Now::read()
+    };
+    agent.keep_up(later).unwrap();
+    assert!(!agent.streams.get(0).may_read() && agent.streams.get(1).may_read());
+    let held = agent.describe(Now::read(), true).streams[0]
+        .held
+        .clone()
+        .unwrap();
+    assert!(held.contains("body rotted"), "{held}");
+    std::fs::remove_file(&note).unwrap();
+    std::fs::write(note.with_extension("conflict"), b"{}\n").unwrap();
+    let later = Now {
+        boot_ms: Now::read().boot_ms + 120_000,
+        ..Now::read()
+    };
+    agent.keep_up(later).unwrap();
+    assert!(agent.drain().unwrap().0[0].contains("held at web-01/auth/"));
+}
+
+fn note(config: &Config, slot: &Slot, extension: &str) -> PathBuf {
+    let note = crate::spool::Layout::new(&config.spool).note(slot, extension);
+    std::fs::create_dir_all(note.parent().unwrap()).unwrap();
+    note
+}

@@ -1,0 +1,272 @@
+//! One stream while the agent runs: what it seals next, its open batch, what it has to say. It decides
+//! when something is due and composes it; sealing it is [`super::streams`]'s.
+
+use crate::now::Now;
+use crate::sealing::open_batch::OpenBatch;
+use crate::sealing::stream_state::{ManifestDraft, SealedState, StreamState};
+use crate::spool::Layout;
+use crate::spool::receipts::{Hold, ReceiptProgress};
+use crate::track::statement::StreamStatement;
+use ledger::limits::DAY_S;
+use ledger::manifest::{Event, EventKind, StreamHead};
+use ledger::name::{Name, Slot};
+use std::io;
+
+/// What a manifest is to carry besides what waits.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    pub(super) events: Vec<Event>,
+    /// Leave out what happened to sources, however long it waits: only so is the size certain.
+    pub(super) brief: bool,
+    pub(super) close: bool,
+}
+
+/// A stream.
+pub(super) struct RunningStream {
+    name: Name,
+    retention_s: u64,
+    next: StreamState,
+    batch: Option<OpenBatch>,
+    /// Said with the next manifest.
+    pending: Vec<Event>,
+    /// The config no longer names it: it is closed as soon as there is room.
+    leaving: bool,
+    /// No room: files stay as they are, not read.
+    full: bool,
+    hold: Option<Hold>,
+    receipts: ReceiptProgress,
+    /// When the newest manifest was sealed in this run; the start stands in before.
+    sealed_at: Now,
+    /// When the newest heartbeat was.
+    beat_at: Now,
+    /// Since when events wait without entries.
+    events_since_ms: Option<u64>,
+}
+
+impl RunningStream {
+    pub(super) fn new(next: StreamState, retention_s: u64, now: Now) -> Self {
+        let mut pending = Vec::new();
+        let mut full = false;
+        match &next {
+            StreamState::After(state) => {
+                pending.push(Event::start(state.stopped));
+                full = state.full;
+            }
+            StreamState::Begin(begin) => pending.extend(begin.event.map(Event::new)),
+        }
+        Self {
+            name: next.stream().clone(),
+            retention_s,
+            next,
+            batch: None,
+            pending,
+            leaving: false,
+            full,
+            hold: None,
+            receipts: ReceiptProgress::default(),
+            sealed_at: now,
+            beat_at: now,
+            events_since_ms: None,
+        }
+    }
+
+    pub(super) fn leaving(next: StreamState, now: Now) -> Self {
+        let retention_s = match &next {
+            StreamState::After(state) => state.retention_s,
+            StreamState::Begin(begin) => begin.retention_max_s.max(DAY_S),
+        };
+        Self {
+            leaving: true,
+            ..Self::new(next, retention_s, now)
+        }
+    }
+
+    pub(super) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    pub(super) fn next(&self) -> &StreamState {
+        &self.next
+    }
+
+    pub(super) fn sealed_state(&self) -> Option<&SealedState> {
+        self.next.sealed_state()
+    }
+
+    pub(super) fn head(&self, agent: &Name) -> Option<Slot> {
+        self.sealed_state().map(|state| Slot {
+            agent: agent.clone(),
+            stream: self.name.clone(),
+            epoch: state.epoch,
+            seq: state.head.seq,
+        })
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sealed_state().is_some_and(|state| state.closed)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Whether the archive knows that it is full, or never heard of it.
+    pub(super) fn has_said_full(&self) -> bool {
+        self.sealed_state().is_none_or(|state| state.full)
+    }
+
+    pub(super) fn goes_full(&mut self) {
+        self.full = true;
+    }
+
+    /// There is room again; what was said of its lack is taken back with the next manifest. Whether
+    /// that waits.
+    pub(super) fn has_room(&mut self) -> bool {
+        self.full = false;
+        let resumed = Event::new(EventKind::Resumed);
+        let said = self.sealed_state().is_some_and(|state| state.full);
+        if said && !self.pending.contains(&resumed) {
+            self.pending.push(resumed);
+        }
+        !self.pending.is_empty()
+    }
+
+    pub(super) fn hold(&self) -> Option<&Hold> {
+        self.hold.as_ref()
+    }
+
+    /// The run's first manifest of the stream is still to be sealed.
+    pub(super) fn is_to_begin(&self) -> bool {
+        let starts = |event: &Event| event.kind == EventKind::Start;
+        self.begins_an_epoch() || self.pending.iter().any(starts)
+    }
+
+    pub(super) fn begins_an_epoch(&self) -> bool {
+        matches!(self.next, StreamState::Begin(_))
+    }
+
+    /// Whether manifests of it may be sealed as time goes by.
+    pub(super) fn may_speak(&self) -> bool {
+        !self.full && !self.leaving && !self.is_to_begin()
+    }
+
+    pub(super) fn may_read(&self) -> bool {
+        self.may_speak() && self.hold.is_none()
+    }
+}
+
+// Its open batch.
+impl RunningStream {
+    pub(super) fn batch(&self) -> Option<&OpenBatch> {
+        self.batch.as_ref()
+    }
+
+    pub(super) fn batch_mut(&mut self) -> Option<&mut OpenBatch> {
+        self.batch.as_mut()
+    }
+
+    pub(super) fn take_batch(&mut self) -> Option<OpenBatch> {
+        self.batch.take()
+    }
+
+    pub(super) fn batch_or_begin(&mut self, now: Now) -> &mut OpenBatch {
+        let next = self.next.next_entry();
+        self.batch
+            .get_or_insert_with(|| OpenBatch::new(next, now.boot_ms))
+    }
+
+    pub(super) fn has_entries(&self) -> bool {
+        let batch = self.batch.as_ref();
+        batch.is_some_and(|batch| !batch.pack().is_empty())
+    }
+
+    /// What the open batch takes, or may yet take, of the spool.
+    pub(super) fn unsealed_bytes(&self) -> u64 {
+        let batch = self.batch.as_ref();
+        batch.map_or(0, |batch| batch.on_disk() + self.open_bytes() as u64)
+    }
+
+    /// What its open block takes in memory.
+    pub(super) fn open_bytes(&self) -> usize {
+        let batch = self.batch.as_ref();
+        batch.map_or(0, |batch| batch.pack().open_block().0.len())
+    }
+}
+
+// What is due, and what it says.
+impl RunningStream {
+    /// Since when something waits to be sealed: the open batch, or events without entries.
+    pub(super) fn waits_since_ms(&self) -> Option<u64> {
+        let began = self.batch.as_ref().map(OpenBatch::began_boot_ms);
+        began.or(self.events_since_ms)
+    }
+
+    /// Takes note whether events wait.
+    pub(super) fn events_wait(&mut self, waiting: bool, now: Now) {
+        let since = self.events_since_ms.unwrap_or(now.boot_ms);
+        self.events_since_ms = waiting.then_some(since);
+    }
+
+    /// When it last spoke: by any manifest, or by a heartbeat alone.
+    pub(super) fn last_spoke(&self, heartbeats_alone: bool) -> Now {
+        if heartbeats_alone {
+            self.beat_at
+        } else {
+            self.sealed_at
+        }
+    }
+
+    /// What its next manifest says, body aside.
+    pub(super) fn draft(
+        &self,
+        words: Words,
+        statement: StreamStatement,
+        heads: Option<Vec<StreamHead>>,
+    ) -> ManifestDraft {
+        let mut events = self.pending.clone();
+        events.extend(words.events);
+        events.extend(statement.events);
+        ManifestDraft {
+            packed: None,
+            sources: statement.sources,
+            events,
+            heads,
+            close: words.close,
+            retention_s: self.retention_s,
+        }
+    }
+
+    /// A manifest of it is durable. `brief`: what happened to sources still waits.
+    pub(super) fn sealed(&mut self, state: SealedState, brief: bool, is_batch: bool, now: Now) {
+        if !brief {
+            self.events_since_ms = None;
+        }
+        self.next = StreamState::After(state);
+        self.pending.clear();
+        self.sealed_at = now;
+        if !is_batch {
+            self.beat_at = now;
+        }
+    }
+
+    /// Looks how far the archiver has come with it, and whether it holds it. Whether the latter is new.
+    pub(super) fn look_for_receipts(&mut self, layout: &Layout, agent: &Name) -> io::Result<bool> {
+        let Some(head) = self.head(agent) else {
+            return Ok(false);
+        };
+        let hold = self.receipts.look(layout, &head)?;
+        let is_new = hold != self.hold;
+        self.hold = hold;
+        Ok(is_new)
+    }
+
+    /// Batches that wait for a receipt.
+    pub(super) fn waiting(&self, agent: &Name) -> u64 {
+        self.head(agent)
+            .map_or(0, |head| self.receipts.waiting(&head))
+    }
+}

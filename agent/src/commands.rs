@@ -1,0 +1,251 @@
+//! The words of `holdfast-agent` and what each of them does. The only place that prints or maps
+//! errors to exit codes.
+
+pub(crate) mod check;
+pub(crate) mod cost;
+pub(crate) mod init;
+
+use crate::agent::status_file::AgentStatus;
+use crate::agent::{Agent, RunError, Stop, Unfinished};
+use crate::commands::init::init;
+use crate::config::{self, Config, DEFAULT_PATH};
+use crate::recovery::adoption::{Adoptions, After};
+use crate::sealing::signing_key::KeyError;
+use crate::spool::SpoolError;
+use clap::{Parser, Subcommand, ValueEnum};
+use host::cli::{About, LogWords};
+use host::progress::Progress;
+use host::settings::Environment;
+use host::{exit, logging};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// How messages name the program.
+const PROGRAM: &str = "holdfast-agent";
+
+/// Follows log files and seals what they say into signed batches
+#[derive(Debug, Parser)]
+#[command(name = PROGRAM, version, after_long_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Configuration file
+    #[arg(long, global = true, env = "HOLDFAST_CONFIG", value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+    #[command(flatten)]
+    log: LogWords,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the spool, the state folder and the key; print the line for allowed_signers
+    #[command(after_long_help = INIT_EXAMPLES)]
+    Init {
+        /// Continue what was sealed elsewhere, as `holdfast verify` prints it; from the next start on
+        #[arg(long, value_name = "STREAM:EPOCH:SEQ:SHA256:RETENTION_MAX_S")]
+        after: Vec<After>,
+    },
+    /// Say what `run` would do and what would go wrong: files, room, what it costs; do nothing
+    Check,
+    /// Follow the files and seal batches until SIGTERM
+    Run,
+    /// Seal all that is there, unfinished last lines included, and exit
+    Drain,
+    /// Say how the running agent stands
+    #[command(after_long_help = STATUS_EXAMPLES)]
+    Status {
+        /// Form of the answer
+        #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+        format: StatusForm,
+    },
+    #[command(flatten)]
+    About(About),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StatusForm {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+const EXAMPLES: &str = "\
+Examples, in the order of a first day:
+  holdfast-agent sample-config > /etc/holdfast/agent.toml
+  holdfast-agent init > web-01.signers
+  holdfast-agent check
+  holdfast-agent run
+  holdfast-agent status";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  holdfast-agent init --config agent.toml > web-01.signers
+  holdfast-agent init --config agent.toml --after auth:0192…:41:9f86…:86400
+
+The line on stdout is the public key: give it to the auditor by a road that the bucket's owner does
+not control. Run again, it makes what is missing, changes nothing and prints the same line.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  holdfast-agent status
+  holdfast-agent status --format json | jq .streams
+
+It ends with 0 if an agent runs and nothing stands in its way, else with 2.";
+
+/// Runs the program on the process's arguments and environment.
+#[must_use]
+pub fn main() -> ExitCode {
+    exit::abort_on_panic();
+    let cli: Cli = match host::cli::parse(PROGRAM) {
+        Ok(cli) => cli,
+        Err(code) => return ExitCode::from(code),
+    };
+    let environment = Environment::of(std::env::vars_os());
+    let filter = environment.log_filter();
+    logging::init(cli.log.log_format, cli.log.verbosity(), filter);
+    ExitCode::from(dispatch(&cli, &environment))
+}
+
+fn dispatch(cli: &Cli, environment: &Environment) -> u8 {
+    if let Command::About(about) = &cli.command {
+        return about.run::<Cli>(PROGRAM, config::sample);
+    }
+    for warning in environment.unknown_variables(config::KEYS, config::ARCHIVERS) {
+        tracing::warn!("{warning}");
+    }
+    let config = match Config::read(&cli.config, environment) {
+        Ok(config) => config,
+        Err(error) => return fail(&error, exit::USAGE),
+    };
+    match &cli.command {
+        Command::About(_) => exit::CLEAN,
+        Command::Init { after } => set_up(&config, after),
+        Command::Check => {
+            let report = check::check(&config);
+            let code = if report.faults.is_empty() {
+                exit::CLEAN
+            } else {
+                exit::UNFINISHED
+            };
+            print(&report.to_string()).max(code)
+        }
+        Command::Run => run(&config),
+        Command::Drain => drain(&config),
+        Command::Status { format } => status(&config, *format),
+    }
+}
+
+fn set_up(config: &Config, afters: &[After]) -> u8 {
+    let known = |after: &&After| {
+        config
+            .streams
+            .iter()
+            .any(|stream| stream.name == after.stream)
+    };
+    if let Some(stray) = afters.iter().find(|after| !known(after)) {
+        let path = config.path.display();
+        let message = format!("--after: {path} has no stream named {}", stray.stream);
+        return fail(&message, exit::USAGE);
+    }
+    let done = match init(config) {
+        Ok(done) => done,
+        Err(error) => return fail(&error, exit::UNFINISHED),
+    };
+    if !afters.is_empty()
+        && let Err(error) = Adoptions::note(&config.state, afters)
+    {
+        return fail(&error, exit::UNFINISHED);
+    }
+    match afters.len() {
+        0 if done.made_key || done.made_spool => {}
+        0 => tracing::info!("key and spool were there already; nothing was changed"),
+        count => tracing::info!(count, "the agent's next start continues these heads"),
+    }
+    print(&format!("{}\n", done.signers_line))
+}
+
+fn run(config: &Config) -> u8 {
+    let stop = Stop::default();
+    for signal in [SIGTERM, SIGINT] {
+        if let Err(error) = signal_hook::flag::register(signal, stop.flag()) {
+            return fail(
+                &format!("signals cannot be handled: {error}"),
+                exit::UNFINISHED,
+            );
+        }
+    }
+    match Agent::open(config).and_then(|mut agent| agent.run(&stop)) {
+        Ok(unfinished) => end(&unfinished),
+        Err(error) => fail(&error, code_of(&error)),
+    }
+}
+
+fn drain(config: &Config) -> u8 {
+    let drained = Agent::open(config).and_then(|mut agent| {
+        agent.show(Progress::of_bytes());
+        agent.drain()
+    });
+    match drained {
+        Ok(unfinished) => end(&unfinished),
+        Err(error) => fail(&error, code_of(&error)),
+    }
+}
+
+fn status(config: &Config, format: StatusForm) -> u8 {
+    let (status, running) = match AgentStatus::read(config) {
+        Ok(read) => read,
+        Err(error) => return fail(&error, exit::UNFINISHED),
+    };
+    let running_status = AgentStatus { running, ..status };
+    let text = match format {
+        StatusForm::Json => serde_json::to_string(&running_status).map(|json| json + "\n"),
+        StatusForm::Text if running => Ok(running_status.to_string()),
+        StatusForm::Text => Ok(format!(
+            "no agent runs now; the last one said:\n{running_status}"
+        )),
+    };
+    let code = if running && running_status.is_healthy() {
+        exit::CLEAN
+    } else {
+        exit::UNFINISHED
+    };
+    match text {
+        Ok(text) => print(&text).max(code),
+        Err(error) => fail(&error, exit::UNFINISHED),
+    }
+}
+
+/// A host that is not set up is a matter of configuration; all else may pass.
+fn code_of(error: &RunError) -> u8 {
+    match error {
+        RunError::Spool(SpoolError::NotMade(_)) => exit::USAGE,
+        RunError::Key(KeyError::Io { .. }) => exit::UNFINISHED,
+        RunError::Key(_) => exit::USAGE,
+        _ => exit::UNFINISHED,
+    }
+}
+
+fn end(unfinished: &Unfinished) -> u8 {
+    for why in &unfinished.0 {
+        tracing::error!("not finished: {why}");
+    }
+    if unfinished.0.is_empty() {
+        exit::CLEAN
+    } else {
+        exit::UNFINISHED
+    }
+}
+
+/// Says on stderr why a command ended; its exit code.
+fn fail(error: &dyn Display, code: u8) -> u8 {
+    host::cli::complain(PROGRAM, error);
+    code
+}
+
+/// Prints to stdout; the exit code of having done so.
+fn print(text: &str) -> u8 {
+    host::cli::print(PROGRAM, text)
+}

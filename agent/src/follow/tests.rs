@@ -1,6 +1,0 @@
-//! Real files, rotated in every way, followed and checked byte for byte.
-
-mod desk;
-mod growth;
-mod model;
-mod rotation;

@@ -1,0 +1,253 @@
+//! What the agent may believe after a start: the newest whole snapshot and the sealed batches after
+//! it, each synced before it is believed. It changes nothing in the spool, so it can be cut at any
+//! point and run again.
+//!
+//! An epoch continues only if snapshot, spool and chain agree and the archiver knows of nothing newer.
+//! Otherwise the stream gets a new epoch that says so, and names all that is still known of the old.
+
+pub(crate) mod snapshot;
+
+mod recover_error;
+mod sealed_batch;
+
+mod lineage;
+
+pub(crate) mod adoption;
+
+use self::lineage::{Lineage, StreamListing};
+pub(crate) use self::recover_error::RecoverError;
+use self::sealed_batch::{SealedBatches, is_damage};
+use crate::bounds::NOTE_MAX;
+use crate::recovery::snapshot::Snapshot;
+use crate::sealing::stream_state::{NewEpoch, SealedState, StreamState};
+use crate::spool::Layout;
+use crate::track::checkpoint::{Checkpoint, settle};
+use host::disk;
+use ledger::manifest::{EpochHead, EventKind};
+use ledger::name::{Epoch, Name, Slot};
+use ledger::receipt::Receipt;
+use std::collections::BTreeMap;
+use std::io;
+
+/// What holds after a start.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    /// The configured streams, in the config's order.
+    pub(crate) streams: Vec<StreamState>,
+    /// Streams that the config no longer names and that are still open.
+    pub(crate) leaving: Vec<StreamState>,
+    /// Streams that are closed for good, as far as the config goes.
+    pub(crate) closed: Vec<SealedState>,
+    /// Where every source stands.
+    pub(crate) checkpoints: Vec<Checkpoint>,
+}
+
+/// What recovery needs to know beforehand.
+#[derive(Debug)]
+pub(crate) struct Recovery<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) spool_id: &'a str,
+    pub(crate) agent: &'a Name,
+    /// Its own key: nothing in the spool is believed that it did not sign.
+    pub(crate) key: ledger::signature::Key,
+}
+
+/// How a stream stands.
+enum StreamStanding {
+    Fresh,
+    Continues(SealedState),
+    Lost {
+        why: String,
+        heads: Vec<EpochHead>,
+        retention_max_s: u64,
+    },
+}
+
+impl Recovery<'_> {
+    /// Finds out where everything stands. `new_epoch` draws the epochs that are begun.
+    pub(crate) fn recover(
+        &self,
+        streams: &[Name],
+        snapshot: Option<Snapshot>,
+        mut new_epoch: impl FnMut() -> io::Result<Epoch>,
+    ) -> Result<Recovered, RecoverError> {
+        let mut recovered = Recovered {
+            streams: Vec::new(),
+            leaving: Vec::new(),
+            closed: Vec::new(),
+            checkpoints: Vec::new(),
+        };
+        let snapshot = snapshot.unwrap_or_default();
+        let foreign = !snapshot.spool_id.is_empty() && snapshot.spool_id != self.spool_id;
+        let mut checkpoints = snapshot.checkpoints.clone();
+        for stream in self.all(streams, &snapshot)? {
+            // A crash here changes nothing: what follows only reads, and syncs what is there.
+            tracing::debug!(step = "recover.scan", %stream);
+            let known = snapshot.sealed_state(&stream);
+            let standing = self.stand(&stream, known, foreign, &mut checkpoints)?;
+            let configured = streams.contains(&stream);
+            let next = match standing {
+                StreamStanding::Fresh if !configured => continue,
+                StreamStanding::Continues(state) if state.closed && !configured => {
+                    recovered.closed.push(state);
+                    continue;
+                }
+                standing => {
+                    begin(&stream, standing, &mut new_epoch).map_err(RecoverError::Random)?
+                }
+            };
+            if configured {
+                recovered.streams.push(next);
+            } else {
+                recovered.leaving.push(next);
+            }
+        }
+        recovered.checkpoints = settle(checkpoints);
+        tracing::debug!(step = "recover.done");
+        Ok(recovered)
+    }
+
+    /// The configured streams first, in order, then all others that were ever heard of.
+    fn all(&self, streams: &[Name], snapshot: &Snapshot) -> Result<Vec<Name>, RecoverError> {
+        let mut all = streams.to_vec();
+        let sealed = self.layout.streams().map_err(|source| RecoverError::Io {
+            path: self.layout.sealed(),
+            source,
+        })?;
+        let noted = snapshot.states.iter().map(|state| state.stream.clone());
+        for stream in noted.chain(sealed) {
+            if !all.contains(&stream) {
+                all.push(stream);
+            }
+        }
+        Ok(all)
+    }
+
+    fn stand(
+        &self,
+        stream: &Name,
+        known: Option<&SealedState>,
+        foreign: bool,
+        checkpoints: &mut Vec<Checkpoint>,
+    ) -> Result<StreamStanding, RecoverError> {
+        let listing = StreamListing::read(self.layout, stream)?;
+        let batches = SealedBatches {
+            layout: self.layout,
+            agent: self.agent,
+            key: self.key,
+        };
+        let lineage = match known {
+            Some(state) => lineage::after_snapshot(&batches, state, &listing)?,
+            None if listing.is_empty() => return Ok(StreamStanding::Fresh),
+            None => lineage::from_beginning(&batches, stream, &listing)?,
+        };
+        checkpoints.extend(lineage.checkpoints.iter().cloned());
+        let mut why = lineage.broken.clone();
+        if foreign {
+            why = Some("the snapshot belongs to another spool".to_owned());
+        }
+        let heads = self.heads(stream, &lineage, &listing)?;
+        let newest = lineage.ends.last();
+        if why.is_none() && heads != newest.map(SealedState::epoch_head).as_slice() {
+            why = Some("the archiver has receipts for batches that are not here".to_owned());
+        }
+        let retention_max_s = lineage.ends.iter().map(|state| state.retention_max_s).max();
+        Ok(match (why, newest) {
+            (None, Some(state)) => StreamStanding::Continues(state.clone()),
+            (why, _) => StreamStanding::Lost {
+                why: why.unwrap_or_else(|| "nothing sealed is left".to_owned()),
+                heads,
+                retention_max_s: retention_max_s.unwrap_or_default(),
+            },
+        })
+    }
+
+    /// The newest known manifest of each epoch that nothing continues: what was sealed here, or what
+    /// the archiver has a receipt for, whichever is newer.
+    fn heads(
+        &self,
+        stream: &Name,
+        lineage: &Lineage,
+        listing: &StreamListing,
+    ) -> Result<Vec<EpochHead>, RecoverError> {
+        let ends = lineage.ends.iter().map(SealedState::epoch_head);
+        let mut heads: BTreeMap<Epoch, EpochHead> = ends.map(|head| (head.epoch, head)).collect();
+        for (epoch, seq) in &listing.receipted {
+            // Receipts of epochs that went before stay until their batches go.
+            let open = heads.get(epoch).map(|head| head.seq);
+            let newer = open.map_or(!lineage.passed.contains(epoch) && lineage.lost, |have| {
+                *seq > have
+            });
+            if !newer {
+                continue;
+            }
+            let slot = Slot {
+                agent: self.agent.clone(),
+                stream: stream.clone(),
+                epoch: *epoch,
+                seq: *seq,
+            };
+            if let Some(sha256) = self.receipt_hash(&slot)? {
+                let head = EpochHead {
+                    epoch: *epoch,
+                    seq: *seq,
+                    sha256,
+                };
+                heads.insert(*epoch, head);
+            }
+        }
+        // The order of `ends` is the chain's; receipts of unknown epochs follow.
+        let order = lineage.ends.iter().map(|state| state.epoch);
+        let mut ordered: Vec<EpochHead> = order.filter_map(|epoch| heads.remove(&epoch)).collect();
+        ordered.extend(heads.into_values());
+        Ok(ordered)
+    }
+
+    fn receipt_hash(&self, slot: &Slot) -> Result<Option<ledger::Digest>, RecoverError> {
+        let path = self.layout.note(slot, "receipt");
+        match disk::read_bounded(&path, NOTE_MAX) {
+            Ok(bytes) => {
+                let receipt: Option<Receipt> = serde_json::from_slice(&bytes).ok();
+                Ok(receipt.map(|receipt| receipt.manifest_sha256))
+            }
+            Err(error) if is_damage(&error) => Ok(None),
+            Err(source) => Err(RecoverError::Io { path, source }),
+        }
+    }
+}
+
+fn begin(
+    stream: &Name,
+    standing: StreamStanding,
+    new_epoch: &mut impl FnMut() -> io::Result<Epoch>,
+) -> io::Result<StreamState> {
+    let beginning = |epoch, prev_epoch, retention_max_s, event| NewEpoch {
+        stream: stream.clone(),
+        epoch,
+        prev_epoch,
+        retention_max_s,
+        event,
+    };
+    Ok(match standing {
+        StreamStanding::Fresh => StreamState::Begin(beginning(new_epoch()?, Vec::new(), 0, None)),
+        // Named by the config again after it was closed.
+        StreamStanding::Continues(state) if state.closed => {
+            let heads = vec![state.epoch_head()];
+            StreamState::Begin(beginning(new_epoch()?, heads, state.retention_max_s, None))
+        }
+        StreamStanding::Continues(state) => StreamState::After(state),
+        StreamStanding::Lost {
+            why,
+            heads,
+            retention_max_s,
+        } => {
+            let epoch = new_epoch()?;
+            tracing::error!(%stream, %epoch, %why, "state lost: the stream continues in a new epoch");
+            let event = Some(EventKind::StateLost);
+            StreamState::Begin(beginning(epoch, heads, retention_max_s, event))
+        }
+    })
+}
+
+#[cfg(test)]
+mod recovery_tests;

@@ -1,0 +1,260 @@
+//! Recovery from every state that a crash, a power cut or a meddler can leave behind.
+
+use super::*;
+use crate::recovery::snapshot::Snapshots;
+use crate::testing::{World, agent, epoch, receipt, stream};
+use ledger::Digest;
+use ledger::manifest::Event;
+use std::path::{Path, PathBuf};
+
+fn recover(world: &World) -> StreamState {
+    let layout = world.layout();
+    layout.clear_tmp().unwrap();
+    let (_, snapshot) = Snapshots::open(&world.state()).unwrap();
+    let id = layout.id().unwrap();
+    let recovery = Recovery {
+        layout: &layout,
+        spool_id: &id,
+        agent: &agent(),
+        key: world.key,
+    };
+    let mut rolls = 100;
+    let recovered = recovery.recover(&[stream()], snapshot, || {
+        rolls += 1;
+        Ok(epoch(rolls))
+    });
+    recovered.unwrap().streams.remove(0)
+}
+
+fn lost(next: &StreamState) -> Vec<(Epoch, u64)> {
+    match next {
+        StreamState::Begin(begin) => {
+            assert_eq!(begin.event, Some(EventKind::StateLost));
+            begin
+                .prev_epoch
+                .iter()
+                .map(|head| (head.epoch, head.seq))
+                .collect()
+        }
+        StreamState::After(state) => panic!("continues: {state:?}"),
+    }
+}
+
+fn write(world: &World, states: &[&SealedState]) {
+    let (mut snapshots, _) = Snapshots::open(&world.state()).unwrap();
+    let snapshot = Snapshot {
+        spool_id: world.layout().id().unwrap(),
+        states: states.iter().map(|state| (*state).clone()).collect(),
+        checkpoints: Vec::new(),
+    };
+    snapshots.write(&snapshot).unwrap();
+}
+
+fn batch(world: &World, state: &SealedState) -> PathBuf {
+    let epoch = state.epoch;
+    let seq = state.head.seq;
+    world
+        .layout()
+        .sealed()
+        .join(format!("auth/{epoch}/{seq:020}"))
+}
+
+#[test]
+fn an_empty_spool_begins_afresh() {
+    let world = World::new();
+    let StreamState::Begin(begin) = recover(&world) else {
+        panic!("there is nothing to continue");
+    };
+    assert_eq!((begin.prev_epoch.len(), begin.event), (0, None));
+}
+
+#[test]
+fn every_prefix_of_a_run_continues_where_it_ended() {
+    // As kill -9 leaves it after each commit, with and without a snapshot of any earlier moment.
+    for sealed in 1..=4 {
+        for snapshot in 0..=sealed {
+            let mut world = World::new();
+            let mut spool = world.spool();
+            let history = world.history(&mut spool);
+            drop(spool);
+            for state in &history[sealed..] {
+                std::fs::remove_dir_all(batch(&world, state)).unwrap();
+            }
+            if let Some(state) = snapshot.checked_sub(1).map(|at| &history[at]) {
+                write(&world, &[state]);
+            }
+            let end = StreamState::After(history[sealed - 1].clone());
+            assert_eq!(recover(&world), end, "{sealed} sealed, snapshot {snapshot}");
+            assert_eq!(recover(&world), end, "recovery changes nothing");
+        }
+    }
+}
+
+#[test]
+fn what_was_still_open_never_happened() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let history = world.history(&mut spool);
+    drop(spool);
+    // Renamed back: a whole batch in tmp/, as before the rename; and parts of one.
+    let tmp = world.layout().tmp();
+    std::fs::rename(batch(&world, &history[3]), tmp.join("0123456789abcdef")).unwrap();
+    std::fs::create_dir(tmp.join("1")).unwrap();
+    std::fs::write(tmp.join("1/body"), b"\x1f\x8b").unwrap();
+    std::fs::write(tmp.join("stray"), b"").unwrap();
+    assert_eq!(recover(&world), StreamState::After(history[2].clone()));
+    assert_eq!(std::fs::read_dir(tmp).unwrap().count(), 0);
+}
+
+#[test]
+fn a_broken_snapshot_falls_back_to_the_one_before() {
+    for broken in [
+        &b""[..],
+        b"garbage\n",
+        b"{\"head\":{\"v\":1,\"spool_id\":\"x\"}}\n",
+    ] {
+        let mut world = World::new();
+        let mut spool = world.spool();
+        let history = world.history(&mut spool);
+        drop(spool);
+        write(&world, &[&history[1]]);
+        std::fs::write(world.state().join("cursors.1"), broken).unwrap();
+        std::fs::write(world.state().join(".tmp-1"), broken).unwrap();
+        assert_eq!(recover(&world), StreamState::After(history[3].clone()));
+        assert!(!world.state().join(".tmp-1").exists());
+    }
+}
+
+#[test]
+fn two_snapshots_are_kept_and_a_newer_version_is_refused() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let history = world.history(&mut spool);
+    for state in &history {
+        write(&world, &[state]);
+    }
+    assert!(!world.state().join("cursors.1").exists());
+    let (_, newest) = Snapshots::open(&world.state()).unwrap();
+    assert_eq!(newest.unwrap().states, [history[3].clone()]);
+    let newer = b"{\"head\":{\"v\":2,\"more\":[]}}\n";
+    std::fs::write(world.state().join("cursors.9"), newer).unwrap();
+    let refused = Snapshots::open(&world.state()).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("written by a newer holdfast-agent"),
+        "{refused}"
+    );
+}
+
+/// Seals a history, snapshots its end, meddles, and expects a new epoch that names `seq`.
+fn meddle(name: &str, seq: u64, meddle: impl Fn(&World, &[SealedState])) {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let history = world.history(&mut spool);
+    drop(spool);
+    write(&world, &[&history[3]]);
+    meddle(&world, &history);
+    assert_eq!(lost(&recover(&world)), [(epoch(1), seq)], "{name}");
+}
+
+#[test]
+fn disagreement_begins_a_new_epoch_that_names_what_is_known() {
+    meddle("head gone", 3, |world, history| {
+        std::fs::remove_dir_all(batch(world, &history[3])).unwrap();
+    });
+    meddle("another spool", 3, |world, _| {
+        std::fs::write(world.layout().root().join("id"), "other\n").unwrap();
+    });
+    meddle("receipt newer than the head", 7, |world, history| {
+        receipt(world, history[0].epoch, 7, Digest::of(b"seven"));
+    });
+    meddle("a hole", 1, |world, history| {
+        write(world, &[&history[0]]);
+        std::fs::remove_dir_all(batch(world, &history[2])).unwrap();
+    });
+}
+
+#[test]
+fn a_damaged_batch_ends_what_is_believed() {
+    meddle(
+        "empty, as after a rename without fsync",
+        1,
+        |world, history| {
+            write(world, &[&history[1]]);
+            std::fs::write(batch(world, &history[2]).join("manifest"), b"").unwrap();
+        },
+    );
+    meddle("cursors of another batch", 0, |world, history| {
+        write(world, &[&history[0]]);
+        let (from, to) = (batch(world, &history[0]), batch(world, &history[1]));
+        std::fs::copy(from.join("cursors"), to.join("cursors")).unwrap();
+    });
+    meddle("body cut", 0, |world, history| {
+        write(world, &[&history[0]]);
+        std::fs::write(batch(world, &history[1]).join("body"), b"x").unwrap();
+    });
+    meddle("swapped", 0, |world, history| {
+        write(world, &[&history[0]]);
+        let (one, two) = (batch(world, &history[1]), batch(world, &history[2]));
+        std::fs::rename(&one, world.root().join("aside")).unwrap();
+        std::fs::rename(&two, &one).unwrap();
+        std::fs::rename(world.root().join("aside"), &two).unwrap();
+    });
+    meddle("a symlink in a file's place", 0, |world, history| {
+        write(world, &[&history[0]]);
+        let manifest = batch(world, &history[1]).join("manifest");
+        std::fs::rename(&manifest, world.root().join("aside")).unwrap();
+        std::os::unix::fs::symlink(world.root().join("aside"), manifest).unwrap();
+    });
+}
+
+#[test]
+fn without_state_the_spool_alone_is_enough_only_from_its_beginning() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let history = world.history(&mut spool);
+    drop(spool);
+    std::fs::remove_dir_all(batch(&world, &history[0])).unwrap();
+    assert_eq!(lost(&recover(&world)), [(epoch(1), 3)]);
+    for state in &history[1..] {
+        std::fs::remove_dir_all(batch(&world, state)).unwrap();
+    }
+    receipt(&world, epoch(1), 3, history[3].head.sha256);
+    assert_eq!(lost(&recover(&world)), [(epoch(1), 3)]);
+}
+
+#[test]
+fn a_new_epoch_is_followed_before_a_snapshot_knows_of_it() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let history = world.history(&mut spool);
+    let begin = NewEpoch {
+        stream: stream(),
+        epoch: epoch(2),
+        prev_epoch: vec![history[3].epoch_head()],
+        retention_max_s: 86_400,
+        event: Some(EventKind::StateLost),
+    };
+    let event = vec![Event::new(EventKind::StateLost)];
+    let genesis = world.beat(&mut spool, &StreamState::Begin(begin), event);
+    drop(spool);
+    for snapshot in [None, Some(&history[0]), Some(&history[3]), Some(&genesis)] {
+        if let Some(state) = snapshot {
+            write(&world, &[state]);
+        }
+        assert_eq!(recover(&world), StreamState::After(genesis.clone()));
+    }
+}
+
+#[test]
+fn batches_of_another_key_are_not_believed() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    world.history(&mut spool);
+    drop(spool);
+    let other = World::new();
+    world.key = other.key;
+    assert_eq!(lost(&recover(&world)), []);
+    assert!(Path::new(&world.root()).exists());
+}

@@ -1,0 +1,122 @@
+//! Batches sealed into a temporary spool, read back with the ledger and stock gzip.
+
+use super::seal_error::SealError;
+use super::stream_state::SealedState;
+use crate::testing::{World, agent, manifest, stream};
+use ledger::Digest;
+use ledger::block;
+use ledger::entry;
+use ledger::manifest::Kind;
+use ledger::name::Slot;
+use ledger::tree::{Tree, leaf};
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+fn slot(state: &SealedState) -> Slot {
+    Slot {
+        agent: agent(),
+        stream: stream(),
+        epoch: state.epoch,
+        seq: state.head.seq,
+    }
+}
+
+#[test]
+fn a_sealed_batch_proves_its_entries() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let genesis = world.beat(&mut spool, &world.begin(1), Vec::new());
+    let long = vec![b'x'; 700_000];
+    let lines: [&[u8]; 5] = [b"a", b"", &long, &long, b"\xff\0"];
+    let state = world.batch(&mut spool, &genesis, &lines).unwrap();
+    let folder = spool.layout().batch(&slot(&state));
+    let manifest = manifest(&folder);
+    assert_eq!((manifest.kind, manifest.seq), (Kind::Batch, 1));
+    assert_eq!(manifest.prev, Some(genesis.head));
+    let stored = std::fs::read(folder.join("body")).unwrap();
+    assert_eq!(
+        Digest::of(&stored),
+        manifest.stored.as_ref().unwrap().sha256
+    );
+    let mut tree = Tree::new();
+    let blocks = manifest.blocks.unwrap();
+    assert_eq!(blocks.len(), 2, "a block ends at the target");
+    for block in &blocks {
+        let from = usize::try_from(block.offset).unwrap();
+        let member = &stored[from..from + usize::try_from(block.size).unwrap()];
+        assert_eq!(member[..8], block::HEADER);
+        assert_eq!(Digest::of(member), block.sha256);
+        let mut raw = Vec::new();
+        flate2::bufread::GzDecoder::new(member)
+            .read_to_end(&mut raw)
+            .unwrap();
+        assert_eq!(raw.len() as u64, block.raw);
+        for line in raw.split_inclusive(|byte| *byte == b'\n') {
+            let line = &line[..line.len() - 1];
+            let number = usize::try_from(tree.count()).unwrap();
+            assert_eq!(entry::parse(line).unwrap().message, lines[number]);
+            tree.push(leaf(line));
+        }
+    }
+    assert_eq!((tree.count(), tree.root()), (5, manifest.entries.root));
+}
+
+#[test]
+fn modes_let_the_archivers_group_read_and_nobody_else() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let history = world.history(&mut spool);
+    let folder = spool.layout().batch(&slot(&history[1]));
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+    for folder in [
+        &folder,
+        folder.parent().unwrap(),
+        &spool.layout().sealed(),
+        &spool.layout().tmp(),
+    ] {
+        assert_eq!(mode(folder), 0o2750, "{}", folder.display());
+    }
+    assert_eq!(mode(&spool.layout().receipts()), 0o2770);
+    for file in ["body", "manifest", "cursors"] {
+        assert_eq!(mode(&folder.join(file)), 0o640, "{file}");
+    }
+    assert_eq!(std::fs::read_dir(spool.layout().tmp()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_place_that_is_taken_stops_the_agent() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let history = world.history(&mut spool);
+    let again = world.batch(&mut spool, &history[0], &[b"other"]);
+    assert!(matches!(again, Err(SealError::Taken(_))));
+    assert_eq!(std::fs::read_dir(spool.layout().tmp()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_cannot_be_written_is_discarded_without_a_trace() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let genesis = world.beat(&mut spool, &world.begin(1), Vec::new());
+    let before = spool.used();
+    let tmp = spool.layout().tmp();
+    std::fs::remove_dir(&tmp).unwrap();
+    let failed = world.batch(&mut spool, &genesis, &[b"x"]);
+    assert!(matches!(failed, Err(SealError::Discarded { .. })));
+    assert_eq!(spool.used(), before);
+    std::fs::create_dir(&tmp).unwrap();
+    let state = world.batch(&mut spool, &genesis, &[b"x"]).unwrap();
+    assert_eq!(state.head.seq, 1);
+}
+
+#[test]
+fn the_spool_counts_what_a_new_count_finds() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    world.history(&mut spool);
+    let used = spool.used();
+    assert!(used > 0);
+    drop(spool);
+    assert_eq!(world.spool().used(), used);
+}

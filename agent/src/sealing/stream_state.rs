@@ -1,0 +1,284 @@
+//! Stream state: what one stream seals next, and the manifest that this becomes. Pure: no I/O, no
+//! clock.
+//!
+//! [`SealedState::after`] is the only way forward: sealing calls it with what it has just committed and
+//! recovery with what it finds, so both know the same.
+
+use crate::sealing::pack::no_entries;
+use ledger::block::Block;
+use ledger::manifest::{
+    Body, Entries, EpochHead, Event, EventKind, Kind, Manifest, Prev, SCHEMA, Source, Stored,
+    StreamHead, Times, VERSION,
+};
+use ledger::name::{Epoch, Name};
+use ledger::{Digest, Moment, limits};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A stream after its newest manifest, as snapshots keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SealedState {
+    pub(crate) stream: Name,
+    pub(crate) epoch: Epoch,
+    /// The newest manifest.
+    pub(crate) head: Prev,
+    /// Sequence of the next entry.
+    pub(crate) next_entry: u64,
+    /// First source id not yet taken.
+    pub(crate) next_source: u64,
+    /// What the newest manifest asked for.
+    pub(crate) retention_s: u64,
+    /// The longest so far.
+    pub(crate) retention_max_s: u64,
+    /// `date=` of the epoch's last body.
+    pub(crate) last_date: Option<String>,
+    /// The newest manifest ends a run: the next one has `start`.
+    pub(crate) stopped: bool,
+    /// `full` was said, and `resumed` not yet.
+    pub(crate) full: bool,
+    /// The stream was closed.
+    pub(crate) closed: bool,
+}
+
+/// An epoch of which nothing is sealed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewEpoch {
+    pub(crate) stream: Name,
+    /// The new epoch.
+    pub(crate) epoch: Epoch,
+    /// What it continues; empty for a stream's very first.
+    pub(crate) prev_epoch: Vec<EpochHead>,
+    /// The longest retention among those, if known.
+    pub(crate) retention_max_s: u64,
+    /// Why there is a new epoch, if something went wrong.
+    pub(crate) event: Option<EventKind>,
+}
+
+/// What one stream seals next: where its next manifest goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StreamState {
+    /// It begins an epoch.
+    Begin(NewEpoch),
+    /// It follows another.
+    After(SealedState),
+}
+
+/// What all manifests of one run have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Common {
+    pub(crate) agent: Name,
+    /// Longest time between manifests.
+    pub(crate) heartbeat_s: u64,
+    /// SHA-256 of the config file.
+    pub(crate) config_sha256: Digest,
+    /// This boot.
+    pub(crate) boot_id: Epoch,
+}
+
+/// A body that is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PackedBody {
+    /// Its entries, at least one.
+    pub(crate) entries: Entries,
+    /// When the first and the last were read.
+    pub(crate) times: (Moment, Moment),
+    /// Its gzip members.
+    pub(crate) blocks: Vec<Block>,
+    /// SHA-256 of the stored bytes.
+    pub(crate) sha256: Digest,
+}
+
+/// What a manifest says besides where it stands.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ManifestDraft {
+    /// The body, if there are entries.
+    pub(crate) packed: Option<PackedBody>,
+    /// The sources it touches.
+    pub(crate) sources: Vec<Source>,
+    /// What else happened.
+    pub(crate) events: Vec<Event>,
+    /// Where the agent's other streams stand; heartbeats of its first stream alone.
+    pub(crate) heads: Option<Vec<StreamHead>>,
+    /// Whether it ends the stream.
+    pub(crate) close: bool,
+    /// How long to keep it.
+    pub(crate) retention_s: u64,
+}
+
+/// The time of sealing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SealedAt {
+    /// Wall clock.
+    pub(crate) wall: Moment,
+    /// `CLOCK_BOOTTIME`
+    pub(crate) boot_ms: u64,
+}
+
+impl SealedState {
+    /// The stream after `manifest`, whose first line has this hash. The caller has made sure that it
+    /// follows `before`.
+    #[must_use]
+    pub(crate) fn after(before: Option<&Self>, manifest: &Manifest, sha256: Digest) -> Self {
+        let same = before.filter(|state| state.epoch == manifest.epoch);
+        let ids = manifest.sources.iter().map(|source| source.id + 1);
+        let started = manifest.has(EventKind::Start) || manifest.seq == 0;
+        let resumed = manifest.has(EventKind::Resumed) || manifest.seq == 0;
+        Self {
+            stream: manifest.stream.clone(),
+            epoch: manifest.epoch,
+            head: Prev {
+                seq: manifest.seq,
+                sha256,
+            },
+            next_entry: manifest.entries.first + manifest.entries.count,
+            next_source: ids.fold(same.map_or(0, |state| state.next_source), u64::max),
+            retention_s: manifest.retention_s,
+            retention_max_s: manifest.retention_max_s,
+            last_date: match &manifest.body {
+                Some(body) => Some(body.date.clone()),
+                None => same.and_then(|state| state.last_date.clone()),
+            },
+            stopped: manifest.has(EventKind::Stop)
+                || (!started && same.is_some_and(|state| state.stopped)),
+            full: manifest.has(EventKind::Full)
+                || (!resumed && same.is_some_and(|state| state.full)),
+            closed: manifest.kind == Kind::Close,
+        }
+    }
+
+    /// Its newest manifest as a new epoch's `prev_epoch` names it.
+    #[must_use]
+    pub(crate) fn epoch_head(&self) -> EpochHead {
+        EpochHead {
+            epoch: self.epoch,
+            seq: self.head.seq,
+            sha256: self.head.sha256,
+        }
+    }
+
+    /// The same as another stream's heartbeat names it.
+    #[must_use]
+    pub(crate) fn stream_head(&self) -> StreamHead {
+        StreamHead {
+            stream: self.stream.clone(),
+            epoch: self.epoch,
+            seq: self.head.seq,
+            sha256: self.head.sha256,
+        }
+    }
+}
+
+impl StreamState {
+    #[must_use]
+    pub(crate) fn stream(&self) -> &Name {
+        match self {
+            Self::Begin(begin) => &begin.stream,
+            Self::After(state) => &state.stream,
+        }
+    }
+    #[must_use]
+    pub(crate) fn epoch(&self) -> Epoch {
+        match self {
+            Self::Begin(begin) => begin.epoch,
+            Self::After(state) => state.epoch,
+        }
+    }
+
+    /// The stream as sealed so far, if anything of the epoch is sealed.
+    #[must_use]
+    pub(crate) fn sealed_state(&self) -> Option<&SealedState> {
+        match self {
+            Self::Begin(_) => None,
+            Self::After(state) => Some(state),
+        }
+    }
+
+    /// Sequence of the next entry.
+    #[must_use]
+    pub(crate) fn next_entry(&self) -> u64 {
+        self.sealed_state().map_or(0, |state| state.next_entry)
+    }
+
+    /// The manifest that `draft` becomes here.
+    #[must_use]
+    pub(crate) fn compose(&self, common: &Common, draft: ManifestDraft, at: SealedAt) -> Manifest {
+        let (seq, prev, prev_epoch, retention_before, last_date) = match self {
+            Self::Begin(begin) => {
+                let heads = begin.prev_epoch.clone();
+                (0, None, Some(heads), begin.retention_max_s, None)
+            }
+            Self::After(state) => {
+                let date = state.last_date.as_ref();
+                let (seq, head) = (state.head.seq + 1, state.head);
+                (seq, Some(head), None, state.retention_max_s, date)
+            }
+        };
+        let kind = match (seq, draft.close, &draft.packed) {
+            (0, ..) => Kind::Genesis,
+            (_, true, _) => Kind::Close,
+            (_, false, Some(_)) => Kind::Batch,
+            (_, false, None) => Kind::Heartbeat,
+        };
+        let quiet = |event: &Event| matches!(event.kind, EventKind::Stop | EventKind::Full);
+        let promised = kind != Kind::Close && !draft.events.iter().any(quiet);
+        let due_s = limits::HEARTBEATS_PROMISED * common.heartbeat_s;
+        let times = draft.packed.as_ref().map(|packed| packed.times);
+        let parts = draft.packed.map(|packed| parts(packed, last_date));
+        let (entries, body, stored, blocks) = match parts {
+            Some((entries, body, stored, blocks)) => {
+                (entries, Some(body), Some(stored), Some(blocks))
+            }
+            None => (no_entries(self.next_entry()), None, None, None),
+        };
+        Manifest {
+            v: VERSION,
+            agent: common.agent.clone(),
+            stream: self.stream().clone(),
+            epoch: self.epoch(),
+            seq,
+            kind,
+            prev,
+            prev_epoch,
+            entries,
+            body,
+            stored,
+            blocks,
+            sources: draft.sources,
+            events: draft.events,
+            time: Times {
+                first: times.map(|(first, _)| first),
+                last: times.map(|(_, last)| last),
+                sealed: at.wall,
+                boot_id: common.boot_id,
+                boot_ms: at.boot_ms,
+            },
+            heads: draft.heads.filter(|_| kind == Kind::Heartbeat),
+            heartbeat_s: common.heartbeat_s,
+            next_due: promised.then(|| at.wall.plus_s(due_s)),
+            retention_s: draft.retention_s,
+            retention_max_s: retention_before.max(draft.retention_s),
+            config_sha256: common.config_sha256,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ext: BTreeMap::new(),
+            crit: Vec::new(),
+        }
+    }
+}
+
+fn parts(packed: PackedBody, last_date: Option<&String>) -> (Entries, Body, Stored, Vec<Block>) {
+    let day = packed.times.1.day();
+    // A clock that went back must not put a body into an earlier day than the one before it.
+    let date = last_date.map_or(day.clone(), |last| day.max(last.clone()));
+    let body = Body {
+        schema: SCHEMA.to_owned(),
+        date,
+        size: packed.blocks.iter().map(|block| block.raw).sum(),
+    };
+    let stored = Stored {
+        codec: "gzip".to_owned(),
+        size: packed.blocks.iter().map(|block| block.size).sum(),
+        sha256: packed.sha256,
+    };
+    (packed.entries, body, stored, packed.blocks)
+}

@@ -1,0 +1,177 @@
+//! Which sealed batches may go.
+//!
+//! A batch goes only when it is in the store for certain (its receipt names its manifest's hash),
+//! when both snapshots know what came after it, and never as its stream's newest. Void batches of
+//! an abandoned epoch have no receipt and stay.
+
+use crate::bounds::{NOTE_MAX, PRUNE_MAX};
+use crate::spool::{Layout, Spool, weigh};
+use host::disk;
+use ledger::limits::MANIFEST_FILE_MAX;
+use ledger::name::{Epoch, Name, Slot};
+use ledger::receipt::Receipt;
+use ledger::{Digest, Moment, signature};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// What must still be kept.
+#[derive(Debug)]
+pub(crate) struct Keep<'a> {
+    pub(crate) agent: &'a Name,
+    /// By stream, the newest batch that every kept snapshot covers.
+    pub(crate) covered: &'a BTreeMap<Name, (Epoch, u64)>,
+    /// By stream, the newest batch.
+    pub(crate) newest: &'a BTreeMap<Name, (Epoch, u64)>,
+    /// How long a batch stays although it has a receipt; no time at all while the spool is full.
+    pub(crate) keep: Duration,
+    pub(crate) now: Moment,
+}
+
+/// Deletes what may go, at most [`PRUNE_MAX`] batches; how many went.
+///
+/// # Errors
+/// What the system says; what went before stays gone.
+pub(crate) fn prune(spool: &mut Spool, keep: &Keep<'_>) -> io::Result<usize> {
+    let layout = spool.layout().clone();
+    let mut gone = 0;
+    for stream in layout.streams()? {
+        for epoch in layout.epochs(&stream)? {
+            for seq in layout.seqs(&stream, epoch)? {
+                let slot = Slot {
+                    agent: keep.agent.clone(),
+                    stream: stream.clone(),
+                    epoch,
+                    seq,
+                };
+                if gone == PRUNE_MAX || !may_go(&layout, &slot, keep)? {
+                    break;
+                }
+                let bytes = weigh(&layout.batch(&slot))?;
+                delete(&layout, &slot)?;
+                spool.subtract(&stream, bytes);
+                gone += 1;
+            }
+        }
+    }
+    Ok(gone)
+}
+
+fn may_go(layout: &Layout, slot: &Slot, keep: &Keep<'_>) -> io::Result<bool> {
+    let (Some(covered), Some(newest)) = (
+        keep.covered.get(&slot.stream),
+        keep.newest.get(&slot.stream),
+    ) else {
+        return Ok(false);
+    };
+    // An epoch that the snapshots have left behind is covered whole.
+    let is_covered = covered.0 != slot.epoch || slot.seq <= covered.1;
+    if !is_covered || *newest == (slot.epoch, slot.seq) || newest.0 != covered.0 {
+        return Ok(false);
+    }
+    let manifest = layout.batch(slot).join("manifest");
+    if age(&manifest, keep.now)? < keep.keep {
+        return Ok(false);
+    }
+    let receipt = match disk::read_bounded(&layout.note(slot, "receipt"), NOTE_MAX) {
+        Ok(bytes) => serde_json::from_slice::<Receipt>(&bytes).ok(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let file = disk::read_bounded(&manifest, MANIFEST_FILE_MAX as u64)?;
+    let line = signature::split(&file)
+        .ok()
+        .map(|(line, _)| Digest::of(line));
+    let matches = receipt.map(|receipt| receipt.manifest_sha256) == line;
+    if !matches && layout.note(slot, "receipt").try_exists()? {
+        tracing::warn!(%slot, "the receipt is for another manifest; the batch stays");
+    }
+    Ok(matches && line.is_some())
+}
+
+fn age(path: &Path, now: Moment) -> io::Result<Duration> {
+    let written = path.metadata()?.modified()?;
+    let now = UNIX_EPOCH + Duration::from_micros(now.micros());
+    Ok(now.duration_since(written).unwrap_or_default())
+}
+
+/// Takes a batch out of sight in one step, then apart.
+fn delete(layout: &Layout, slot: &Slot) -> io::Result<()> {
+    tracing::debug!(step = "delete", %slot);
+    let batch = layout.batch(slot);
+    let aside = layout.tmp().join(disk::random_name()?);
+    disk::rename_new(&batch, &aside)?;
+    // A crash here leaves the batch in tmp/, swept at the next start; or, after a power cut, back in
+    // its place: then its receipt is still there, or the archiver finds it in the store again.
+    disk::sync_dir(batch.parent().unwrap_or(&batch))?;
+    std::fs::remove_dir_all(&aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sealing::stream_state::SealedState;
+    use crate::testing::{World, agent, epoch, receipt, stream};
+
+    /// Seqs of the history that are still there after a prune with these bounds.
+    fn left(
+        world: &World,
+        spool: &mut Spool,
+        covered: u64,
+        newest: u64,
+        keep: Duration,
+    ) -> Vec<u64> {
+        let heads = |seq| BTreeMap::from([(stream(), (epoch(1), seq))]);
+        let (covered, newest) = (heads(covered), heads(newest));
+        let keep = Keep {
+            agent: &agent(),
+            covered: &covered,
+            newest: &newest,
+            keep,
+            now: host::clock::now(),
+        };
+        prune(spool, &keep).unwrap();
+        world.layout().seqs(&stream(), epoch(1)).unwrap()
+    }
+
+    fn history() -> (World, Spool, Vec<SealedState>) {
+        let mut world = World::new();
+        let mut spool = world.spool();
+        let history = world.history(&mut spool);
+        (world, spool, history)
+    }
+
+    #[test]
+    fn only_what_is_in_the_store_covered_and_not_newest_goes() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        // Receipts for the first so many; snapshots cover up to; how long to keep: what stays.
+        for (receipts, covered, keep, stays) in [
+            (0, 3, Duration::ZERO, vec![0, 1, 2, 3]),
+            (4, 3, DAY, vec![0, 1, 2, 3]),
+            (2, 3, Duration::ZERO, vec![2, 3]),
+            (4, 1, Duration::ZERO, vec![2, 3]),
+            (4, 3, Duration::ZERO, vec![3]),
+        ] {
+            let (world, mut spool, history) = history();
+            for state in &history[..receipts] {
+                receipt(&world, state.epoch, state.head.seq, state.head.sha256);
+            }
+            let left = left(&world, &mut spool, covered, 3, keep);
+            assert_eq!(left, stays, "{receipts} receipts, covered to {covered}");
+            let used = spool.used();
+            drop(spool);
+            assert_eq!(world.spool().used(), used, "what went is no longer counted");
+            assert_eq!(std::fs::read_dir(world.layout().tmp()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_receipt_for_another_manifest_frees_nothing() {
+        let (world, mut spool, history) = history();
+        for state in &history {
+            receipt(&world, state.epoch, state.head.seq, Digest::of(b"another"));
+        }
+        assert_eq!(left(&world, &mut spool, 3, 3, Duration::ZERO), [0, 1, 2, 3]);
+    }
+}

@@ -1,0 +1,301 @@
+//! Tracking: which source a file is, how far each source is read and sealed, and what to say of it.
+//! It finds, opens and reads files; it writes none, reads no clock and draws no random number.
+//!
+//! A *source* is a log for as long as its bytes are one sequence: from 0, and only ever appended to.
+//! It may move (rename), continue in its copy (copytruncate) and outlive its name (deletion while
+//! open). [`decide`] concludes from what was seen; what stands before it here gathers that, and what
+//! stands after it carries it out.
+
+// What a file is, and what is remembered of it.
+pub(crate) mod checkpoint;
+pub(crate) mod fingerprint;
+pub(crate) mod identity;
+
+// What a scan sees.
+pub(crate) mod scan;
+mod tracked_file;
+
+// What follows from it.
+mod decide;
+
+// One source: read, and stated in a manifest.
+mod positions;
+mod read_on;
+pub(crate) mod statement;
+mod tracked_source;
+mod unsealed;
+
+// All of them.
+mod descriptors;
+mod first_bytes;
+mod source_table;
+
+// What a scan does with them, step by step.
+mod sightings;
+
+mod changes;
+
+mod arrivals;
+
+mod candidates;
+mod originals;
+
+mod absence;
+
+#[cfg(test)]
+mod tracking_tests;
+
+pub(crate) use self::read_on::Mode;
+pub(crate) use self::tracked_source::SourceKey;
+
+use self::candidates::{Candidates, WaitingFile};
+use self::checkpoint::Checkpoint;
+use self::read_on::ReadFault;
+use self::scan::{Scan, ScanReport};
+use self::source_table::SourceTable;
+use self::statement::StreamStatement;
+use self::tracked_source::TrackedSource;
+use crate::find::{Finder, FoundFiles, MatchedPath, Watch};
+use crate::now::Now;
+use crate::read::buffer::ReadBuffer;
+use crate::read::pieces::Piece;
+use ledger::entry::PathBytes;
+use ledger::name::{Epoch, Name};
+use std::path::PathBuf;
+
+/// What an entry says of its source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceView<'a> {
+    /// `log.file.id`, unique in the stream's epoch.
+    pub(crate) id: u64,
+    /// `log.file.path`: where the source was first seen; it never changes.
+    pub(crate) path: &'a PathBytes,
+}
+
+/// How one source stands, for `status` and metrics.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceStatus {
+    /// The stream it belongs to; `None` while the config names none for it.
+    pub(crate) stream: Option<Name>,
+    /// Where it was first seen.
+    pub(crate) path: PathBytes,
+    /// Sealed up to here.
+    pub(crate) sealed: u64,
+    /// Read up to here.
+    pub(crate) read: u64,
+    /// The file's size at the last look.
+    pub(crate) size: u64,
+    /// Why it cannot be read now.
+    pub(crate) fault: Option<String>,
+}
+
+/// Everything the agent knows about files. Single-threaded; nothing here waits.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    finder: Finder,
+    boot_id: Epoch,
+    table: SourceTable,
+    candidates: Candidates,
+    /// Number of the last scan.
+    scan: u64,
+    folders: Vec<PathBuf>,
+}
+
+impl Tracker {
+    /// Nothing known yet. `watches` stand in the config's order: a file belongs to the first stream
+    /// that saw it. `boot_id` is this boot's: device and inode numbers count only within it.
+    #[must_use]
+    pub(crate) fn new(watches: Vec<Watch>, boot_id: Epoch) -> Self {
+        let streams = watches.iter().map(|watch| watch.stream().clone());
+        Self {
+            table: SourceTable::new(streams),
+            finder: Finder::new(watches),
+            boot_id,
+            candidates: Candidates::default(),
+            scan: 0,
+            folders: Vec::new(),
+        }
+    }
+
+    /// Takes over what recovery found ([`checkpoint::settle`]), before the first scan.
+    /// A checkpoint of a stream that the config no longer names waits for the first stream that
+    /// matches its file, and continues there with `was`.
+    pub(crate) fn restore(&mut self, checkpoints: Vec<Checkpoint>) {
+        for checkpoint in checkpoints {
+            self.table.restore(checkpoint);
+        }
+    }
+
+    /// Says which epoch a stream seals into; until then none of its sources can be read. Source ids
+    /// below `next_source_id` are taken. Sources last sealed in another epoch get a new id, and
+    /// `was`, when they are next stated. Call it before anything of the stream is taken, or right
+    /// after `sealed` or `discarded`.
+    pub(crate) fn begin_epoch(&mut self, stream: &Name, epoch: Epoch, next_source_id: u64) {
+        self.table.begin_epoch(stream, epoch, next_source_id);
+    }
+
+    /// From now on nothing waits for time to pass: the next scans judge copies not finished as they
+    /// are. For an agent that will not be there later (`drain`), and that scans until nothing is
+    /// [undecided](ScanReport::undecided).
+    pub(crate) fn wait_no_longer(&mut self) {
+        self.candidates.wait_no_longer();
+    }
+
+    /// Looks for files, opens new ones, and tells growth from rotation, truncation and deletion.
+    pub(crate) fn scan(&mut self, now: Now) -> ScanReport {
+        let (mut found, scan) = self.list(now);
+        let matches = std::mem::take(&mut found.matches);
+        self.look(matches.into_iter(), found.unmatched, scan)
+    }
+
+    /// The first part of a scan: all names. What they stand for is looked at after that, and may
+    /// have changed by then.
+    fn list(&mut self, now: Now) -> (FoundFiles, Scan) {
+        self.scan += 1;
+        for source in self.table.values_mut() {
+            source.scan_begins();
+        }
+        let mut found = self.finder.find(now.wall);
+        self.folders = found.folders.iter().cloned().collect();
+        let scan = Scan::new(self.scan, self.boot_id, now, &mut found);
+        (found, scan)
+    }
+
+    /// The rest of it: known files by name and descriptor, then new ones, then sources without a file.
+    fn look(
+        &mut self,
+        matches: impl ExactSizeIterator<Item = (MatchedPath, usize)>,
+        unmatched: Vec<String>,
+        mut scan: Scan,
+    ) -> ScanReport {
+        let files = matches.len();
+        let (table, candidates) = (&mut self.table, &mut self.candidates);
+        let arrivals = sightings::by_name(matches, table, candidates, &mut scan);
+        sightings::through_descriptors(table, &mut scan);
+        arrivals::meet(arrivals, table, candidates, &mut scan);
+        candidates.judge(table, &mut scan);
+        let awaited = absence::judge(table, candidates, self.finder.watches(), &mut scan);
+        let faults = self.table.values().filter_map(|source| {
+            let what = source.fault()?;
+            Some((source.path().clone(), what.clone()))
+        });
+        ScanReport {
+            faults: scan.into_faults(faults),
+            unmatched,
+            files,
+            undecided: awaited + self.candidates.undecided(),
+        }
+    }
+
+    /// Folders in which the last scan looked: what to ask the kernel to wake for.
+    #[must_use]
+    pub(crate) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// Sources of a stream that may have something to take, in fair order: the one read longest ago
+    /// first. Empty while [`Tracker::is_full`]. A source that gave nothing is not named again
+    /// before the next scan.
+    #[must_use]
+    pub(crate) fn unread(&self, stream: &Name) -> Vec<SourceKey> {
+        self.table.unread(stream)
+    }
+
+    /// Reads on from the source's read position, after the file is proven to still hold the bytes
+    /// before it. Fills `buffer` with whole lines; a part of a line only where it is over 1 MiB, or
+    /// nothing more can come, or `mode` says so. No pieces: nothing to take now. Each source is
+    /// given its turn by being peeked at.
+    ///
+    /// # Errors
+    /// The file cannot be read; the source keeps its place.
+    pub(crate) fn peek(
+        &mut self,
+        key: SourceKey,
+        buffer: &mut ReadBuffer,
+        mode: Mode,
+        now: Now,
+    ) -> Result<(), ReadFault> {
+        self.table.read_on(key, buffer, mode, now, self.boot_id)
+    }
+
+    /// Moves the read position past `pieces`: a run of `buffer.pieces()` that begins where the last
+    /// take ended. They are now part of the next statement. Cheapest with long runs.
+    pub(crate) fn take(&mut self, key: SourceKey, buffer: &ReadBuffer, pieces: &[Piece]) {
+        self.table.take(key, buffer, pieces);
+    }
+
+    /// What the entries of the last peek's pieces say of their source; `None` only for a key that
+    /// no peek has yielded pieces for in this epoch.
+    #[must_use]
+    pub(crate) fn source(&self, key: SourceKey) -> Option<SourceView<'_>> {
+        let source = self.table.get(key)?;
+        Some(SourceView {
+            id: source.id()?,
+            path: source.path(),
+        })
+    }
+
+    /// Whether events wait to be sealed, with or without entries.
+    #[must_use]
+    pub(crate) fn has_events(&self, stream: &Name) -> bool {
+        self.table.has_events(stream)
+    }
+
+    /// Whether the next manifest has no room for a further source: seal now.
+    #[must_use]
+    pub(crate) fn is_full(&self, stream: &Name) -> bool {
+        self.table.is_full(stream)
+    }
+
+    /// What the stream's next manifest must say. The answer stays the same until something is
+    /// taken, scanned, sealed or discarded.
+    #[must_use]
+    pub(crate) fn statement(&mut self, stream: &Name) -> StreamStatement {
+        self.table.statement(stream)
+    }
+
+    /// The last statement is durable: read positions become sealed ones, sources that ended are
+    /// forgotten. Nothing may be taken or scanned between [`Tracker::statement`] and this.
+    pub(crate) fn sealed(&mut self, stream: &Name) {
+        self.table.sealed(stream);
+    }
+
+    /// The batch was thrown away: read positions return to the sealed ones. Bytes that no file holds
+    /// any more become a gap.
+    pub(crate) fn discarded(&mut self, stream: &Name) {
+        self.table.discarded(stream);
+    }
+
+    /// Where every source stands as sealed, for the snapshot.
+    #[must_use]
+    pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
+        let all = self.table.values();
+        all.filter_map(statement::sealed_checkpoint).collect()
+    }
+
+    /// How each source stands, and each file that waits to be told apart.
+    #[must_use]
+    pub(crate) fn status(&self) -> Vec<SourceStatus> {
+        let name = |index: usize| self.table.stream_name(index).cloned();
+        let known = |source: &TrackedSource| SourceStatus {
+            stream: source.stream().and_then(name),
+            path: source.path().clone(),
+            sealed: source.sealed_offset(),
+            read: source.offset(),
+            size: source.file().size(),
+            fault: source.fault().cloned(),
+        };
+        let waiting = |new: WaitingFile<'_>| SourceStatus {
+            stream: name(new.watch),
+            path: new.path.clone(),
+            sealed: 0,
+            read: 0,
+            size: new.size,
+            fault: None,
+        };
+        let sources = self.table.values().map(known);
+        sources
+            .chain(self.candidates.waiting().map(waiting))
+            .collect()
+    }
+}

@@ -1,0 +1,140 @@
+//! Names that lead to no file in sight: a source seen again after it was out of sight, or a candidate.
+
+use super::candidates::Candidates;
+use super::identity::{FileId, Inode};
+use super::scan::Scan;
+use super::source_table::SourceTable;
+use super::tracked_file::TrackedFile;
+use super::tracked_source::{SourceKey, TrackedSource};
+use crate::find::MatchedPath;
+use crate::read::plain;
+use crate::sys::{self, Stat};
+use ledger::entry::PathBytes;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+
+/// A name whose file no source in sight is in, and what a look at the name showed.
+pub(super) struct Arrival {
+    matched: MatchedPath,
+    watch: usize,
+    stat: Stat,
+}
+
+impl Arrival {
+    pub(super) fn new(matched: MatchedPath, watch: usize, stat: Stat) -> Self {
+        Self {
+            matched,
+            watch,
+            stat,
+        }
+    }
+
+    pub(super) fn inode(&self) -> Inode {
+        Inode::from(&self.stat)
+    }
+
+    /// Streams in the config's order, and names in theirs.
+    pub(super) fn order(&self) -> (usize, &[u8]) {
+        (self.watch, self.matched.raw())
+    }
+
+    /// Opens it; `None` if the name leads elsewhere by now.
+    fn open(&self) -> io::Result<Option<(File, Stat)>> {
+        let file = match self.matched.open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let stat = sys::stat_file(&file)?;
+        let same = stat.regular && Inode::from(&stat) == self.inode();
+        Ok(same.then_some((file, stat)))
+    }
+}
+
+/// Arrivals that a source out of sight is known by continue as that source; the rest are candidates.
+pub(super) fn meet(
+    arrivals: Vec<Arrival>,
+    table: &mut SourceTable,
+    candidates: &mut Candidates,
+    scan: &mut Scan,
+) {
+    let mut missing: HashMap<u64, Vec<SourceKey>> = HashMap::new();
+    for (key, source) in table.iter().filter(|(_, source)| source.is_missing()) {
+        missing.entry(source.file().id().ino).or_default().push(key);
+    }
+    for arrival in arrivals {
+        let path = arrival.matched.bytes();
+        let (file, stat) = match arrival.open() {
+            Ok(Some(opened)) => opened,
+            Ok(None) => continue,
+            Err(error) => {
+                scan.fault(&path, &error);
+                continue;
+            }
+        };
+        let id = FileId::of(&file, &stat, scan.boot_id());
+        let is_known = |key: &SourceKey| {
+            let source = table.get(*key);
+            source.is_some_and(|source| source.is_known_as(&id, &path))
+        };
+        let keys = missing.get(&id.ino).map(Vec::as_slice).unwrap_or_default();
+        let known: Vec<_> = keys.iter().copied().filter(is_known).collect();
+        let folder = scan.folder_id(arrival.matched.folder());
+        let file = TrackedFile::opened(id, file, arrival.matched, folder, scan);
+        if known.is_empty() {
+            candidates.register(arrival.watch, path, file, stat, scan);
+        } else {
+            recognise(&known, arrival.watch, (path, file, stat), table, scan);
+        }
+    }
+}
+
+/// A file known by identity is in sight again. Several sources may have lived in it, one after the
+/// other: the one whose content it still has continues.
+fn recognise(
+    known: &[SourceKey],
+    watch: usize,
+    (path, file, stat): (PathBytes, TrackedFile, Stat),
+    table: &mut SourceTable,
+    scan: &mut Scan,
+) {
+    let mut fits: Option<SourceKey> = None;
+    for key in known {
+        let Some(source) = table.get_mut(*key) else {
+            continue;
+        };
+        source.claim_for(watch);
+        match still_in(source, &file, &stat) {
+            Ok(true) => {
+                let offset = source.offset();
+                let best = fits.and_then(|best| table.get(best));
+                if best.is_none_or(|best| best.offset() < offset) {
+                    fits = Some(*key);
+                }
+            }
+            Ok(false) => {}
+            Err(error) => return scan.fault(source.path(), &error),
+        }
+    }
+    for key in known.iter().filter(|key| Some(**key) != fits) {
+        table.lose_file(*key, scan);
+    }
+    match fits {
+        Some(key) => table.found_again(key, file, stat, scan),
+        None => {
+            table.begin(watch, path, file, stat, false, scan);
+        }
+    }
+}
+
+/// Whether a file of the source's identity still holds its content.
+fn still_in(source: &TrackedSource, file: &TrackedFile, stat: &Stat) -> io::Result<bool> {
+    if source.is_covered() {
+        return Ok(stat.size == source.file().size());
+    }
+    let Some(descriptor) = file.descriptor() else {
+        return Ok(false);
+    };
+    let content = source.positions().content();
+    Ok(plain::reaches(stat.size, source.offset()) && content.ends_in(descriptor)?)
+}

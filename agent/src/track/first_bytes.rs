@@ -1,0 +1,22 @@
+//! The index by which a candidate finds the sources it may be a copy of, without asking each: at a
+//! first start, every file is a candidate.
+
+use super::tracked_source::{SourceKey, TrackedSource};
+use std::collections::BTreeSet;
+
+/// Sources by the first bytes of their files.
+#[derive(Debug, Default)]
+pub(super) struct FirstBytes(BTreeSet<(Vec<u8>, SourceKey)>);
+
+impl FirstBytes {
+    pub(super) fn insert(&mut self, key: SourceKey, source: &TrackedSource) {
+        self.0.insert((source.file().head().to_vec(), key));
+    }
+
+    pub(super) fn beginning_with(&self, head: &[u8]) -> impl Iterator<Item = SourceKey> {
+        let from = (head.to_vec(), SourceKey(0));
+        let near = self.0.range(from..).map(|(known, key)| (known, *key));
+        near.take_while(move |(known, _)| known.starts_with(head))
+            .map(|(_, key)| key)
+    }
+}

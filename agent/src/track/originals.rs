@@ -1,0 +1,143 @@
+//! The source that a candidate may be a copy of: how its file stands, whether it is like the
+//! candidate, and whether it has changed since it was looked at.
+
+use super::decide::{self, Original, QUIET_MS};
+use super::fingerprint;
+use super::first_bytes::FirstBytes;
+use super::scan::Scan;
+use super::source_table::SourceTable;
+use super::tracked_file::{OpenFault, TrackedFile};
+use super::tracked_source::{Condition, SourceKey, TrackedSource};
+use crate::read::plain::{self, WINDOW};
+use crate::sys;
+use ledger::entry::PathBytes;
+use std::io;
+
+/// Sources that one candidate is compared with window by window in a scan.
+const COMPARED_MAX: usize = 16;
+
+/// How the file of a source stands that a candidate may be a copy of.
+pub(super) fn state(key: SourceKey, table: &SourceTable, scan: &mut Scan) -> Original {
+    let Some(source) = table.get(key) else {
+        return Original::Gone;
+    };
+    let file = source.file();
+    match source.condition() {
+        Condition::Ended { .. } | Condition::AwaitingCopy { .. } => Original::Gone,
+        Condition::Missing { .. } if scan.has_listed(file.folder()) => Original::Gone,
+        Condition::Missing { .. } => Original::Intact,
+        Condition::InSight if file.stat().is_none_or(|stat| stat.links > 0) => Original::Intact,
+        Condition::InSight => {
+            let quiet = file.quiet_ms(scan.now_ms()) >= QUIET_MS;
+            if source.is_settled() && quiet {
+                Original::Gone
+            } else {
+                Original::Draining
+            }
+        }
+    }
+}
+
+/// Whether a source that the candidate may be a copy of has changed since this scan looked at it:
+/// a log may grow, be copied and be cut between that look and the one at its copy, and would
+/// seem to stand, whole and shorter, beside it.
+pub(super) fn has_changed(
+    matches: &[SourceKey],
+    candidate: &TrackedFile,
+    first_bytes: &FirstBytes,
+    table: &mut SourceTable,
+    scan: &Scan,
+) -> bool {
+    let near = first_bytes.beginning_with(candidate.head());
+    let keys = matches.iter().copied().chain(near);
+    keys.take(COMPARED_MAX).any(|key| {
+        let source = table.get_mut(key);
+        let Some(source) = source.filter(|source| source.is_in_sight()) else {
+            return false;
+        };
+        let file = source.file_mut();
+        match file.open(scan.boot_id()).map(|open| sys::stat_file(&open)) {
+            Ok(Ok(stat)) => file.is_changed(&stat),
+            Err(OpenFault::Moved) => true,
+            Ok(Err(_)) | Err(OpenFault::Io(_)) => false,
+        }
+    })
+}
+
+/// The source in sight whose file the candidate so far equals the beginning of. A file at a source's
+/// own first path replaces that source's file and is no copy of it.
+pub(super) fn alike(
+    candidate: &mut TrackedFile,
+    path: &PathBytes,
+    before: Option<SourceKey>,
+    first_bytes: &FirstBytes,
+    table: &mut SourceTable,
+    scan: &Scan,
+) -> io::Result<Option<SourceKey>> {
+    let size = candidate.size();
+    let file = match candidate.open(scan.boot_id()) {
+        Ok(file) => file,
+        Err(OpenFault::Moved) => return Ok(None),
+        Err(OpenFault::Io(error)) => return Err(error),
+    };
+    let is_near = |key: &SourceKey| {
+        table.get(*key).is_some_and(|source| {
+            let live = source.is_in_sight() && !source.is_covered();
+            live && source.file().size() >= size && source.path() != path
+        })
+    };
+    // The one it was like before comes first.
+    let before = before.filter(is_near);
+    let others = first_bytes.beginning_with(candidate.head()).filter(is_near);
+    let others = others.filter(|key| Some(*key) != before);
+    let keys: Vec<_> = before
+        .into_iter()
+        .chain(others)
+        .take(COMPARED_MAX)
+        .collect();
+    for key in keys {
+        let Some(source) = table.get_mut(key) else {
+            continue;
+        };
+        let Ok(original) = source.file_mut().open(scan.boot_id()) else {
+            continue;
+        };
+        if fingerprint::agree(&file, &original, size)? {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the candidate equals the beginning of another file in sight, and holds all that is read of
+/// it: what is read from both is there twice.
+pub(super) fn is_twin(
+    candidate: &TrackedFile,
+    like: Option<SourceKey>,
+    table: &SourceTable,
+) -> bool {
+    let like = like.and_then(|key| table.get(key));
+    like.is_some_and(|source| plain::reaches(candidate.size(), source.offset()))
+}
+
+/// Whether the candidate repeats the beginning of a source that is read beyond its size, or, being
+/// too short for a window to tell, has the name of such a source's rotation.
+pub(super) fn is_repeated_by(
+    candidate: &TrackedFile,
+    path: &PathBytes,
+    table: &SourceTable,
+) -> bool {
+    let Some(file) = candidate.descriptor() else {
+        return false;
+    };
+    let size = candidate.size();
+    let beyond =
+        |source: &&TrackedSource| !plain::reaches(size, source.offset()) && !source.is_covered();
+    table.values().filter(beyond).any(|source| {
+        let telling = size >= WINDOW as u64;
+        let named = decide::is_rotated_name(&source.path().0, &path.0);
+        let content = source.positions().content();
+        let covered = || content.covers(file, size).unwrap_or(true);
+        if telling { covered() } else { named }
+    })
+}

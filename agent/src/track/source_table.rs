@@ -1,0 +1,375 @@
+//! All tracked sources, and which of them each stream's next manifest must speak of. It opens, reads
+//! and judges no file; how one source changes is [`super::tracked_source`]'s.
+
+use super::checkpoint::Checkpoint;
+use super::descriptors::{self, OPEN_SLACK};
+use super::read_on::{self, Mode, ReadFault};
+use super::scan::Scan;
+use super::statement::{self, STATED_BYTES_MAX, StreamStatement, stated_bytes};
+use super::tracked_file::TrackedFile;
+use super::tracked_source::{SourceKey, TrackedSource};
+use crate::now::Now;
+use crate::read::buffer::ReadBuffer;
+use crate::read::pieces::Piece;
+use crate::sys::Stat;
+use ledger::entry::PathBytes;
+use ledger::manifest::{Reason, Was};
+use ledger::name::{Epoch, Name};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A stream's part: the epoch it seals into and what its next manifest must speak of.
+#[derive(Debug)]
+struct StreamSources {
+    name: Name,
+    epoch: Option<Epoch>,
+    next_id: u64,
+    touched: BTreeSet<SourceKey>,
+}
+
+/// The sources.
+#[derive(Debug)]
+pub(super) struct SourceTable {
+    /// In the config's order.
+    streams: Vec<StreamSources>,
+    sources: BTreeMap<SourceKey, TrackedSource>,
+    next_key: u64,
+    /// Number of the last read, for fairness.
+    turn: u64,
+    /// Descriptors opened since they were last counted.
+    opened: usize,
+}
+
+// What is in it.
+impl SourceTable {
+    pub(super) fn new(streams: impl Iterator<Item = Name>) -> Self {
+        let stream = |name| StreamSources {
+            name,
+            epoch: None,
+            next_id: 0,
+            touched: BTreeSet::new(),
+        };
+        Self {
+            streams: streams.map(stream).collect(),
+            sources: BTreeMap::new(),
+            next_key: 0,
+            turn: 0,
+            opened: 0,
+        }
+    }
+
+    pub(super) fn restore(&mut self, checkpoint: Checkpoint) {
+        let stream = self.index_of(&checkpoint.source().stream);
+        self.add(TrackedSource::restore(checkpoint, stream));
+    }
+
+    pub(super) fn get(&self, key: SourceKey) -> Option<&TrackedSource> {
+        self.sources.get(&key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: SourceKey) -> Option<&mut TrackedSource> {
+        self.sources.get_mut(&key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SourceKey, &TrackedSource)> {
+        self.sources.iter().map(|(key, source)| (*key, source))
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &TrackedSource> {
+        self.sources.values()
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut TrackedSource> {
+        self.sources.values_mut()
+    }
+
+    /// The sources of which this holds, to go through while they change.
+    pub(super) fn keys_where(&self, holds: impl Fn(&TrackedSource) -> bool) -> Vec<SourceKey> {
+        let keys = self.iter().filter(|(_, source)| holds(source));
+        keys.map(|(key, _)| key).collect()
+    }
+
+    pub(super) fn stream_name(&self, index: usize) -> Option<&Name> {
+        self.streams.get(index).map(|stream| &stream.name)
+    }
+
+    fn index_of(&self, stream: &Name) -> Option<usize> {
+        self.streams.iter().position(|known| known.name == *stream)
+    }
+
+    fn add(&mut self, source: TrackedSource) -> SourceKey {
+        let key = SourceKey(self.next_key);
+        self.next_key += 1;
+        self.sources.insert(key, source);
+        key
+    }
+}
+
+// What scans do with it.
+impl SourceTable {
+    /// A new source begins with its file.
+    pub(super) fn begin(
+        &mut self,
+        stream: usize,
+        path: PathBytes,
+        mut file: TrackedFile,
+        stat: Stat,
+        ambiguous: bool,
+        scan: &Scan,
+    ) -> SourceKey {
+        file.looked(stat, scan.now_ms());
+        file.read_head(scan.boot_id());
+        self.opened += usize::from(file.is_open());
+        let key = self.add(TrackedSource::beginning(stream, path, file, ambiguous));
+        if ambiguous {
+            // Said at once: what makes it ambiguous may be forgotten before its bytes are read.
+            self.touch(key);
+        }
+        self.close_surplus();
+        key
+    }
+
+    /// The source has lost its file: it waits for a copy of the rest, if there can be one.
+    pub(super) fn lose_file(&mut self, key: SourceKey, scan: &Scan) {
+        let source = self.sources.get_mut(&key);
+        if source.is_some_and(|source| !source.lose_file(scan)) {
+            self.end(key, None);
+        }
+    }
+
+    /// The source's file is in sight again.
+    pub(super) fn found_again(
+        &mut self,
+        key: SourceKey,
+        file: TrackedFile,
+        stat: Stat,
+        scan: &Scan,
+    ) {
+        if let Some(source) = self.sources.get_mut(&key) {
+            source.found_again(file, stat, scan);
+            self.opened += 1;
+            self.close_surplus();
+        }
+    }
+
+    /// The source continues in a copy.
+    pub(super) fn continue_in(&mut self, key: SourceKey, copy: TrackedFile, stream: usize) {
+        if let Some(source) = self.sources.get_mut(&key) {
+            source.continue_in(copy, stream);
+            self.touch(key);
+            self.opened += 1;
+            self.close_surplus();
+        }
+    }
+
+    /// The source gives up what its copy lacks.
+    pub(super) fn skip_rest(&mut self, key: SourceKey) {
+        if let Some(source) = self.sources.get_mut(&key) {
+            source.skip_rest();
+            self.touch(key);
+        }
+    }
+
+    /// Nothing more will come of the source.
+    pub(super) fn end(&mut self, key: SourceKey, gap: Option<Reason>) {
+        let Some(source) = self.sources.get_mut(&key) else {
+            return;
+        };
+        if gap.is_none() && source.is_unheard_of() {
+            self.sources.remove(&key);
+            return;
+        }
+        source.end(gap);
+        self.touch(key);
+    }
+
+    fn close_surplus(&mut self) {
+        if self.opened < OPEN_SLACK {
+            return;
+        }
+        self.opened = 0;
+        for key in descriptors::surplus(self.iter()) {
+            if let Some(source) = self.sources.get_mut(&key) {
+                source.file_mut().close();
+            }
+        }
+    }
+}
+
+// What reading does with it.
+impl SourceTable {
+    /// Sources of a stream that may have something to take, the one read longest ago first.
+    pub(super) fn unread(&self, stream: &Name) -> Vec<SourceKey> {
+        let Some(index) = self.index_of(stream) else {
+            return Vec::new();
+        };
+        if self.streams[index].epoch.is_none() || self.is_full(stream) {
+            return Vec::new();
+        }
+        let mut keys: Vec<_> = self
+            .iter()
+            .filter(|(_, source)| source.stream() == Some(index) && source.may_give())
+            .map(|(key, source)| (source.turn(), key))
+            .collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, key)| key).collect()
+    }
+
+    pub(super) fn read_on(
+        &mut self,
+        key: SourceKey,
+        buffer: &mut ReadBuffer,
+        mode: Mode,
+        now: Now,
+        boot_id: Epoch,
+    ) -> Result<(), ReadFault> {
+        buffer.clear();
+        if self.name(key).is_none() {
+            return Ok(());
+        }
+        self.turn += 1;
+        let Some(source) = self.sources.get_mut(&key) else {
+            return Ok(());
+        };
+        source.take_turn(self.turn);
+        let was_open = source.file().is_open();
+        let Some(file) = read_on::open(source, boot_id)? else {
+            return Ok(());
+        };
+        let (skipped, outcome) = read_on::read_on(source, &file, buffer, mode, now);
+        if skipped {
+            self.touch(key);
+        }
+        self.opened += usize::from(!was_open);
+        self.close_surplus();
+        outcome
+    }
+
+    pub(super) fn take(&mut self, key: SourceKey, buffer: &ReadBuffer, run: &[Piece]) {
+        let Some(source) = self.sources.get_mut(&key).filter(|_| !run.is_empty()) else {
+            return;
+        };
+        source.take(buffer, run);
+        self.touch(key);
+    }
+}
+
+// What sealing does with it.
+impl SourceTable {
+    pub(super) fn begin_epoch(&mut self, stream: &Name, epoch: Epoch, next_source_id: u64) {
+        let Some(index) = self.index_of(stream) else {
+            return;
+        };
+        self.streams[index].epoch = Some(epoch);
+        self.streams[index].next_id = next_source_id;
+        let own = |source: &&mut TrackedSource| source.stream() == Some(index);
+        for source in self.sources.values_mut().filter(own) {
+            source.begin_epoch(stream, epoch);
+        }
+    }
+
+    pub(super) fn has_events(&self, stream: &Name) -> bool {
+        self.touched(stream).any(|(_, source)| source.has_events())
+    }
+
+    pub(super) fn is_full(&self, stream: &Name) -> bool {
+        let size = |(_, source): (SourceKey, &TrackedSource)| stated_bytes(source);
+        self.touched(stream).map(size).sum::<usize>() >= STATED_BYTES_MAX
+    }
+
+    pub(super) fn statement(&mut self, stream: &Name) -> StreamStatement {
+        let mut statement = StreamStatement::default();
+        for key in self.stated_now(stream) {
+            let Some(name) = self.name(key) else {
+                continue;
+            };
+            if let Some(source) = self.sources.get(&key) {
+                statement::add(&mut statement, source, name);
+            }
+        }
+        statement
+    }
+
+    pub(super) fn sealed(&mut self, stream: &Name) {
+        let Some(index) = self.index_of(stream) else {
+            return;
+        };
+        for key in self.stated_now(stream) {
+            let Some(name) = self.name(key) else {
+                continue;
+            };
+            self.streams[index].touched.remove(&key);
+            let Some(source) = self.sources.get_mut(&key) else {
+                continue;
+            };
+            if source.is_ended() {
+                self.sources.remove(&key);
+            } else {
+                source.sealed(name);
+            }
+        }
+    }
+
+    pub(super) fn discarded(&mut self, stream: &Name) {
+        let Some(index) = self.index_of(stream) else {
+            return;
+        };
+        for key in std::mem::take(&mut self.streams[index].touched) {
+            let source = self.sources.get_mut(&key);
+            if source.is_some_and(TrackedSource::discarded) {
+                self.touch(key);
+            }
+        }
+    }
+
+    /// The stream's next manifest must speak of the source.
+    fn touch(&mut self, key: SourceKey) {
+        let source = self.sources.get(&key);
+        if let Some(index) = source.and_then(TrackedSource::stream) {
+            self.streams[index].touched.insert(key);
+        }
+    }
+
+    /// Gives the source an id in its stream's epoch.
+    fn name(&mut self, key: SourceKey) -> Option<Was> {
+        let source = self.sources.get_mut(&key)?;
+        let stream = &mut self.streams[source.stream()?];
+        let epoch = stream.epoch?;
+        Some(Was {
+            stream: stream.name.clone(),
+            epoch,
+            id: source.id_or_next(&mut stream.next_id),
+        })
+    }
+
+    fn touched(&self, stream: &Name) -> impl Iterator<Item = (SourceKey, &TrackedSource)> {
+        let stream = self.index_of(stream).map(|index| &self.streams[index]);
+        let keys = stream.into_iter().flat_map(|stream| &stream.touched);
+        keys.filter_map(|key| Some((*key, self.sources.get(key)?)))
+    }
+
+    /// The sources that the next manifest speaks of: all that gave bytes, and as many more as there
+    /// is room for; the rest stay for the one after.
+    fn stated_now(&self, stream: &Name) -> Vec<SourceKey> {
+        let (due, idle): (Vec<_>, Vec<_>) = self
+            .touched(stream)
+            .partition(|(_, source)| source.has_bytes());
+        let mut size = 0;
+        let mut room = |source: &TrackedSource| {
+            let fits = size < STATED_BYTES_MAX;
+            size += stated_bytes(source);
+            fits
+        };
+        let mut keys = Vec::new();
+        for (key, source) in due {
+            room(source);
+            keys.push(key);
+        }
+        keys.extend(
+            idle.into_iter()
+                .filter(|(_, s)| room(s))
+                .map(|(key, _)| key),
+        );
+        keys.sort_unstable();
+        keys
+    }
+}

@@ -1,0 +1,92 @@
+//! What a stream's next manifest must say of its sources, and the checkpoints that go with it.
+
+use super::checkpoint::{Checkpoint, SealedContent};
+use super::tracked_source::{Condition, TrackedSource};
+use super::unsealed::Subject;
+use ledger::limits::MANIFEST_TARGET;
+use ledger::manifest::{self, Event, Was};
+
+/// Manifest bytes that sources and events may take; the other half is for blocks and all else. One
+/// source may exceed it, by its path.
+pub(super) const STATED_BYTES_MAX: usize = MANIFEST_TARGET / 2;
+
+/// What the next manifest of a stream must say of everything taken, or happened, since the last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StreamStatement {
+    /// `sources`: every source touched, once per file it was read through, in order.
+    pub(crate) sources: Vec<manifest::Source>,
+    /// `events`: gaps, `ambiguous`, `weak`, all about these sources.
+    pub(crate) events: Vec<Event>,
+    /// The batch's `cursors` file: where these sources stand once the batch is sealed.
+    pub(crate) checkpoints: Vec<Checkpoint>,
+}
+
+/// Manifest bytes that speaking of a source takes, estimated from above.
+pub(super) fn stated_bytes(source: &TrackedSource) -> usize {
+    match source.has_news() {
+        true => source.positions().unsealed().stated_bytes(source.path()),
+        false => 0,
+    }
+}
+
+/// Adds what is to be said of a source, under this name.
+pub(super) fn add(statement: &mut StreamStatement, source: &TrackedSource, name: Was) {
+    let once_sealed = source.positions().once_sealed();
+    let ended = source.is_ended();
+    if !source.has_news() {
+        // Nothing for an auditor, but recovery must know: under the name it knows.
+        let known = source.stated().cloned();
+        statement.checkpoints.extend(known.map(|known| Checkpoint {
+            ended,
+            ..checkpoint(source, known, once_sealed, None)
+        }));
+        return;
+    }
+    let moved = source.stated().filter(|stated| **stated != name).cloned();
+    let subject = Subject {
+        id: name.id,
+        path: source.path(),
+        via: source.via(),
+    };
+    let at = (source.file().id(), source.offset());
+    let unsealed = source.positions().unsealed();
+    let sources = unsealed.sources(&subject, moved.clone(), at);
+    statement.sources.extend(sources);
+    statement.events.extend(unsealed.events(name.id));
+    let ending = source.ending();
+    let gap = ending.map(|reason| Event::gap(name.id, source.offset(), None, reason));
+    statement.events.extend(gap);
+    statement.checkpoints.push(Checkpoint {
+        ended,
+        ..checkpoint(source, name, once_sealed, moved)
+    });
+}
+
+/// Where a source stands as sealed, for the snapshot; nothing for one that is over and done.
+pub(super) fn sealed_checkpoint(source: &TrackedSource) -> Option<Checkpoint> {
+    if matches!(source.condition(), Condition::Ended { gap: None }) {
+        return None;
+    }
+    let name = source.stated().cloned()?;
+    let content = source.positions().as_sealed();
+    Some(checkpoint(source, name, content, None))
+}
+
+/// The checkpoint of a position under `name`.
+fn checkpoint(
+    source: &TrackedSource,
+    name: Was,
+    content: SealedContent,
+    was: Option<Was>,
+) -> Checkpoint {
+    Checkpoint {
+        source: name,
+        path: source.path().clone(),
+        file: source.file().id().clone(),
+        via: source.via(),
+        seen: source.last_look(content.offset),
+        content,
+        ended: false,
+        was,
+    }
+}

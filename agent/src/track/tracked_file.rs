@@ -1,0 +1,292 @@
+//! The file that a source is read through now: its identity, where it was seen, and a descriptor
+//! that may be closed while the file is idle and has a name to open it by again.
+
+use super::identity::{FileId, FolderId, Inode};
+use super::scan::Scan;
+use crate::find::MatchedPath;
+use crate::read::plain;
+use crate::sys::{self, Stat};
+use ledger::entry::PathBytes;
+use ledger::name::Epoch;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+/// First bytes of a file kept in memory, to tell quickly that another is no copy of it.
+pub(super) const HEAD_MAX: usize = 64;
+
+/// The file of a source, or of a candidate.
+#[derive(Debug)]
+pub(super) struct TrackedFile {
+    id: FileId,
+    descriptor: Option<Arc<File>>,
+    /// The name by which the last scan saw it.
+    matched: Option<MatchedPath>,
+    /// The folder of the last name it had.
+    folder: Option<FolderId>,
+    /// The last look in this run.
+    stat: Option<Stat>,
+    /// Size at the last look, in an earlier run even.
+    size: u64,
+    /// When it was last seen to have grown.
+    grown_ms: u64,
+    /// First bytes, as far as there are any.
+    head: Vec<u8>,
+    /// The scan that last saw it, by name or descriptor.
+    scan: u64,
+    /// Scans in a row that saw it by no name.
+    unnamed_scans: u64,
+}
+
+/// Why a file cannot be opened again.
+#[derive(Debug)]
+pub(super) enum OpenFault {
+    /// Another file has its name now, or none: the next scan finds out.
+    Moved,
+    /// As the system says.
+    Io(io::Error),
+}
+
+impl TrackedFile {
+    /// A file not looked at yet, as far as this run goes; so long when an earlier one looked.
+    pub(super) fn unmet(id: FileId, folder: Option<FolderId>, size: u64) -> Self {
+        Self {
+            id,
+            descriptor: None,
+            matched: None,
+            folder,
+            stat: None,
+            size,
+            grown_ms: 0,
+            head: Vec::new(),
+            scan: 0,
+            unnamed_scans: 0,
+        }
+    }
+
+    /// A file just opened by its name.
+    pub(super) fn opened(
+        id: FileId,
+        file: File,
+        matched: MatchedPath,
+        folder: Option<FolderId>,
+        scan: &Scan,
+    ) -> Self {
+        Self {
+            descriptor: Some(Arc::new(file)),
+            matched: Some(matched),
+            scan: scan.number(),
+            ..Self::unmet(id, folder, 0)
+        }
+    }
+
+    /// The same file for the source that begins in it; this one has no way to it any more.
+    pub(super) fn hand_over(&mut self, scan: &Scan) -> Self {
+        Self {
+            descriptor: self.descriptor.take(),
+            matched: self.matched.take(),
+            scan: scan.number(),
+            ..Self::unmet(self.id.clone(), self.folder, 0)
+        }
+    }
+
+    pub(super) fn id(&self) -> &FileId {
+        &self.id
+    }
+
+    pub(super) fn inode(&self) -> Inode {
+        self.id.inode()
+    }
+
+    pub(super) fn folder(&self) -> Option<FolderId> {
+        self.folder
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn stat(&self) -> Option<Stat> {
+        self.stat
+    }
+
+    pub(super) fn scan(&self) -> u64 {
+        self.scan
+    }
+
+    pub(super) fn unnamed_scans(&self) -> u64 {
+        self.unnamed_scans
+    }
+
+    pub(super) fn grown_ms(&self) -> u64 {
+        self.grown_ms
+    }
+
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// Names that lead to it, as far as the last look showed.
+    pub(super) fn links(&self) -> u32 {
+        self.stat.map_or(0, |stat| stat.links)
+    }
+
+    pub(super) fn descriptor(&self) -> Option<&Arc<File>> {
+        self.descriptor.as_ref()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.descriptor.is_some()
+    }
+
+    pub(super) fn close(&mut self) {
+        self.descriptor = None;
+    }
+
+    /// The path of its name, if it has one.
+    pub(super) fn path(&self) -> Option<PathBytes> {
+        self.matched.as_ref().map(MatchedPath::bytes)
+    }
+
+    pub(super) fn is_at(&self, path: &PathBytes) -> bool {
+        let matched = self.matched.as_ref();
+        matched.is_some_and(|matched| matched.raw() == path.0)
+    }
+
+    /// Whether it has no name, as far as the last scan saw.
+    pub(super) fn is_unnamed(&self) -> bool {
+        self.matched.is_none()
+    }
+
+    /// The descriptor, opened again by name if it was closed. A file of another identity under that
+    /// name is not taken for it.
+    pub(super) fn open(&mut self, boot_id: Epoch) -> Result<Arc<File>, OpenFault> {
+        if let Some(file) = &self.descriptor {
+            return Ok(file.clone());
+        }
+        let matched = self.matched.as_ref().ok_or(OpenFault::Moved)?;
+        let file = matched.open().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => OpenFault::Moved,
+            _ => OpenFault::Io(error),
+        })?;
+        let stat = sys::stat_file(&file).map_err(OpenFault::Io)?;
+        if FileId::of(&file, &stat, boot_id) != self.id {
+            return Err(OpenFault::Moved);
+        }
+        let file = Arc::new(file);
+        self.descriptor = Some(file.clone());
+        Ok(file)
+    }
+
+    /// Takes note of a name that leads to it. Of several, the first path of its source is the best
+    /// one. Whether this is the scan's first sight of it.
+    pub(super) fn seen_under(
+        &mut self,
+        matched: MatchedPath,
+        first_path: &PathBytes,
+        scan: &mut Scan,
+    ) -> bool {
+        if self.scan == scan.number() {
+            // A second name (a hard link).
+            if matched.raw() == first_path.0 {
+                self.matched = Some(matched);
+            }
+            return false;
+        }
+        self.scan = scan.number();
+        self.unnamed_scans = 0;
+        let folder = self.matched.as_ref().map(MatchedPath::folder);
+        let stayed = folder
+            .is_some_and(|known| Arc::ptr_eq(known, matched.folder()) || known == matched.folder());
+        if !stayed {
+            self.folder = scan.folder_id(matched.folder());
+        }
+        self.matched = Some(matched);
+        true
+    }
+
+    /// Takes note of a name, whatever else the scan sees.
+    pub(super) fn named(&mut self, matched: MatchedPath, scan: &Scan) {
+        self.matched = Some(matched);
+        self.scan = scan.number();
+    }
+
+    /// Takes note that no name of this scan leads to it, unless one did.
+    pub(super) fn unnamed_unless_seen(&mut self, scan: &Scan) {
+        if self.scan != scan.number() {
+            self.matched = None;
+            self.scan = scan.number();
+        }
+    }
+
+    /// Takes note that no name of this scan leads to it.
+    pub(super) fn unnamed(&mut self, scan: &Scan) {
+        self.matched = None;
+        self.scan = scan.number();
+        self.unnamed_scans += 1;
+    }
+
+    /// It is another source's now, or nobody's.
+    pub(super) fn let_go(&mut self) {
+        self.descriptor = None;
+        self.matched = None;
+    }
+
+    /// Takes note of a look. Growth is what a size differing from the last one says.
+    pub(super) fn looked(&mut self, stat: Stat, now_ms: u64) {
+        if self.stat.is_none() || stat.size != self.size {
+            self.grown_ms = now_ms;
+        }
+        self.size = stat.size;
+        self.stat = Some(stat);
+    }
+
+    /// The same for a file that an earlier run looked at: it had that size then.
+    pub(super) fn looked_since(&mut self, size: u64, stat: Stat, now_ms: u64) {
+        self.size = size;
+        self.looked(stat, now_ms);
+    }
+
+    /// Whether a look shows anything that the last one did not.
+    pub(super) fn is_changed(&self, stat: &Stat) -> bool {
+        self.stat.is_none_or(|known| {
+            (known.size, known.modified, known.changed) != (stat.size, stat.modified, stat.changed)
+        })
+    }
+
+    /// Whether a file that begins with `bytes` may be this one, by the first bytes known of both.
+    pub(super) fn agrees(&self, bytes: &[u8]) -> bool {
+        let common = self.head.len().min(bytes.len());
+        self.head[..common] == bytes[..common]
+    }
+
+    /// Milliseconds since it last grew.
+    pub(super) fn quiet_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.grown_ms)
+    }
+
+    /// Whether the file begins with the first bytes known of it.
+    pub(super) fn has_head(&self, file: &File) -> io::Result<bool> {
+        Ok(self.agrees(&plain::first_bytes(file, HEAD_MAX)?))
+    }
+
+    /// Takes note of the first bytes, as just read.
+    pub(super) fn begins_with(&mut self, bytes: &[u8]) {
+        self.head = bytes[..bytes.len().min(HEAD_MAX)].to_vec();
+    }
+
+    /// Reads the first bytes, as far as they are not known.
+    pub(super) fn read_head(&mut self, boot_id: Epoch) {
+        let known = self.head.len() as u64;
+        if known >= (HEAD_MAX as u64).min(self.size) {
+            return;
+        }
+        let Ok(file) = self.open(boot_id) else {
+            return;
+        };
+        // What cannot be read now is read later; until then no file is taken for its copy.
+        if let Ok(head) = plain::first_bytes(&file, HEAD_MAX) {
+            self.head = head;
+        }
+    }
+}

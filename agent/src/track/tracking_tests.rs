@@ -1,0 +1,6 @@
+//! Real files, rotated in every way, followed and checked byte for byte.
+
+mod desk;
+mod growth;
+mod rotation;
+mod rotation_model;

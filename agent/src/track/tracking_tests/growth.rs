@@ -1,0 +1,250 @@
+//! Files that only grow: lines, parts, unfinished ends, holes, many files.
+
+use super::desk::Desk;
+use crate::track::Mode;
+use crate::track::descriptors::OPEN_MAX;
+use ledger::limits::MAX_LINE;
+use ledger::manifest::{EventKind, Reason};
+use ledger::name::Epoch;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+
+#[test]
+fn lines_are_taken_once_as_they_are_written() {
+    let mut desk = Desk::new(&["*.log"]);
+    assert_eq!(desk.scan().unmatched.len(), 1, "it waits");
+    desk.append("a.log", "one\ntw");
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.seal();
+    assert_eq!(desk.texts("a.log"), ["one\n"]);
+    desk.append("a.log", "o\nthree\n");
+    desk.append("b.log", "b\n");
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.seal();
+    assert_eq!(desk.texts("a.log"), ["one\ntwo\nthree\n"]);
+    assert_eq!(desk.texts("b.log"), ["b\n"]);
+    assert!(desk.events().is_empty());
+}
+
+#[test]
+fn any_bytes_survive() {
+    let mut desk = Desk::new(&["a"]);
+    let mut bytes = b"\xef\xbb\xbfbom\r\n\0nul\0\n\xff\xfe\n\n\r\n\x1b[31m\n".to_vec();
+    bytes.extend(vec![b'x'; MAX_LINE]);
+    bytes.push(b'\n');
+    bytes.extend("é".repeat(3 * MAX_LINE / 2).as_bytes());
+    bytes.extend(b"\nno final newline");
+    desk.append("a", &bytes);
+    desk.scan();
+    desk.read(Mode::Drain);
+    desk.seal();
+    let archived = desk.archive.values().next().unwrap();
+    assert!(archived.bytes == bytes, "byte for byte");
+}
+
+#[test]
+fn an_unfinished_line_waits_for_its_end_then_for_quiet() {
+    let mut desk = Desk::new(&["a"]);
+    desk.append("a", "half");
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.rest(20_000);
+    desk.read(Mode::Follow);
+    desk.append("a", " a");
+    desk.rest(28_000);
+    desk.read(Mode::Follow);
+    desk.seal();
+    assert!(desk.texts("a").is_empty(), "it grew in between");
+    desk.rest(2_000);
+    desk.read(Mode::Follow);
+    desk.seal();
+    assert_eq!(desk.texts("a"), ["half a"]);
+    desk.append("a", " line\nnext\n");
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.seal();
+    assert_eq!(desk.texts("a"), ["half a line\nnext\n"]);
+}
+
+#[test]
+fn a_batch_thrown_away_is_read_again() {
+    let mut desk = Desk::new(&["a"]);
+    let line = |n: usize| format!("{n:0>50}\n");
+    let all: String = (0..400).map(line).collect();
+    desk.append("a", &all[..9000]);
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.discard();
+    let (stream, key) = desk.next_unread().unwrap();
+    desk.read_one(&stream, key, Mode::Follow, 7);
+    desk.read_one(&stream, key, Mode::Follow, 100);
+    desk.seal();
+    desk.append("a", &all[9000..]);
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.discard();
+    desk.read(Mode::Follow);
+    desk.seal();
+    assert_eq!(desk.texts("a"), [all]);
+}
+
+#[test]
+fn a_restart_continues_where_the_last_batch_ended() {
+    let mut desk = Desk::new(&["a"]);
+    desk.append("a", "one\ntwo\n");
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.seal();
+    desk.append("a", "three\n");
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.restart();
+    desk.append("a", "four\n");
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.seal();
+    desk.snapshot();
+    desk.reboot();
+    desk.append("a", "five\n");
+    desk.settle();
+    assert_eq!(desk.texts("a"), ["one\ntwo\nthree\nfour\nfive\n"]);
+    assert!(desk.events().is_empty());
+}
+
+#[test]
+fn a_new_epoch_continues_with_was() {
+    let mut desk = Desk::new(&["a"]);
+    desk.append("a", "one\n");
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.seal();
+    desk.begin(Epoch::new(2, &[3; 10]));
+    desk.append("a", "two\n");
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.seal();
+    desk.restart();
+    desk.append("a", "three\n");
+    desk.settle();
+    assert_eq!(desk.texts("a"), ["one\n", "one\ntwo\nthree\n"]);
+}
+
+#[test]
+fn a_closed_streams_files_go_to_the_first_stream_that_wants_them() {
+    let mut desk = Desk::with_streams(&[("old", &["a"])]);
+    desk.append("a", "one\n");
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.seal();
+    let mut next = Desk::with_streams(&[("new", &["*"])]);
+    std::mem::swap(&mut desk.dir, &mut next.dir);
+    let base = next.dir.path().to_str().unwrap();
+    let watch = crate::find::Watch::new("new".parse().unwrap(), &[format!("{base}/*")], &[]);
+    next.tracker = crate::track::Tracker::new(vec![watch.unwrap()], Epoch::new(1, &[1; 10]));
+    next.tracker.restore(desk.checkpoints.clone());
+    next.archive = desk.archive.clone();
+    next.begin(Epoch::new(2, &[3; 10]));
+    next.append("a", "two\n");
+    next.settle();
+    assert_eq!(next.texts("a"), ["one\ntwo\n", "one\n"]);
+}
+
+#[test]
+fn the_first_stream_in_order_has_the_file() {
+    let mut desk = Desk::with_streams(&[("narrow", &["a"]), ("wide", &["*"])]);
+    desk.append("a", "a\n");
+    desk.append("b", "b\n");
+    desk.settle();
+    let owners: Vec<_> = desk
+        .archive
+        .keys()
+        .map(|(name, ..)| name.as_str())
+        .collect();
+    assert_eq!(owners, ["narrow", "wide"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_others_continue() {
+    let mut desk = Desk::new(&["*"]);
+    desk.append("good", "good\n");
+    std::os::unix::fs::symlink(desk.path("good"), desk.path("link")).unwrap();
+    std::fs::create_dir(desk.path("folder")).unwrap();
+    let report = desk.scan();
+    assert_eq!((report.faults.len(), report.files), (1, 1), "{report:?}");
+    desk.read(Mode::Follow);
+    desk.seal();
+    assert_eq!(desk.texts("good"), ["good\n"]);
+    // Root may read anything; as another user, a file without permission is named too.
+    let secret = desk.path("secret");
+    std::fs::write(&secret, "x").unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o0)).unwrap();
+    let readable = std::fs::File::open(&secret).is_ok();
+    assert_eq!(desk.scan().faults.len(), if readable { 1 } else { 2 });
+}
+
+#[test]
+fn a_large_hole_becomes_a_gap_and_a_small_one_zeros() {
+    let mut desk = Desk::new(&["a"]);
+    let file = desk.writer("a");
+    drop(file);
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(desk.path("a"))
+        .unwrap();
+    let hole = 1 << 24;
+    file.write_at(b"before\npart", 0).unwrap();
+    file.write_at(b"after\n", 16_384).unwrap();
+    file.write_at(b"far\n", hole).unwrap();
+    desk.settle();
+    let gap = desk.events();
+    assert_eq!(gap.len(), 1, "{gap:?}");
+    let (_, kind, from, to, reason) = gap[0].clone();
+    assert_eq!((kind, reason), (EventKind::Gap, Some(Reason::Hole)));
+    assert_eq!((from, to), (Some(20_480), Some(hole)), "block by block");
+    desk.restart();
+    desk.append("a", "more\n");
+    desk.scan();
+    desk.read(Mode::Follow);
+    let statement = desk.tracker.statement(&desk.streams[0].clone());
+    assert_eq!(statement.sources[0].from, hole + 4);
+    assert_eq!(statement.sources[0].to, hole + 9);
+}
+
+#[test]
+fn many_idle_files_need_few_descriptors() {
+    let mut desk = Desk::new(&["*"]);
+    let count = OPEN_MAX + 200;
+    for n in 0..count {
+        desk.append(&format!("{n:04}"), format!("{n}\n"));
+    }
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = open();
+    desk.settle();
+    // other tests share the process, and hold a few each
+    assert!(
+        open() < before + OPEN_MAX + 100,
+        "{} of {count}",
+        open() - before
+    );
+    assert_eq!(desk.archive.len(), count);
+    desk.append("0001", "more\n");
+    desk.rename("0002", "x0002");
+    desk.append("x0002", "more\n");
+    desk.settle();
+    assert_eq!(desk.texts("0001"), ["1\nmore\n"]);
+    assert_eq!(desk.texts("0002"), ["2\nmore\n"]);
+}
+
+#[test]
+fn a_file_with_two_names_is_read_once() {
+    let mut desk = Desk::with_streams(&[("narrow", &["z"]), ("wide", &["*"])]);
+    desk.append("a", "one\n");
+    std::fs::hard_link(desk.path("a"), desk.path("z")).unwrap();
+    desk.settle();
+    desk.remove("z");
+    desk.append("a", "two\n");
+    desk.settle();
+    assert_eq!(desk.texts("z"), ["one\ntwo\n"]);
+    assert_eq!(desk.archive.len(), 1);
+}

@@ -1,0 +1,152 @@
+//! What a source has to say in its stream's next manifest: bytes that were taken or skipped since the
+//! last seal, and notes. It knows neither the source's file nor its checkpoint.
+
+use super::identity::FileId;
+use ledger::entry::PathBytes;
+use ledger::manifest::{self, Event, EventKind, Reason, Via, Was};
+
+/// JSON bytes that a source, its entry and one event take besides the path, at most.
+const SOURCE_BYTES: usize = 700;
+
+/// JSON bytes that one gap event takes, at most.
+const EVENT_BYTES: usize = 160;
+
+/// Bytes taken through one file since the last seal.
+#[derive(Debug)]
+struct Span {
+    file: FileId,
+    from: u64,
+    to: u64,
+}
+
+/// Bytes of known bounds that will never be archived.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    from: u64,
+    to: u64,
+    reason: Reason,
+}
+
+/// What is to be said, until it is sealed.
+#[derive(Debug, Default)]
+pub(super) struct Unsealed {
+    spans: Vec<Span>,
+    gaps: Vec<Gap>,
+    /// `ambiguous` and `weak`.
+    notes: Vec<EventKind>,
+}
+
+impl Unsealed {
+    /// For a source that begins: bytes in it may repeat another's, and its identity may be weak.
+    pub(super) fn beginning(ambiguous: bool, weak: bool) -> Self {
+        let ambiguous = ambiguous.then_some(EventKind::Ambiguous);
+        let weak = weak.then_some(EventKind::Weak);
+        Self {
+            notes: ambiguous.into_iter().chain(weak).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Notes that the bytes `[from, to)` were taken or skipped through this file.
+    pub(super) fn extend(&mut self, file: &FileId, from: u64, to: u64) {
+        match self.spans.last_mut() {
+            Some(span) if span.file == *file => span.to = to,
+            _ => self.spans.push(Span {
+                file: file.clone(),
+                from,
+                to,
+            }),
+        }
+    }
+
+    pub(super) fn add_gap(&mut self, from: u64, to: u64, reason: Reason) {
+        self.gaps.push(Gap { from, to, reason });
+    }
+
+    pub(super) fn gap_count(&self) -> usize {
+        self.gaps.len()
+    }
+
+    /// Whether bytes were taken or skipped.
+    pub(super) fn has_bytes(&self) -> bool {
+        !self.spans.is_empty()
+    }
+
+    /// Whether something happened that an auditor must know, bytes aside.
+    pub(super) fn has_events(&self) -> bool {
+        self.notes.contains(&EventKind::Ambiguous) || !self.gaps.is_empty()
+    }
+
+    /// It is sealed.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The bytes are to be read again; what is noted of the source stays true.
+    pub(super) fn roll_back(&mut self) {
+        self.spans.clear();
+        self.gaps.clear();
+    }
+
+    /// Manifest bytes that saying it takes, estimated from above.
+    pub(super) fn stated_bytes(&self, path: &PathBytes) -> usize {
+        // A path is at worst all control characters, six bytes each in JSON.
+        let path: usize = path
+            .0
+            .iter()
+            .map(|byte| if byte.is_ascii_graphic() { 2 } else { 6 })
+            .sum();
+        let files = self.spans.len().max(1);
+        files * (SOURCE_BYTES + path) + self.gaps.len() * EVENT_BYTES
+    }
+
+    /// The `sources` of a manifest: one for each file, or one that says where `at` the source stands.
+    pub(super) fn sources(
+        &self,
+        about: &Subject<'_>,
+        moved: Option<Was>,
+        at: (&FileId, u64),
+    ) -> Vec<manifest::Source> {
+        let mut was = moved;
+        if self.spans.is_empty() {
+            let (file, offset) = at;
+            return vec![about.source(file, offset, offset, was)];
+        }
+        let spans = self.spans.iter();
+        spans
+            .map(|span| about.source(&span.file, span.from, span.to, was.take()))
+            .collect()
+    }
+
+    /// The `events` of a manifest about the source of this id.
+    pub(super) fn events(&self, id: u64) -> impl Iterator<Item = Event> {
+        let notes = self.notes.iter().map(move |kind| Event::about(*kind, id));
+        let gap = move |gap: &Gap| Event::gap(id, gap.from, Some(gap.to), gap.reason);
+        notes.chain(self.gaps.iter().map(gap))
+    }
+}
+
+/// What every statement about a source has in common.
+pub(super) struct Subject<'a> {
+    pub(super) id: u64,
+    pub(super) path: &'a PathBytes,
+    pub(super) via: Via,
+}
+
+impl Subject<'_> {
+    fn source(&self, file: &FileId, from: u64, to: u64, was: Option<Was>) -> manifest::Source {
+        let (path, path_base64) = manifest::Source::path_fields(self.path);
+        manifest::Source {
+            id: self.id,
+            path,
+            path_base64,
+            dev: file.dev.to_string(),
+            ino: file.ino.to_string(),
+            handle: file.handle.as_ref().map(|handle| handle.as_str().into()),
+            via: self.via,
+            from,
+            to,
+            was,
+        }
+    }
+}
