@@ -3,8 +3,6 @@
 
 pub(crate) mod pack; // entries → the open block
 
-pub(crate) mod gzip; // a block → its stored bytes
-
 mod batch_folder;
 pub(crate) mod open_batch; // blocks → the body, not yet a batch
 

@@ -66,7 +66,6 @@ mod bodies {
     pub(crate) mod body_verdict;
     pub(crate) mod body_versions;
     pub(crate) mod content;
-    pub(crate) mod gzip;
 }
 pub mod findings;
 pub mod report;

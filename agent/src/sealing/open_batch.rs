@@ -2,13 +2,13 @@
 //! to nobody; that is [`super::sealer`]'s.
 
 use crate::sealing::batch_folder::{BatchFolder, failed};
-use crate::sealing::gzip::Compressor;
 use crate::sealing::pack::Pack;
 use crate::sealing::seal_error::SealError;
 use crate::sealing::stream_state::PackedBody;
 use crate::spool::Layout;
 use ledger::Digest;
 use ledger::block::Block;
+use ledger::codec::gzip::Compressor;
 use ledger::digest::Hasher;
 use ledger::entry::Entry;
 use std::io::Write as _;
@@ -81,7 +81,7 @@ impl OpenBatch {
             Some(body) => body,
             None => folder.create("body")?,
         };
-        let member = compressor.member(raw)?;
+        let member = compressor.pack(raw)?;
         let writing = failed("writing a block", folder.path());
         body.write_all(member).map_err(writing)?;
         folder.keep_body(body);

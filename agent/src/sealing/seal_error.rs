@@ -1,6 +1,6 @@
 //! Why a batch was not sealed, and whether the agent may continue after that.
 
-use crate::sealing::gzip::CompressError;
+use ledger::codec::CompressError;
 use ledger::manifest::ManifestError;
 use ledger::signature::SignError;
 use std::io;

@@ -10,7 +10,6 @@
 //! Nothing else in the agent makes a batch visible, and nothing here ever changes one that is.
 
 use crate::sealing::batch_folder::{BatchFolder, failed};
-use crate::sealing::gzip::Compressor;
 use crate::sealing::open_batch::OpenBatch;
 use crate::sealing::seal_error::SealError;
 use crate::sealing::stream_state::{Common, ManifestDraft, SealedAt, SealedState, StreamState};
@@ -19,6 +18,7 @@ use crate::spool::{FOLDER_MODE, Layout, Spool, pages};
 use crate::track::checkpoint::Checkpoint;
 use host::disk;
 use ledger::Digest;
+use ledger::codec::gzip::Compressor;
 use ledger::signature;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};

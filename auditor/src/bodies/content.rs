@@ -4,10 +4,10 @@
 //! The bytes are hostile until their hash is the signed one, and even then nothing is unpacked
 //! beyond what the manifest states: one block (at most 8 MiB) is in memory at a time.
 
-use super::gzip::{self, GzipFault};
 use crate::epochs::source_joins;
 use ledger::block::Block;
 use ledger::chain::{Tiling, Touch};
+use ledger::codec::{BlockFault, gzip};
 use ledger::entry::{self, Entry, PathBytes};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::manifest::Manifest;
@@ -67,9 +67,10 @@ fn slice<'a>(stored: &'a [u8], block: &Block) -> Option<&'a [u8]> {
 
 fn unpack(bytes: &[u8], block: &Block, number: usize, raw: &mut Vec<u8>) -> Result<(), Fault> {
     gzip::unpack(bytes, block.raw, raw).map_err(|error| {
-        if let GzipFault::Trailing { .. } = error {
+        if let BlockFault::Trailing(size) = error {
+            let got = format!("{size} bytes");
             let message = format!("bytes follow the gzip member of block {number}");
-            return fault(Code::GzipTrailing, "0 bytes", error, message);
+            return fault(Code::GzipTrailing, "0 bytes", got, message);
         }
         let stated = format!("{} bytes", block.raw);
         let message = format!("block {number} is not one gzip member of {stated}");
