@@ -13,11 +13,12 @@ use std::time::Duration;
 use store::{Intruder, Lock, LockMode, Put, StoreError, Version};
 use tokio::time::Instant;
 
-/// Tries of one request before a row counts as not asked.
-const TRIES_MAX: u32 = 3;
-
-/// Between two such tries.
-const BETWEEN_TRIES: Duration = Duration::from_millis(300);
+/// How long one request is tried before a row counts as not asked.
+const PATIENCE_OF_A_CALL: store::retry::Patience = store::retry::Patience {
+    tries: 3,
+    first_wait: Duration::from_millis(300),
+    factor: 1,
+};
 
 /// How long canaries may be locked, in seconds. A store too slow for the first of two locks is asked again
 /// with a lock twice as long, never longer than the last.
@@ -340,20 +341,9 @@ pub(super) fn describe(lock: Option<Lock>) -> String {
 }
 
 /// Asks again, a few times, while an answer says that later is better.
-pub(super) async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, StoreError>
+pub(super) async fn patiently<T, F>(ask: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    let mut tries = 1;
-    loop {
-        match ask().await {
-            Err(StoreError::Busy(_) | StoreError::Conflict(_) | StoreError::Skew { .. })
-                if tries < TRIES_MAX =>
-            {
-                tries += 1;
-                tokio::time::sleep(BETWEEN_TRIES).await;
-            }
-            done => return done,
-        }
-    }
+    store::retry::patiently(PATIENCE_OF_A_CALL, ask).await
 }
