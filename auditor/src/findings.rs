@@ -5,19 +5,19 @@
 //! | code                 | file that makes it              |
 //! |----------------------|---------------------------------|
 //! | `NOTHING_FOUND`      | `manifests/refusals.rs`         |
-//! | `LOOKS_LIKE_COPY`    | `listing/copies.rs`             |
+//! | `LOOKS_LIKE_COPY`    | `listing/copy_detection.rs`     |
 //! | `COVERAGE`           | `objects/unjudged.rs`           |
 //! | `FOREIGN_OBJECT`     | `objects/unnamed.rs`            |
 //! | `SHADOW_VERSION`     | `objects/shadow_versions.rs`    |
 //! | `DELETE_MARKER`      | `objects/markers.rs`            |
-//! | `MISSING_VERSION`    | `objects/absence.rs`            |
+//! | `MISSING_VERSION`    | `objects/missing_objects.rs`    |
 //! | `UNKNOWN_SIGNER`     | `manifests/refusals.rs`         |
 //! | `UNKNOWN_FORMAT`     | `manifests/refusals.rs`         |
 //! | `SIG_INVALID`        | `manifests/refusals.rs`         |
 //! | `SIG_SCOPE`          | `manifests/refusals.rs`         |
 //! | `MANIFEST_FORMAT`    | `manifests/refusals.rs`         |
 //! | `EQUIVOCATION`       | `manifests/choice.rs`           |
-//! | `SEQ_GAP`            | `objects/absence.rs`            |
+//! | `SEQ_GAP`            | `objects/missing_objects.rs`    |
 //! | `PREV_MISMATCH`      | `epochs/breaks.rs`              |
 //! | `ENTRY_GAP`          | `epochs/breaks.rs`              |
 //! | `ENTRY_OVERLAP`      | `epochs/breaks.rs`              |
@@ -25,23 +25,23 @@
 //! | `DATE_MISMATCH`      | `epochs/breaks.rs`              |
 //! | `EVENT_MISPLACED`    | `epochs/breaks.rs`              |
 //! | `TIME_REGRESSION`    | `epochs/breaks.rs`              |
-//! | `EPOCH_MISSING`      | `objects/absence.rs`            |
+//! | `EPOCH_MISSING`      | `objects/missing_objects.rs`    |
 //! | `LOOSE_EPOCH`        | `epochs/links.rs`               |
 //! | `EPOCH_FORK`         | `epochs/links.rs`               |
 //! | `VOID`               | `epochs/links.rs`               |
-//! | `HEAD_MISSING`       | `objects/absence.rs`            |
+//! | `HEAD_MISSING`       | `objects/missing_objects.rs`    |
 //! | `HEAD_MISMATCH`      | `epochs/named_heads.rs`         |
 //! | `SIZE_LIMIT`         | `manifests/refusals.rs`         |
 //! | `STORED_HASH`        | `bodies/body_verdict.rs`        |
-//! | `BLOCK_HASH`         | `bodies/content.rs`             |
-//! | `GZIP_BAD`           | `bodies/content.rs`             |
-//! | `GZIP_TRAILING`      | `bodies/content.rs`             |
-//! | `COUNT_MISMATCH`     | `bodies/content.rs`             |
-//! | `ROOT_MISMATCH`      | `bodies/content.rs`             |
-//! | `ENTRY_FORMAT`       | `bodies/content.rs`             |
-//! | `ENTRY_SEQUENCE`     | `bodies/content.rs`             |
-//! | `ENTRY_TIME`         | `bodies/content.rs`             |
-//! | `ENTRY_SOURCE`       | `bodies/content.rs`             |
+//! | `BLOCK_HASH`         | `bodies/body_content.rs`        |
+//! | `GZIP_BAD`           | `bodies/body_content.rs`        |
+//! | `GZIP_TRAILING`      | `bodies/body_content.rs`        |
+//! | `COUNT_MISMATCH`     | `bodies/body_content.rs`        |
+//! | `ROOT_MISMATCH`      | `bodies/body_content.rs`        |
+//! | `ENTRY_FORMAT`       | `bodies/body_content.rs`        |
+//! | `ENTRY_SEQUENCE`     | `bodies/body_content.rs`        |
+//! | `ENTRY_TIME`         | `bodies/body_content.rs`        |
+//! | `ENTRY_SOURCE`       | `bodies/body_content.rs`        |
 //! | `ENTRY_CONT`         | `epochs/source_joins.rs`        |
 //! | `LOCK_ABSENT`        | `objects/lock_state.rs`         |
 //! | `LOCK_MODE`          | `objects/lock_state.rs`         |
@@ -56,9 +56,9 @@
 //! | `OUTAGE`             | `epochs/promises.rs`            |
 //! | `STOPPED`            | `epochs/promises.rs`            |
 //! | `LATE`               | `epochs/promises.rs`            |
-//! | `PENDING`            | `objects/absence.rs`            |
+//! | `PENDING`            | `objects/missing_objects.rs`    |
 //! | `ORPHAN`             | `objects/unnamed.rs`            |
-//! | `EXPIRED`            | `objects/absence.rs`            |
+//! | `EXPIRED`            | `objects/missing_objects.rs`    |
 
 pub(crate) mod collection;
 pub(crate) mod commands;

@@ -18,7 +18,7 @@ mod criteria;
 mod listing {
     //! What the store holds, listed in the order of names: never what it means.
 
-    pub(crate) mod copies;
+    pub(crate) mod copy_detection;
     pub(crate) mod hidden_folders;
     pub(crate) mod lister;
     pub(crate) mod reverse_check;
@@ -29,10 +29,10 @@ mod listing {
 mod objects {
     //! One object, whatever it is: its lock, markers, versions beside it, its absence. Pure but for locks.
 
-    pub(crate) mod absence;
     pub(crate) mod inspector;
     pub(crate) mod lock_state;
     pub(crate) mod markers;
+    pub(crate) mod missing_objects;
     pub(crate) mod shadow_versions;
     pub(crate) mod unjudged;
     pub(crate) mod unnamed;
@@ -61,11 +61,11 @@ mod bodies {
     //! What a statement names: is it there, and is every byte as signed?
 
     pub(crate) mod absent_bodies;
+    pub(crate) mod body_content;
     pub(crate) mod body_list;
     pub(crate) mod body_queue;
     pub(crate) mod body_verdict;
     pub(crate) mod body_versions;
-    pub(crate) mod content;
 }
 pub mod findings;
 pub mod report;
@@ -80,7 +80,7 @@ use ledger::Moment;
 use ledger::name::Name;
 use ledger::signature::signers::AllowedSigners;
 use listing::store_reader::StoreReader;
-use listing::{copies, reverse_check, succession};
+use listing::{copy_detection, reverse_check, succession};
 use manifests::refusals;
 use objects::inspector::Inspector;
 use std::sync::Arc;
@@ -135,7 +135,7 @@ pub async fn verify<S: Store + 'static>(
     let likeness = if options.copy {
         Ok(false)
     } else {
-        copies::looks_like_copy(&reader, protection).await
+        copy_detection::looks_like_copy(&reader, protection).await
     };
     let copy = options.copy || matches!(likeness, Ok(true));
     let inspector = Inspector {
@@ -153,7 +153,7 @@ pub async fn verify<S: Store + 'static>(
     let mut audit = Audit::new(inspector, options, ByHand::of(store.as_ref()), progress);
     match likeness {
         Ok(false) => {}
-        Ok(true) => audit.findings.push(copies::judged_as_copy()),
+        Ok(true) => audit.findings.push(copy_detection::judged_as_copy()),
         Err(error) => audit.cannot_list(&error),
     }
     judge_all(&mut audit).await;

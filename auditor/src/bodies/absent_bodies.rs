@@ -1,5 +1,5 @@
 //! Runs of an epoch's bodies that are not there: lawfully, or in a copy. What a run means is judged by
-//! `objects::absence`.
+//! `objects::missing_objects`.
 
 /// Bodies of a copy that are not there, seen from the first and the last that is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

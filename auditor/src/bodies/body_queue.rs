@@ -2,14 +2,14 @@
 //! What each comes to is decided by `body_verdict`; this carries it out.
 
 use super::absent_bodies::{ExpiredRun, MissingRun};
+use super::body_content::Touches;
 use super::body_list::{BodyList, day_prefix};
 use super::body_verdict::{self, BodyPresence};
 use super::body_versions::{self, BodyVersions, NamedBody};
-use super::content::Touches;
 use crate::audit_state::Audit;
 use crate::epochs::batch_seams::BatchSeams;
-use crate::objects::absence::{self, MissingAt};
 use crate::objects::inspector::Inspector;
+use crate::objects::missing_objects::{self, MissingAt};
 use crate::objects::{unjudged, unnamed};
 use ledger::chain::{Seams, Tiling};
 use ledger::finding::Finding;
@@ -167,7 +167,7 @@ impl<S: Store + 'static> BodyQueue<S> {
     /// A body is there; reports the bodies missing between it and the one that was there before.
     fn meet(&mut self) -> Option<Finding> {
         let (first, last) = self.missing.meet()?;
-        let finding = absence::copied_bodies(first, last, MissingAt::WithinEpoch);
+        let finding = missing_objects::copied_bodies(first, last, MissingAt::WithinEpoch);
         Some(self.place(finding))
     }
 
@@ -190,7 +190,7 @@ impl<S: Store + 'static> BodyQueue<S> {
         }
         if let Some(ExpiredRun { first, last, count }) = self.expired {
             audit.coverage.bodies_expired += count;
-            let finding = absence::expired_bodies(first, last, count);
+            let finding = missing_objects::expired_bodies(first, last, count);
             audit.findings.push(self.place(finding));
         }
         for version in &self.list.unnamed {

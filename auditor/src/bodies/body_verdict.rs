@@ -1,12 +1,12 @@
 //! What was read under one body's key, judged: STORED_HASH, and with the checks of `objects` its markers,
 //! shadow versions, lock and absence. Pure: facts in, findings out.
 
+use super::body_content::Touches;
 use super::body_versions::{BodyVersions, NamedBody, OtherBytes};
-use super::content::Touches;
 use crate::criteria::Criteria;
 use crate::findings::commands::ByHand;
 use crate::objects::shadow_versions::ShadowVersion;
-use crate::objects::{absence, lock_state, markers, unjudged};
+use crate::objects::{lock_state, markers, missing_objects, unjudged};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Slot;
 
@@ -104,7 +104,7 @@ impl BodyPlace<'_> {
         } else if others.is_empty() && criteria.copy {
             (BodyPresence::NotCopied, Vec::new())
         } else if others.is_empty() {
-            let gone = absence::body(self.by_hand, &self.slot, self.key, retained_until);
+            let gone = missing_objects::body(self.by_hand, &self.slot, self.key, retained_until);
             (BodyPresence::Bad, vec![gone])
         } else {
             let changed = others.iter().map(|other| self.changed(other));

@@ -1,12 +1,11 @@
 //! The versions of one body's key, read: which of them holds the signed bytes, and what it holds. Content is
-//! judged by `content`; what the rest means is judged by `body_verdict`.
+//! judged by `body_content`; what the rest means is judged by `body_verdict`.
 
-use super::content::{self, Touches};
+use super::body_content::{self, ContentFault, Touches};
 use crate::manifests::manifest_versions::SignedStatement;
 use crate::objects::inspector::Inspector;
 use crate::objects::lock_state::{self, LockState};
 use crate::objects::unjudged;
-use ledger::finding::Finding;
 use ledger::manifest::Manifest;
 use ledger::{Digest, Moment};
 use std::sync::Arc;
@@ -24,7 +23,7 @@ pub(crate) struct OtherBytes {
 #[derive(Debug)]
 pub(crate) struct SignedBytes {
     pub(crate) version_id: String,
-    pub(crate) content: Result<Touches, Box<Finding>>,
+    pub(crate) content: Result<Touches, ContentFault>,
 }
 
 /// Everything found under one body's key.
@@ -131,8 +130,8 @@ async fn read_lock<S: Store>(
 async fn judge_content(
     manifest: Arc<Manifest>,
     bytes: bytes::Bytes,
-) -> Result<Touches, Box<Finding>> {
-    match tokio::task::spawn_blocking(move || content::judge(&manifest, &bytes)).await {
+) -> Result<Touches, ContentFault> {
+    match tokio::task::spawn_blocking(move || body_content::judge(&manifest, &bytes)).await {
         Ok(judged) => judged,
         Err(error) => Err(Box::new(unjudged::content(&error))),
     }

@@ -2,7 +2,7 @@
 //! RETENTION_MISMATCH, DATE_MISMATCH, EVENT_MISPLACED, TIME_REGRESSION. The chain itself is the ledger's.
 
 use super::source_joins;
-use crate::objects::absence;
+use crate::objects::missing_objects;
 use ledger::Digest;
 use ledger::chain::Break;
 use ledger::finding::{Code, Finding, Severity};
@@ -12,7 +12,7 @@ use ledger::manifest::EpochHead;
 pub(crate) fn finding(found: Break) -> Finding {
     let critical = |code, message: String| Finding::new(code, Severity::Critical, message);
     match found {
-        Break::SeqGap { first, last } => absence::manifests(first, last),
+        Break::SeqGap { first, last } => missing_objects::manifests(first, last),
         Break::Prev { expected, got } => critical(
             Code::PrevMismatch,
             "this manifest was signed after another predecessor than the one that is there".into(),

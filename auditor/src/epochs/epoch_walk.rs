@@ -12,7 +12,7 @@ use crate::findings::commands::ByHand;
 use crate::manifests::choice::{choose, equivocations};
 use crate::manifests::manifest_versions::{ManifestVersions, NotAStatement, SignedStatement};
 use crate::manifests::refusals;
-use crate::objects::{absence, lock_state, markers};
+use crate::objects::{lock_state, markers, missing_objects};
 use ledger::chain::{Break, Chain, Pulse, Step};
 use ledger::finding::Finding;
 use ledger::manifest::{EventKind, Kind};
@@ -252,7 +252,7 @@ impl<S: Store + 'static> EpochWalk<S> {
         slot: &Slot,
         last: u64,
     ) -> Vec<Finding> {
-        match absence::before_oldest(criteria, slot, statement.lawful_from()) {
+        match missing_objects::before_oldest(criteria, slot, statement.lawful_from()) {
             Some(expired) => {
                 if !criteria.copy {
                     markers::excuse(&mut self.undecided);
@@ -310,7 +310,7 @@ impl<S: Store + 'static> EpochWalk<S> {
         };
         let command = by_hand.list(&first_slot.manifest_key());
         let missing = |first: u64, last: u64| {
-            absence::manifests(first, last)
+            missing_objects::manifests(first, last)
                 .in_epoch(&self.agent, &self.stream, self.epoch)
                 .by_hand(command.clone())
         };

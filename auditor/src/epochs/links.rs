@@ -6,7 +6,7 @@ use super::{breaks, promises};
 use crate::criteria::Criteria;
 use crate::findings::seq_range;
 use crate::listing::succession::Successor;
-use crate::objects::absence::{self, MissingAt};
+use crate::objects::missing_objects::{self, MissingAt};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::manifest::EpochHead;
 use ledger::name::{Epoch, Name};
@@ -111,7 +111,7 @@ fn judge_genesis(
             continue;
         };
         if before.head_seq < head.seq {
-            let missing = absence::manifests(before.head_seq + 1, head.seq);
+            let missing = missing_objects::manifests(before.head_seq + 1, head.seq);
             findings.push(stream.place(missing, head.epoch));
             retention_s = None;
         } else if before.agreed.seq == head.seq {
@@ -145,7 +145,7 @@ fn missing_epoch(stream: &JudgedStream<'_>, genesis: &Genesis, head: &EpochHead)
         head.seq
     );
     let (stored_at, retention_max_s) = (genesis.stored_at, genesis.retention_max_s);
-    let finding = absence::epoch(stream.criteria, stored_at, retention_max_s, message)
+    let finding = missing_objects::epoch(stream.criteria, stored_at, retention_max_s, message)
         .expected_got(format!("seq 0 to {}", head.seq), "none");
     stream.place(finding, head.epoch)
 }
@@ -221,7 +221,7 @@ fn judge_missing_bodies(
             (false, true) => MissingAt::Beginning,
             _ => MissingAt::End,
         };
-        stream.place(absence::copied_bodies(first, last, at), epoch)
+        stream.place(missing_objects::copied_bodies(first, last, at), epoch)
     };
     runs.into_iter().enumerate().map(judge).collect()
 }

@@ -9,8 +9,8 @@ use crate::criteria::Criteria;
 use crate::listing::lister::{ListError, Lister};
 use crate::listing::succession::Succession;
 use crate::manifests::manifest_versions::{self, SignedStatement};
-use crate::objects::absence::{self, MissingHead};
 use crate::objects::inspector::Inspector;
+use crate::objects::missing_objects::{self, MissingHead};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::{Epoch, Name, ObjectName, Slot};
 use ledger::{Digest, Moment};
@@ -204,5 +204,5 @@ fn missing(
         retention_s: retention_s.unwrap_or(named.retention_max_s),
         void: successor.is_some_and(|successor| slot.seq > successor.seq),
     };
-    Some(absence::head(criteria, &missing))
+    Some(missing_objects::head(criteria, &missing))
 }

@@ -3,7 +3,7 @@
 
 use super::epoch_end::{Ends, EpochEnd, MadeClaim};
 use super::links::JudgedStream;
-use crate::objects::absence;
+use crate::objects::missing_objects;
 use ledger::chain::{Edge, SeamFault, TilingFault};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::manifest::{Event, EventKind, Manifest};
@@ -139,7 +139,7 @@ pub(crate) fn judge_claims(
                     );
                     let retention_s = end.agreed.retention_max_s;
                     let stored_at = made.stored_at;
-                    Some(absence::epoch(
+                    Some(missing_objects::epoch(
                         stream.criteria,
                         stored_at,
                         retention_s,

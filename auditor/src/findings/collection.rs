@@ -11,7 +11,7 @@ pub(crate) const KEPT_MAX: usize = 250;
 const TEXT_MAX: usize = 1100;
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptFindings {
     list: Vec<Finding>,
     rest: u64,
 }
@@ -19,7 +19,7 @@ struct Kept {
 /// All findings so far.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    kept: BTreeMap<(Severity, Code), Kept>,
+    kept: BTreeMap<(Severity, Code), KeptFindings>,
 }
 
 impl Findings {

@@ -1,6 +1,6 @@
 //! What is in the store and no manifest names: ORPHAN and FOREIGN_OBJECT. Pure.
 
-use super::{absence, markers};
+use super::{markers, missing_objects};
 use crate::criteria::Criteria;
 use crate::findings::commands::ByHand;
 use host::cli::counted;
@@ -29,7 +29,7 @@ pub(crate) fn body(
     let finding = if criteria.copy {
         orphan(Severity::Note, "no manifest in this copy names this body")
     } else if criteria.now <= judged_from {
-        absence::manifest_pending("no manifest names this body yet")
+        missing_objects::manifest_pending("no manifest names this body yet")
     } else if explained {
         orphan(
             Severity::Note,

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 pub(crate) type Touches = BTreeMap<u64, Touch>;
 
 /// A fault in a body, without its place: large, so boxed.
-type Fault = Box<Finding>;
+pub(crate) type ContentFault = Box<Finding>;
 
 /// Something in a body is not as its manifest says; `message` says where and what.
 fn fault(
@@ -27,14 +27,14 @@ fn fault(
     expected: impl ToString,
     got: impl ToString,
     message: impl Into<String>,
-) -> Fault {
+) -> ContentFault {
     let finding = Finding::new(code, Severity::Critical, message);
     Box::new(finding.expected_got(expected.to_string(), got.to_string()))
 }
 
 /// Judges bytes whose hash is the signed one, up to the first fault: what comes after it cannot be judged on
 /// its own.
-pub(crate) fn judge(manifest: &Manifest, stored: &[u8]) -> Result<Touches, Fault> {
+pub(crate) fn judge(manifest: &Manifest, stored: &[u8]) -> Result<Touches, ContentFault> {
     let blocks = manifest.blocks.as_deref().unwrap_or_default();
     let mut content = EntryCheck::of(manifest);
     let mut raw = Vec::new();
@@ -65,7 +65,12 @@ fn slice<'a>(stored: &'a [u8], block: &Block) -> Option<&'a [u8]> {
     stored.get(from..from.checked_add(size)?)
 }
 
-fn unpack(bytes: &[u8], block: &Block, number: usize, raw: &mut Vec<u8>) -> Result<(), Fault> {
+fn unpack(
+    bytes: &[u8],
+    block: &Block,
+    number: usize,
+    raw: &mut Vec<u8>,
+) -> Result<(), ContentFault> {
     gzip::unpack(bytes, block.raw, raw).map_err(|error| {
         if let BlockFault::Trailing(size) = error {
             let got = format!("{size} bytes");
@@ -107,7 +112,7 @@ impl<'a> EntryCheck<'a> {
         }
     }
 
-    fn read_block(&mut self, raw: &[u8], block: &Block, number: usize) -> Result<(), Fault> {
+    fn read_block(&mut self, raw: &[u8], block: &Block, number: usize) -> Result<(), ContentFault> {
         let Some(lines) = raw.strip_suffix(b"\n") else {
             let message = format!("block {number} does not end with a whole line");
             return Err(fault(Code::EntryFormat, "a final LF", "none", message));
@@ -124,7 +129,7 @@ impl<'a> EntryCheck<'a> {
         Err(fault(Code::CountMismatch, block.count, count, message))
     }
 
-    fn read_line(&mut self, line: &[u8]) -> Result<(), Fault> {
+    fn read_line(&mut self, line: &[u8]) -> Result<(), ContentFault> {
         let sequence = self.next;
         let entry = entry::parse(line).map_err(|error| {
             let message = format!("where entry {sequence} should be is none: {error}");
@@ -150,7 +155,7 @@ impl<'a> EntryCheck<'a> {
         Ok(())
     }
 
-    fn check_source(&self, entry: &Entry<'_>) -> Result<(), Fault> {
+    fn check_source(&self, entry: &Entry<'_>) -> Result<(), ContentFault> {
         let path = self.paths.get(&entry.source);
         if path.is_some_and(|path| *path == *entry.path) {
             return Ok(());
@@ -165,7 +170,7 @@ impl<'a> EntryCheck<'a> {
         Err(fault(Code::EntrySource, expected, got, message))
     }
 
-    fn finish(self) -> Result<Touches, Fault> {
+    fn finish(self) -> Result<Touches, ContentFault> {
         let entries = self.manifest.entries;
         if self.tree.count() != entries.count {
             let message = "the body holds another number of entries";
@@ -185,7 +190,7 @@ impl<'a> EntryCheck<'a> {
     }
 }
 
-fn check_time(stated: Option<Moment>, got: Moment, sequence: u64) -> Result<(), Fault> {
+fn check_time(stated: Option<Moment>, got: Moment, sequence: u64) -> Result<(), ContentFault> {
     if stated == Some(got) {
         return Ok(());
     }
