@@ -281,7 +281,7 @@ fn lacking(hits: &Hits) -> Option<Phase> {
 
 on_every_server! {
     agent_and_archiver_killed_thirty_times_lose_and_double_nothing,
-    a_server_killed_amid_uploads_gets_everything_in_the_end,
+    a_server_killed_during_uploads_gets_everything_in_the_end,
 }
 
 fn agent_and_archiver_killed_thirty_times_lose_and_double_nothing(kind: Kind) {
@@ -329,7 +329,7 @@ fn print_table(seed: u64, hits: &Hits, misses: usize) {
     println!("  {:<36}{total:>4}", "all");
 }
 
-fn a_server_killed_amid_uploads_gets_everything_in_the_end(kind: Kind) {
+fn a_server_killed_during_uploads_gets_everything_in_the_end(kind: Kind) {
     let seed = dice::seed("server", 3);
     let mut dice = Dice::new(seed);
     let server = Server::start(kind);

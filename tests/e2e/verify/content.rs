@@ -255,7 +255,7 @@ fn manifests_of_another_key_are_no_evidence() {
 }
 
 #[test]
-fn a_squatter_in_the_chain_and_one_after_it() {
+fn a_foreign_object_in_the_chain_and_one_after_it() {
     let draft = archive(|_| {}, |_, _| {});
     let mut inside = draft.objects.clone();
     inside.insert(

@@ -227,7 +227,7 @@ fn a_body_that_no_manifest_names() {
 }
 
 #[test]
-fn strangers_among_the_evidence_and_beside_it() {
+fn foreign_objects_among_the_evidence_and_beside_it() {
     let site = Site::at_rest();
     write(site.folder.path(), "probe/canary-1", b"x");
     assert_eq!(graver(&site.judge(SOON_S)), [(Code::ForeignObject, Note)]);
