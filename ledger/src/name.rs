@@ -156,15 +156,6 @@ impl Slot {
             "entries/agent={agent}/stream={stream}/date={date}/{epoch}-{seq:020}-{short}.ndjson.gz"
         )
     }
-
-    /// Path of the sealed batch or, with an extension, of its receipt, below `sealed/` or `receipts/`.
-    #[must_use]
-    pub fn spool_path(&self) -> String {
-        let Self {
-            stream, epoch, seq, ..
-        } = self;
-        format!("{stream}/{epoch}/{seq:020}")
-    }
 }
 
 impl fmt::Display for Slot {

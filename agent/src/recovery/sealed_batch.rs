@@ -12,6 +12,7 @@ use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::manifest::Manifest;
 use ledger::name::{Epoch, Name, Slot};
 use ledger::signature::{self, Key, Signature};
+use ledger::spool::{BODY, CURSORS, MANIFEST};
 use rustix::io::Errno;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -52,7 +53,7 @@ impl SealedBatches<'_> {
     /// Syncs a batch and reads it. Its body is only weighed: hashing it is the archiver's.
     pub(super) fn believe(&self, slot: &Slot) -> Result<SealedBatch, Doubt> {
         let folder = self.layout.batch(slot);
-        let file = synced(&folder.join("manifest"), MANIFEST_FILE_MAX as u64)?;
+        let file = synced(&folder.join(MANIFEST), MANIFEST_FILE_MAX as u64)?;
         let damage = |why: &dyn std::fmt::Display| Doubt::Damage(format!("{slot}: {why}"));
         let (line, signed) = signature::split(&file).map_err(|error| damage(&error))?;
         let signed = Signature::parse(signed).map_err(|error| damage(&error))?;
@@ -65,11 +66,11 @@ impl SealedBatches<'_> {
             return Err(damage(&format_args!("it states {}", manifest.slot())));
         }
         let sha256 = Digest::of(line);
-        let checkpoints = synced(&folder.join("cursors"), CURSORS_MAX)?;
+        let checkpoints = synced(&folder.join(CURSORS), CURSORS_MAX)?;
         let checkpoints = parse_cursors(&checkpoints, sha256)
             .ok_or_else(|| damage(&"`cursors` is not whole, or another batch's"))?;
         if let Some(stored) = &manifest.stored {
-            let size = synced_size(&folder.join("body"))?;
+            let size = synced_size(&folder.join(BODY))?;
             if size != stored.size {
                 return Err(damage(&"the body's size is not the stated one"));
             }

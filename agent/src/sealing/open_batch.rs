@@ -79,7 +79,7 @@ impl OpenBatch {
         };
         let mut body = match folder.take_body() {
             Some(body) => body,
-            None => folder.create("body")?,
+            None => folder.create(ledger::spool::BODY)?,
         };
         let member = compressor.pack(raw)?;
         let writing = failed("writing a block", folder.path());

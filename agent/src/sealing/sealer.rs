@@ -20,6 +20,7 @@ use host::disk;
 use ledger::Digest;
 use ledger::codec::gzip::Compressor;
 use ledger::signature;
+use ledger::spool::{CURSORS, MANIFEST};
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -118,7 +119,7 @@ impl Sealer {
         tracing::debug!(step = "seal.write", folder = %folder.path().display());
         let mut files = Vec::with_capacity(3);
         files.extend(folder.take_body());
-        for (name, bytes) in [("manifest", manifest), ("cursors", checkpoints)] {
+        for (name, bytes) in [(MANIFEST, manifest), (CURSORS, checkpoints)] {
             let mut file = folder.create(name)?;
             let path = folder.path().join(name);
             file.write_all(bytes)

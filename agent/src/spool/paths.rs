@@ -2,6 +2,7 @@
 
 use crate::bounds::NOTE_MAX;
 use ledger::name::{Epoch, Name, Slot, parse_seq};
+use ledger::spool::{self as names, BatchId};
 use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,32 +50,32 @@ impl Layout {
     /// Where batches are made.
     #[must_use]
     pub(crate) fn tmp(&self) -> PathBuf {
-        self.root.join("tmp")
+        self.root.join(names::TMP)
     }
 
     /// Where sealed batches stand.
     #[must_use]
     pub(crate) fn sealed(&self) -> PathBuf {
-        self.root.join("sealed")
+        self.root.join(names::SEALED)
     }
 
     /// The archiver's half.
     #[must_use]
     pub(crate) fn receipts(&self) -> PathBuf {
-        self.root.join("receipts")
+        self.root.join(names::RECEIPTS)
     }
 
     /// One sealed batch.
     #[must_use]
     pub(crate) fn batch(&self, slot: &Slot) -> PathBuf {
-        self.sealed().join(slot.spool_path())
+        self.sealed().join(BatchId::from(slot).to_string())
     }
 
     /// What the archiver says of a batch: `extension` is `receipt`, `bad` or `conflict`.
     #[must_use]
     pub(crate) fn note(&self, slot: &Slot, extension: &str) -> PathBuf {
         self.receipts()
-            .join(format!("{}.{extension}", slot.spool_path()))
+            .join(format!("{}.{extension}", BatchId::from(slot)))
     }
 
     /// The spool's id.
@@ -82,7 +83,7 @@ impl Layout {
     /// # Errors
     /// It was not made, or cannot be read.
     pub(crate) fn id(&self) -> Result<String, SpoolError> {
-        let path = self.root.join("id");
+        let path = self.root.join(names::ID);
         match host::disk::read_bounded(&path, NOTE_MAX) {
             Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

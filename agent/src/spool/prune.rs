@@ -70,7 +70,7 @@ fn may_go(layout: &Layout, slot: &Slot, keep: &Keep<'_>) -> io::Result<bool> {
     if !is_covered || *newest == (slot.epoch, slot.seq) || newest.0 != covered.0 {
         return Ok(false);
     }
-    let manifest = layout.batch(slot).join("manifest");
+    let manifest = layout.batch(slot).join(ledger::spool::MANIFEST);
     if age(&manifest, keep.now)? < keep.keep {
         return Ok(false);
     }

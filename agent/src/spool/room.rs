@@ -28,7 +28,7 @@ impl Spool {
     pub(crate) fn open(root: &Path, cap: u64, streams: usize) -> Result<Self, SpoolError> {
         let layout = Layout::new(root);
         let id = layout.id()?;
-        let lock = Lock::take(&root.join("lock")).map_err(|error| match error {
+        let lock = Lock::take(&root.join(ledger::spool::LOCK)).map_err(|error| match error {
             LockError::Held(path) => SpoolError::Locked(path),
             LockError::Io { path, source } => SpoolError::Io { path, source },
         })?;
