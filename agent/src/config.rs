@@ -6,6 +6,7 @@ use crate::bounds::{STREAMS_MAX, cap_min};
 use crate::find::{PatternError, Watch};
 use host::settings::{Environment, Faults, Settings, SettingsError, Table};
 use ledger::Digest;
+use ledger::codec::Codec;
 use ledger::name::Name;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,10 @@ pub struct Config {
     pub(crate) poll: Duration,
     /// Longest time between reading a line and sealing it.
     pub(crate) seal_age: Duration,
+    /// How bodies are compressed.
+    pub(crate) codec: Codec,
+    /// One of the codec's levels.
+    pub(crate) level: u8,
     /// The streams; a file belongs to the first that wants it.
     pub(crate) streams: Vec<StreamConfig>,
 }
@@ -101,6 +106,8 @@ impl Config {
         if seal_age > heartbeat {
             seal.fault("age", "at most the heartbeat interval is expected");
         }
+        let codec = seal.parsed("codec").unwrap_or_default();
+        let level = level(&seal, codec);
         settings.finish()?;
         // A missing agent is a fault, which `finish` has just told.
         let agent = agent.ok_or_else(|| {
@@ -119,6 +126,8 @@ impl Config {
             heartbeat,
             poll,
             seal_age,
+            codec,
+            level,
             streams,
         })
     }
@@ -130,6 +139,16 @@ fn folder(root: &Table, key: &str) -> PathBuf {
         root.fault(key, "an absolute path is expected");
     }
     path
+}
+
+fn level(seal: &Table, codec: Codec) -> u8 {
+    let levels = codec.levels();
+    let level = u8::try_from(seal.integer("level")).unwrap_or(u8::MAX);
+    if !levels.contains(&level) {
+        let (least, most) = levels.into_inner();
+        seal.fault("level", format!("{least} to {most} are {codec}'s levels"));
+    }
+    level
 }
 
 fn streams(root: &Table) -> Vec<StreamConfig> {
@@ -305,6 +324,10 @@ retention = "1d"
             ("name = \"auth\"", "name = \"\""),
             ("retention = \"1d\"", "retention = 1"),
             ("age = \"5s\"", "age = \"0s\""),
+            ("age = \"5s\"", "codec = \"lz4\""),
+            ("age = \"5s\"", "codec = \"gzip\"\nlevel = 10"),
+            ("age = \"5s\"", "level = 20"),
+            ("age = \"5s\"", "level = \"3\""),
             ("/var/lib/holdfast/agent", "/var/lib/holdfast/spool"),
             ("[seal]", "heartbeat = \"1500ms\"\n[seal]"),
             ("[seal]", "key = \"key\"\n[seal]"),

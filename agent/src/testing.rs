@@ -11,6 +11,7 @@ use crate::sealing::stream_state::{
     Common, ManifestDraft, NewEpoch, SealedAt, SealedState, StreamState,
 };
 use crate::spool::{Layout, Spool};
+use ledger::codec::Compressor;
 use ledger::entry::{Entry, Flags};
 use ledger::manifest::{Event, EventKind, Manifest, Source, Via};
 use ledger::name::{Epoch, Name, Slot};
@@ -71,9 +72,10 @@ impl World {
             config_sha256: Digest::of(b""),
             boot_id: epoch(0),
         };
+        let compressor = Compressor::new(config.codec, config.level).unwrap();
         Self {
             dir,
-            sealer: Sealer::new(common, private),
+            sealer: Sealer::new(common, private, compressor),
             key,
             boot_ms: 0,
         }

@@ -90,7 +90,7 @@ impl Sealer {
         let mut fields = self.fields("batch");
         fields["entries"] = json!({"first": self.first, "count": 1, "root": Digest::of(b"root")});
         fields["body"] = json!({"schema": "holdfast/entries/1", "date": "2026-11-22", "size": 9});
-        fields["stored"] = json!({"codec": "gzip", "size": size, "sha256": sha256});
+        fields["stored"] = json!({"codec": "zstd", "size": size, "sha256": sha256});
         fields["blocks"] =
             json!([{"offset": 0, "size": size, "raw": 9, "count": 1, "sha256": sha256}]);
         fields["sources"] = json!([{

@@ -34,8 +34,8 @@
 //! | `SIZE_LIMIT`         | `manifests/refusals.rs`         |
 //! | `STORED_HASH`        | `bodies/body_verdict.rs`        |
 //! | `BLOCK_HASH`         | `bodies/body_content.rs`        |
-//! | `GZIP_BAD`           | `bodies/body_content.rs`        |
-//! | `GZIP_TRAILING`      | `bodies/body_content.rs`        |
+//! | `BLOCK_BAD`          | `bodies/body_content.rs`        |
+//! | `BLOCK_TRAILING`     | `bodies/body_content.rs`        |
 //! | `COUNT_MISMATCH`     | `bodies/body_content.rs`        |
 //! | `ROOT_MISMATCH`      | `bodies/body_content.rs`        |
 //! | `ENTRY_FORMAT`       | `bodies/body_content.rs`        |

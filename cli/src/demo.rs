@@ -258,7 +258,7 @@ fn suggest(scene: &Scene, out: &mut impl io::Write) -> Result<(), DemoError> {
         "\nTry next:
   {program} verify --store file://{folder}/archive --signers {folder}/signers
   find {folder}/archive -type f
-  zcat {folder}/archive/entries/*/*/*/*.gz | tail -1
+  zstd -dc {folder}/archive/entries/*/*/*/*.zst | tail -1
   head -1 \"$(find {folder}/archive/manifests -type f | sort | tail -1)\"
   rm -rf {folder}
 and, on a bucket of your own: README.md, \"A worked example\"."

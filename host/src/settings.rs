@@ -174,6 +174,7 @@ fn lay_over(items: &mut Items, keys: &[Key], environment: &Environment) -> Strin
             Setting::NotUtf8 => Value::Other("something that is not UTF-8"),
             Setting::Text(text) => match (key.form, text.parse()) {
                 (Form::Flag, Ok(flag)) => Value::Flag(flag),
+                (Form::Integer(..), _) => Value::Number(text.clone()),
                 _ => Value::Text(text.clone()),
             },
         };

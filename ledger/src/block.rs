@@ -1,12 +1,12 @@
-//! The gzip members ("blocks") of a body and the table that describes them.
+//! The blocks of a body, each one unit of its codec, and the table that describes them.
 
 use crate::Digest;
-pub use crate::codec::gzip::HEADER;
+use crate::codec::Codec;
 use crate::json::integer;
 use crate::limits::BLOCK_RAW_MAX;
 use serde::{Deserialize, Serialize};
 
-/// One gzip member of a stored body.
+/// One block of a stored body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
@@ -37,9 +37,9 @@ pub struct Totals {
     pub count: u64,
 }
 
-/// Adds the blocks up; `None` if they do not stand back to back from 0, or one is empty or too large.
+/// Adds the blocks up; `None` if they do not stand back to back from 0, or one is too small or too large.
 #[must_use]
-pub fn totals(blocks: &[Block]) -> Option<Totals> {
+pub fn totals(codec: Codec, blocks: &[Block]) -> Option<Totals> {
     let none = Totals {
         size: 0,
         raw: 0,
@@ -47,7 +47,7 @@ pub fn totals(blocks: &[Block]) -> Option<Totals> {
     };
     blocks.iter().try_fold(none, |sum, block| {
         let sane = block.offset == sum.size
-            && block.size > HEADER.len() as u64
+            && block.size >= codec.smallest_unit()
             && (1..=BLOCK_RAW_MAX).contains(&block.raw)
             && block.count > 0;
         sane.then_some(Totals {

@@ -3,10 +3,10 @@
 /// Longest part of a log line in one entry, original bytes without LF. Fixed by format 1.
 pub const MAX_LINE: usize = 1024 * 1024;
 
-/// Raw bytes after which a writer ends a gzip block.
+/// Raw bytes after which a writer ends a block.
 pub const BLOCK_RAW_TARGET: usize = 1024 * 1024;
 
-/// Raw bytes that no gzip block may exceed; readers refuse more.
+/// Raw bytes that no block may exceed; readers refuse more.
 pub const BLOCK_RAW_MAX: u64 = 8 * 1024 * 1024;
 
 /// Raw bytes after which a writer ends a batch (it may exceed this by one entry).

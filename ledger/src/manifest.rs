@@ -9,6 +9,7 @@ mod rules;
 mod source;
 
 use crate::block::Block;
+use crate::codec::Codec;
 use crate::json::{Strict, integer, nullable, object, present};
 use crate::limits::MANIFEST_MAX;
 use crate::name::{Epoch, Name, Slot};
@@ -111,8 +112,8 @@ pub struct Body {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stored {
-    /// `gzip`
-    pub codec: String,
+    /// How it is compressed.
+    pub codec: Codec,
     /// Stored bytes.
     #[serde(deserialize_with = "integer")]
     pub size: u64,
@@ -196,7 +197,7 @@ pub struct Manifest {
         deserialize_with = "present"
     )]
     pub stored: Option<Stored>,
-    /// The stored body's gzip members; only with entries.
+    /// The stored body's blocks; only with entries.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -336,7 +337,10 @@ impl Manifest {
     #[must_use]
     pub fn body_key(&self) -> Option<String> {
         let (body, stored) = (self.body.as_ref()?, self.stored.as_ref()?);
-        Some(self.slot().body_key(&body.date, stored.sha256))
+        Some(
+            self.slot()
+                .body_key(&body.date, stored.codec, stored.sha256),
+        )
     }
 
     /// Whether it holds an event of `kind`.

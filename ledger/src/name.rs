@@ -3,6 +3,7 @@
 //! No name needs escaping and none can climb out of a folder. A stored name is only ever compared
 //! or parsed; it never becomes a path on the reader's disk.
 
+use crate::codec::Codec;
 use crate::digest::parse_hex;
 use crate::limits::{INTEGER_END, NAME_MAX};
 use crate::{Digest, moment};
@@ -144,16 +145,16 @@ impl Slot {
 
     /// Object key of the body, below the store's prefix; `date` is the manifest's `body.date`.
     #[must_use]
-    pub fn body_key(&self, date: &str, stored: Digest) -> String {
+    pub fn body_key(&self, date: &str, codec: Codec, stored: Digest) -> String {
         let Self {
             agent,
             stream,
             epoch,
             seq,
         } = self;
-        let short = stored.short();
+        let (short, end) = (stored.short(), codec.extension());
         format!(
-            "entries/agent={agent}/stream={stream}/date={date}/{epoch}-{seq:020}-{short}.ndjson.gz"
+            "entries/agent={agent}/stream={stream}/date={date}/{epoch}-{seq:020}-{short}.ndjson.{end}"
         )
     }
 }
@@ -175,12 +176,14 @@ impl fmt::Display for Slot {
 pub enum ObjectName {
     /// A manifest.
     Manifest(Slot),
-    /// A body: its slot, `date=` and the first 16 digits of `stored.sha256`.
+    /// A body: its slot, `date=`, codec and the first 16 digits of `stored.sha256`.
     Body {
         /// The manifest that should name it.
         slot: Slot,
         /// `YYYY-MM-DD`
         date: String,
+        /// What its end stands for.
+        codec: Codec,
         /// First 16 hex digits of the stored bytes' SHA-256.
         short: String,
     },
@@ -227,7 +230,8 @@ fn body(key: &str) -> Option<ObjectName> {
         .next()?
         .strip_prefix("date=")
         .filter(|date| moment::is_day(date))?;
-    let file = parts.next()?.strip_suffix(".ndjson.gz")?;
+    let (file, end) = parts.next()?.split_once(".ndjson.")?;
+    let codec = Codec::of_extension(end)?;
     let (rest, short) = file.rsplit_once('-')?;
     let (epoch, seq) = rest.rsplit_once('-')?;
     if parts.next().is_some() || short.len() != 16 || parse_hex(short).is_none() {
@@ -242,6 +246,7 @@ fn body(key: &str) -> Option<ObjectName> {
     Some(ObjectName::Body {
         slot,
         date: date.into(),
+        codec,
         short: short.into(),
     })
 }
@@ -274,21 +279,24 @@ mod tests {
             ObjectName::Manifest(slot.clone())
         );
         let stored = Digest::of(b"x");
-        let body = ObjectName::Body {
-            slot: slot.clone(),
-            date: "2026-11-22".into(),
-            short: stored.short(),
-        };
-        assert_eq!(
-            ObjectName::parse(&slot.body_key("2026-11-22", stored)),
-            body
-        );
+        for codec in Codec::ALL {
+            let body = ObjectName::Body {
+                slot: slot.clone(),
+                date: "2026-11-22".into(),
+                codec,
+                short: stored.short(),
+            };
+            assert_eq!(
+                ObjectName::parse(&slot.body_key("2026-11-22", codec, stored)),
+                body
+            );
+        }
     }
 
     #[test]
     fn near_misses_are_foreign() {
         let good = slot().manifest_key();
-        let body = slot().body_key("2026-11-22", Digest::of(b"x"));
+        let body = slot().body_key("2026-11-22", Codec::Zstd, Digest::of(b"x"));
         for bad in [
             good.replace(".manifest", ".manifest/"),
             good.replace("00042", "42"),
@@ -296,7 +304,9 @@ mod tests {
             good.to_uppercase(),
             format!("x/{good}"),
             body.replace("2026-11-22", "2026-02-30"),
-            body.replace(".ndjson.gz", ".gz"),
+            body.replace(".ndjson.zst", ".zst"),
+            body.replace(".zst", ".zstd"),
+            body.replace(".ndjson", ".ndjson.ndjson"),
             body.replace("agent=", "agent"),
             "manifests/".into(),
             "é/é".into(),
@@ -309,7 +319,7 @@ mod tests {
     #[test]
     fn a_damaged_key_is_foreign_or_another_objects() {
         let mut damage = crate::damage::Damage::new();
-        let body = slot().body_key("2026-11-22", Digest::of(b"x"));
+        let body = slot().body_key("2026-11-22", Codec::Zstd, Digest::of(b"x"));
         for round in 0..20_000 {
             let good = [slot().manifest_key(), body.clone()][round % 2].clone();
             let bad = String::from_utf8_lossy(&damage.of(good.as_bytes())).into_owned();

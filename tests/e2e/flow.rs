@@ -134,7 +134,7 @@ fn check(site: &Site, copy: &Path, written: &[Vec<u8>]) {
 /// Counts entries as anyone would who has never heard of Holdfast.
 fn count_by_duckdb(copy: &Path) -> u64 {
     let script = format!(
-        "import duckdb; print(duckdb.sql(\"select count(*) from read_json('{}/entries/**/*.ndjson.gz', \
+        "import duckdb; print(duckdb.sql(\"select count(*) from read_json('{}/entries/**/*.ndjson.*', \
          format='newline_delimited', hive_partitioning=true) \
          where agent = 'web-01' and stream in ('system', 'rest') and date is not null\").fetchall()[0][0])",
         copy.display()

@@ -133,7 +133,7 @@ impl Up {
     fn archived(&self) -> Vec<usize> {
         let lines = self.as_root_of_the_store(
             "cd /tmp; mc cp --quiet --recursive store/audit-logs/demo/ demo/ > copied; \
-             find demo -name '*.ndjson.gz' | sort | xargs zcat",
+             find demo -name '*.ndjson.zst' | sort | xargs zstd -dc",
         );
         let lines = lines.expect(0).stdout;
         let number = |line: &str| -> usize {

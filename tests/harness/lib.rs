@@ -21,6 +21,7 @@ pub mod sandbox;
 mod seaweedfs;
 pub mod server;
 pub mod site;
+pub mod unpack;
 pub mod users;
 pub mod wait;
 pub mod world;

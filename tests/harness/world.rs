@@ -6,12 +6,11 @@
 
 use crate::bucket::Bucket;
 use crate::site::files_below;
+use crate::unpack;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 use std::path::Path;
 use std::{fs, str};
 
@@ -221,14 +220,10 @@ fn bodies(copy: &Path) -> BTreeMap<String, String> {
             .and_then(|name| name.to_str())
             .expect("a plain name");
         let (_, short) = name
-            .trim_end_matches(".ndjson.gz")
-            .rsplit_once('-')
+            .split_once(".ndjson.")
+            .and_then(|(digits, _)| digits.rsplit_once('-'))
             .expect("digits");
-        let mut body = String::new();
-        let stored = fs::read(path).expect("a body can be read");
-        MultiGzDecoder::new(&*stored)
-            .read_to_string(&mut body)
-            .expect("gzip over UTF-8");
+        let body = String::from_utf8(unpack::body(path)).expect("UTF-8");
         (short.to_owned(), body)
     };
     files.iter().map(unpack).collect()

@@ -17,6 +17,7 @@ use crate::spool::{Layout, Spool, SpoolError};
 use crate::track::Tracker;
 use host::clock;
 use host::lock::{Lock, LockError};
+use ledger::codec::Compressor;
 use ledger::name::{Epoch, Name};
 use ledger::signature::Key;
 use std::io;
@@ -109,7 +110,8 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         config_sha256: config.sha256,
         boot_id,
     };
-    let sealer = Sealer::new(common, private);
+    let compressor = Compressor::new(config.codec, config.level).map_err(SealError::from)?;
+    let sealer = Sealer::new(common, private, compressor);
     let first = config.streams.first().map(|first| first.name.clone());
     let streams = Streams::new(tracker, sealer, spool, streams, first, recovered.closed);
     Ok(Started {

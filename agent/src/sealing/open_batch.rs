@@ -8,7 +8,7 @@ use crate::sealing::stream_state::PackedBody;
 use crate::spool::Layout;
 use ledger::Digest;
 use ledger::block::Block;
-use ledger::codec::gzip::Compressor;
+use ledger::codec::{Codec, Compressor};
 use ledger::digest::Hasher;
 use ledger::entry::Entry;
 use std::io::Write as _;
@@ -81,19 +81,19 @@ impl OpenBatch {
             Some(body) => body,
             None => folder.create(ledger::spool::BODY)?,
         };
-        let member = compressor.pack(raw)?;
+        let packed = compressor.pack(raw)?;
         let writing = failed("writing a block", folder.path());
-        body.write_all(member).map_err(writing)?;
+        body.write_all(packed).map_err(writing)?;
         folder.keep_body(body);
         self.blocks.push(Block {
             offset: self.stored,
-            size: member.len() as u64,
+            size: packed.len() as u64,
             raw: raw.len() as u64,
             count,
-            sha256: Digest::of(member),
+            sha256: Digest::of(packed),
         });
-        self.hasher.update(member);
-        self.stored += member.len() as u64;
+        self.hasher.update(packed);
+        self.stored += packed.len() as u64;
         self.pack.close_block();
         compressor.shrink();
         Ok(())
@@ -106,11 +106,13 @@ impl OpenBatch {
         }
     }
 
-    /// What the manifest says of the body, if there is one, and where it stands.
-    pub(crate) fn finish(self) -> (Option<PackedBody>, Option<BatchFolder>) {
+    /// What the manifest says of the body, if there is one, and where it stands. `codec` is the compressor's that
+    /// closed the blocks.
+    pub(crate) fn finish(self, codec: Codec) -> (Option<PackedBody>, Option<BatchFolder>) {
         let packed = self.pack.times().map(|times| PackedBody {
             entries: self.pack.entries(),
             times,
+            codec,
             blocks: self.blocks,
             sha256: self.hasher.finish(),
         });

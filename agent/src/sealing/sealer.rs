@@ -18,7 +18,7 @@ use crate::spool::{FOLDER_MODE, Layout, Spool, pages};
 use crate::track::checkpoint::Checkpoint;
 use host::disk;
 use ledger::Digest;
-use ledger::codec::gzip::Compressor;
+use ledger::codec::Compressor;
 use ledger::signature;
 use ledger::spool::{CURSORS, MANIFEST};
 use std::collections::BTreeSet;
@@ -38,11 +38,11 @@ pub(crate) struct Sealer {
 impl Sealer {
     /// A sealer with a key that [`crate::sealing::signing_key`] has checked.
     #[must_use]
-    pub(crate) fn new(common: Common, key: ssh_key::PrivateKey) -> Self {
+    pub(crate) fn new(common: Common, key: ssh_key::PrivateKey, compressor: Compressor) -> Self {
         Self {
             common,
             key,
-            compressor: Compressor::default(),
+            compressor,
             parents: BTreeSet::new(),
         }
     }
@@ -77,7 +77,7 @@ impl Sealer {
                 batch.discard();
                 return Err(error);
             }
-            (draft.packed, folder) = batch.finish();
+            (draft.packed, folder) = batch.finish(self.compressor.codec());
         }
         let mut folder = match folder {
             Some(folder) => folder,

@@ -1,15 +1,14 @@
-//! Batches sealed into a temporary spool, read back with the ledger and stock gzip.
+//! Batches sealed into a temporary spool, read back with the ledger.
 
 use super::seal_error::SealError;
 use super::stream_state::SealedState;
 use crate::testing::{World, agent, manifest, stream};
 use ledger::Digest;
-use ledger::block;
+use ledger::codec::Codec;
 use ledger::entry;
 use ledger::manifest::Kind;
 use ledger::name::Slot;
 use ledger::tree::{Tree, leaf};
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -40,18 +39,16 @@ fn a_sealed_batch_proves_its_entries() {
         manifest.stored.as_ref().unwrap().sha256
     );
     let mut tree = Tree::new();
+    let codec = manifest.stored.unwrap().codec;
+    assert_eq!(codec, Codec::Zstd, "the default");
     let blocks = manifest.blocks.unwrap();
     assert_eq!(blocks.len(), 2, "a block ends at the target");
     for block in &blocks {
         let from = usize::try_from(block.offset).unwrap();
-        let member = &stored[from..from + usize::try_from(block.size).unwrap()];
-        assert_eq!(member[..8], block::HEADER);
-        assert_eq!(Digest::of(member), block.sha256);
+        let packed = &stored[from..from + usize::try_from(block.size).unwrap()];
+        assert_eq!(Digest::of(packed), block.sha256);
         let mut raw = Vec::new();
-        flate2::bufread::GzDecoder::new(member)
-            .read_to_end(&mut raw)
-            .unwrap();
-        assert_eq!(raw.len() as u64, block.raw);
+        codec.unpack(packed, block.raw, &mut raw).unwrap();
         for line in raw.split_inclusive(|byte| *byte == b'\n') {
             let line = &line[..line.len() - 1];
             let number = usize::try_from(tree.count()).unwrap();

@@ -6,6 +6,7 @@
 
 use crate::sealing::pack::no_entries;
 use ledger::block::Block;
+use ledger::codec::Codec;
 use ledger::manifest::{
     Body, Entries, EpochHead, Event, EventKind, Kind, Manifest, Prev, SCHEMA, Source, Stored,
     StreamHead, Times, VERSION,
@@ -83,7 +84,9 @@ pub(crate) struct PackedBody {
     pub(crate) entries: Entries,
     /// When the first and the last were read.
     pub(crate) times: (Moment, Moment),
-    /// Its gzip members.
+    /// How its blocks are compressed.
+    pub(crate) codec: Codec,
+    /// Its blocks.
     pub(crate) blocks: Vec<Block>,
     /// SHA-256 of the stored bytes.
     pub(crate) sha256: Digest,
@@ -276,7 +279,7 @@ fn parts(packed: PackedBody, last_date: Option<&String>) -> (Entries, Body, Stor
         size: packed.blocks.iter().map(|block| block.raw).sum(),
     };
     let stored = Stored {
-        codec: "gzip".to_owned(),
+        codec: packed.codec,
         size: packed.blocks.iter().map(|block| block.size).sum(),
         sha256: packed.sha256,
     };

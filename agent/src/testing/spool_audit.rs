@@ -1,16 +1,14 @@
-//! An auditor for tests: reads a stream's sealed batches with the ledger and stock gzip alone, holds
+//! An auditor for tests: reads a stream's sealed batches with the ledger alone, holds
 //! them against every rule that one epoch can be held to, and rebuilds the files.
 
 use super::{agent, manifest};
 use crate::spool::Layout;
-use flate2::bufread::MultiGzDecoder;
 use ledger::chain::{Chain, Edge, Seams, Tiling};
 use ledger::manifest::{EventKind, Manifest};
 use ledger::name::{Epoch, Name, Slot};
 use ledger::tree::{Tree, leaf};
 use ledger::{Digest, entry, signature};
 use std::collections::BTreeMap;
-use std::io::Read as _;
 
 /// What an epoch says.
 #[derive(Default)]
@@ -72,11 +70,12 @@ pub(crate) fn audit_epoch(layout: &Layout, stream: &Name, epoch: Epoch) -> Audit
         if let Some(stored) = &manifest.stored {
             let body = std::fs::read(folder.join("body")).unwrap();
             assert_eq!(Digest::of(&body), stored.sha256);
-            let mut raw = Vec::new();
-            MultiGzDecoder::new(&body[..])
-                .read_to_end(&mut raw)
-                .unwrap();
-            read(&manifest, &raw, &mut tiling, &mut audited);
+            read(
+                &manifest,
+                &unpack(&manifest, &body),
+                &mut tiling,
+                &mut audited,
+            );
         }
         for (source, touch) in tiling.finish().unwrap() {
             seams.join(source, touch, Edge::LineEnd).unwrap();
@@ -84,6 +83,19 @@ pub(crate) fn audit_epoch(layout: &Layout, stream: &Name, epoch: Epoch) -> Audit
         audited.manifests.push(manifest);
     }
     audited
+}
+
+/// The unpacked body, block by block.
+fn unpack(manifest: &Manifest, body: &[u8]) -> Vec<u8> {
+    let codec = manifest.stored.as_ref().unwrap().codec;
+    let (mut all, mut raw) = (Vec::new(), Vec::new());
+    for block in manifest.blocks.as_ref().unwrap() {
+        let from = usize::try_from(block.offset).unwrap();
+        let packed = &body[from..from + usize::try_from(block.size).unwrap()];
+        codec.unpack(packed, block.raw, &mut raw).unwrap();
+        all.extend_from_slice(&raw);
+    }
+    all
 }
 
 fn read(manifest: &Manifest, raw: &[u8], tiling: &mut Tiling, audited: &mut Audited) {

@@ -13,7 +13,7 @@ use ledger::spool::{BODY, BatchId, CURSORS, MANIFEST};
 use ledger::{Digest, block::Block};
 use std::io;
 
-/// Largest stored body that is read: gzip adds at most this little to what it cannot compress.
+/// Largest stored body that is read: a codec adds at most this little to what it cannot compress.
 const BODY_MAX: u64 = BATCH_RAW_MAX + BATCH_RAW_MAX / 64;
 
 /// A batch that fits its manifest, its signature and its place.

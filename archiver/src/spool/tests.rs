@@ -5,7 +5,7 @@ use crate::fixture::{Sealer, key, signed, spool};
 use std::fs;
 use std::os::unix::fs::symlink;
 
-const BODY: &[u8] = b"not really gzip";
+const BODY: &[u8] = b"no frame at all";
 
 fn folder(spool: &Path, id: &BatchId) -> PathBuf {
     spool.join(SEALED).join(id.to_string())

@@ -12,7 +12,7 @@ use store::{DirectoryStore, Lock, LockMode};
 use tempfile::TempDir;
 
 const RETRY_HELD: Duration = Duration::from_millis(10);
-const BODY: &[u8] = b"not really gzip";
+const BODY: &[u8] = b"no frame at all";
 
 const TERMS: Terms = Terms {
     max_retention_s: 90 * DAY_S,
@@ -208,7 +208,7 @@ async fn a_short_lock_of_an_earlier_run_is_extended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_statement_of_the_same_key_is_a_fork_and_nothing_else_is() {
     let other_line = |sealer: &mut Sealer| {
-        let mut fields = sealer.batch_fields(b"another body");
+        let mut fields = sealer.batch_fields(b"a body of another batch");
         fields["agent_version"] = "9".into();
         let manifest: ledger::manifest::Manifest = serde_json::from_value(fields).unwrap();
         manifest.to_line().unwrap()
@@ -329,7 +329,7 @@ async fn bytes_that_rotted_after_they_were_read_are_found_out() {
         .path()
         .join("sealed")
         .join(BatchId::from(&batch.slot()).to_string());
-    std::fs::write(path.join("body"), b"really not gzip").unwrap();
+    std::fs::write(path.join("body"), b"no frame at ALL").unwrap();
     let bad_digest = Fault::Before(StoreError::BadDigest(answer("put", "400")));
     let store = Faulty::new(Model::default(), vec![(Request::PutBody, bad_digest)]);
     let done = uploader(spool.path(), store, TERMS)

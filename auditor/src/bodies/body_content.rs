@@ -1,4 +1,4 @@
-//! What a body's bytes hold, against the manifest that signed them: BLOCK_HASH, GZIP_*, COUNT_MISMATCH,
+//! What a body's bytes hold, against the manifest that signed them: BLOCK_*, COUNT_MISMATCH,
 //! ROOT_MISMATCH, ENTRY_FORMAT, ENTRY_SEQUENCE, ENTRY_TIME, ENTRY_SOURCE. Pure: bytes in, a fault out.
 //!
 //! The bytes are hostile until their hash is the signed one, and even then nothing is unpacked
@@ -7,7 +7,7 @@
 use crate::epochs::source_joins;
 use ledger::block::Block;
 use ledger::chain::{Tiling, Touch};
-use ledger::codec::{BlockFault, gzip};
+use ledger::codec::{BlockFault, Codec};
 use ledger::entry::{self, Entry, PathBytes};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::manifest::Manifest;
@@ -36,6 +36,8 @@ fn fault(
 /// its own.
 pub(crate) fn judge(manifest: &Manifest, stored: &[u8]) -> Result<Touches, ContentFault> {
     let blocks = manifest.blocks.as_deref().unwrap_or_default();
+    let codec = manifest.stored.as_ref().map(|stored| stored.codec);
+    let codec = codec.unwrap_or_default();
     let mut content = EntryCheck::of(manifest);
     let mut raw = Vec::new();
     for (number, block) in blocks.iter().enumerate() {
@@ -53,7 +55,7 @@ pub(crate) fn judge(manifest: &Manifest, stored: &[u8]) -> Result<Touches, Conte
             let message = format!("block {number} has another hash than its manifest says");
             return Err(fault(Code::BlockHash, block.sha256, sha256, message));
         }
-        unpack(bytes, block, number, &mut raw)?;
+        unpack(codec, bytes, block, number, &mut raw)?;
         content.read_block(&raw, block, number)?;
     }
     content.finish()
@@ -66,20 +68,24 @@ fn slice<'a>(stored: &'a [u8], block: &Block) -> Option<&'a [u8]> {
 }
 
 fn unpack(
+    codec: Codec,
     bytes: &[u8],
     block: &Block,
     number: usize,
     raw: &mut Vec<u8>,
 ) -> Result<(), ContentFault> {
-    gzip::unpack(bytes, block.raw, raw).map_err(|error| {
+    codec.unpack(bytes, block.raw, raw).map_err(|error| {
         if let BlockFault::Trailing(size) = error {
             let got = format!("{size} bytes");
-            let message = format!("bytes follow the gzip member of block {number}");
-            return fault(Code::GzipTrailing, "0 bytes", got, message);
+            let message = format!("bytes follow the {} of block {number}", codec.unit());
+            return fault(Code::BlockTrailing, "0 bytes", got, message);
         }
         let stated = format!("{} bytes", block.raw);
-        let message = format!("block {number} is not one gzip member of {stated}");
-        fault(Code::GzipBad, stated, error, message)
+        let message = format!(
+            "block {number} is not exactly one {} of {stated}",
+            codec.unit()
+        );
+        fault(Code::BlockBad, stated, error, message)
     })
 }
 

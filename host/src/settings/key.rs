@@ -29,6 +29,8 @@ pub enum Form {
     Duration(Option<(&'static str, &'static str)>),
     /// `"8MiB"`
     Size,
+    /// `3`, within bounds, both included.
+    Integer(u64, u64),
     /// `"90d"`, `"7y"`
     Retention,
     /// `true`, `false`
@@ -73,7 +75,7 @@ impl Key {
 
     fn literal(&self, value: &str) -> String {
         match self.form {
-            Form::Flag | Form::Texts(_) => value.into(),
+            Form::Flag | Form::Integer(..) | Form::Texts(_) => value.into(),
             _ => format!("{value:?}"),
         }
     }
@@ -99,6 +101,7 @@ impl fmt::Display for Form {
                 r#"a duration such as "10s" or "5m", from {least} to {most}"#
             ),
             Self::Size => f.write_str(r#"a size such as "64KiB", "8MiB" or "1GiB""#),
+            Self::Integer(least, most) => write!(f, "a whole number from {least} to {most}"),
             Self::Retention => {
                 f.write_str(r#"whole days or years, at least a day, such as "90d" or "7y""#)
             }

@@ -50,6 +50,23 @@ impl Table {
         read.unwrap_or_else(|| parse_size::parse_size(self.preset(key)).unwrap_or_default())
     }
 
+    /// A whole number within the key's bounds.
+    #[must_use]
+    pub fn integer(&self, key: &str) -> u64 {
+        let bounds = match self.key(key).form {
+            Form::Integer(least, most) => least..=most,
+            _ => 0..=u64::MAX,
+        };
+        let read = self.read(key, |value| match value {
+            Value::Number(number) => {
+                let read = number.parse().ok();
+                read.filter(|value| bounds.contains(value))
+            }
+            _ => None,
+        });
+        read.unwrap_or_else(|| self.preset(key).parse().unwrap_or_default())
+    }
+
     /// A retention in seconds, from whole days or years: `"90d"`, `"7y"` (366 days each); `None`
     /// after a fault.
     #[must_use]

@@ -94,7 +94,7 @@ fn batch(seq: u64, first: u64, count: u64, sources: Vec<Source>) -> Manifest {
         size: 100,
     });
     manifest.stored = Some(Stored {
-        codec: "gzip".into(),
+        codec: crate::codec::Codec::Zstd,
         size: 50,
         sha256: digest(seq),
     });

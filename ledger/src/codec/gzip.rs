@@ -10,41 +10,37 @@ use alloc::vec::Vec;
 use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// How every block begins (RFC 1952 section 2.3): gzip, deflate, no flags, no time.
-pub const HEADER: [u8; 8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0];
+const HEADER: [u8; 8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0];
 
-/// What we write after those eight bytes. XFL 4: the fastest algorithm; OS 255: unknown (section 2.3.1).
+/// What we write after those eight bytes. XFL 4: a fast algorithm; OS 255: unknown (section 2.3.1).
 /// Readers take any two bytes there.
 const XFL_OS: [u8; 2] = [4, 255];
 
 /// CRC-32 and size of the raw bytes, both little-endian, end a member.
 const TRAILER: usize = 8;
 
-/// Deflate's level. Measured on the JSON of the eight sample logs (CPU-seconds per GB of log, log bytes per stored
-/// byte), with zlib-rs: level 1: 3.5 and 3.5; 2: 6.0 and 4.5; 3: 8.7 and 4.8; 6: 14.6 and 5.1.
-const LEVEL: u32 = 1;
+/// The smallest member: header, two bytes, a deflate block of at least two bytes, trailer.
+pub(super) const SMALLEST: u64 = (HEADER.len() + XFL_OS.len() + 2 + TRAILER) as u64;
+
+/// Deflate's levels, without 0, which does not compress.
+pub(super) const LEVELS: core::ops::RangeInclusive<u8> = 1..=9;
 
 /// Makes members out of blocks. One serves every stream: its state is reset for each block.
-#[derive(Debug)]
-pub struct Compressor {
+pub(super) struct Compressor {
     deflate: Compress,
     member: Vec<u8>,
 }
 
-impl Default for Compressor {
-    fn default() -> Self {
+impl Compressor {
+    pub(super) fn new(level: u8) -> Self {
         Self {
-            deflate: Compress::new(Compression::new(LEVEL), false),
+            deflate: Compress::new(Compression::new(u32::from(level)), false),
             member: Vec::new(),
         }
     }
-}
 
-impl Compressor {
     /// One member that unpacks to `raw`.
-    ///
-    /// # Errors
-    /// The library failed; nothing of the block counts.
-    pub fn pack(&mut self, raw: &[u8]) -> Result<&[u8], CompressError> {
+    pub(super) fn pack(&mut self, raw: &[u8]) -> Result<&[u8], CompressError> {
         self.deflate.reset();
         self.member.clear();
         self.member.extend_from_slice(&HEADER);
@@ -70,7 +66,7 @@ impl Compressor {
     }
 
     /// Gives memory back after a block that was far larger than usual.
-    pub fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         self.member.clear();
         self.member.shrink_to(crate::limits::BLOCK_RAW_TARGET);
     }
@@ -78,10 +74,7 @@ impl Compressor {
 
 /// Unpacks `stored`, which must be exactly one member of `size` raw bytes, into `raw`. At most a byte more than
 /// that, or than `raw` had room for before, is ever unpacked.
-///
-/// # Errors
-/// [`BlockFault`]; `raw` then holds nothing of worth.
-pub fn unpack(stored: &[u8], size: u64, raw: &mut Vec<u8>) -> Result<(), BlockFault> {
+pub(super) fn unpack(stored: &[u8], size: u64, raw: &mut Vec<u8>) -> Result<(), BlockFault> {
     let bad = |what: &str| BlockFault::Bad(what.to_string());
     let Some(rest) = stored.strip_prefix(&HEADER) else {
         return Err(bad("another header"));
@@ -142,7 +135,7 @@ mod tests {
 
     #[test]
     fn members_unpack_to_what_went_in() {
-        let mut compressor = Compressor::default();
+        let mut compressor = Compressor::new(1);
         let mut back = Vec::new();
         for raw in blocks() {
             let member = compressor.pack(&raw).unwrap();
@@ -155,7 +148,7 @@ mod tests {
 
     #[test]
     fn equal_blocks_give_equal_members() {
-        let mut compressor = Compressor::default();
+        let mut compressor = Compressor::new(1);
         let one = compressor.pack(b"same\n").unwrap().to_vec();
         compressor.pack(&[7; 9999]).unwrap();
         assert_eq!(compressor.pack(b"same\n").unwrap(), one);
@@ -163,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_not_exactly_one_member_is_refused() {
-        let mut compressor = Compressor::default();
+        let mut compressor = Compressor::new(1);
         let good = compressor.pack(b"line\n").unwrap().to_vec();
         let with = |at: usize, byte: u8| {
             let mut bytes = good.clone();
@@ -198,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_bomb_is_unpacked_no_further_than_stated() {
-        let bomb = Compressor::default().pack(&[0; 10 << 20]).unwrap().to_vec();
+        let bomb = Compressor::new(1).pack(&[0; 10 << 20]).unwrap().to_vec();
         let mut raw = Vec::new();
         let fault = unpack(&bomb, 100, &mut raw).unwrap_err();
         assert_eq!(fault, BlockFault::Bad("101 bytes or more".into()));

@@ -62,7 +62,7 @@ fn batch() -> Value {
         ),
         (
             "/stored",
-            json!({"codec": "gzip", "size": 120, "sha256": sha("stored")}),
+            json!({"codec": "zstd", "size": 120, "sha256": sha("stored")}),
         ),
         (
             "/blocks",

@@ -19,7 +19,7 @@ pub(super) fn archived() -> Site {
 }
 
 pub(super) fn damage(site: &Site) {
-    let body = find(&site.path("store"), ".ndjson.gz");
+    let body = find(&site.path("store"), ".ndjson.zst");
     let mut bytes = fs::read(&body).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

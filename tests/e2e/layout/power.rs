@@ -87,7 +87,7 @@ fn powers(up: &Up) -> Vec<Power> {
     let manifest = format!("/var/lib/holdfast/spool/{}", manifest.display());
     let body = up.as_root_of_the_store("mc find store/audit-logs/demo/entries | head -1").expect(0).stdout;
     let body = body.trim().trim_start_matches("store/").to_owned();
-    assert!(body.ends_with(".ndjson.gz"), "{body}");
+    assert!(body.ends_with(".ndjson.zst"), "{body}");
     let read = |path: &str| format!("cat {path} > /dev/null");
     let append = |path: &str| format!(": >> {path}");
     let make = |folder: &str| format!(": > {folder}/.tried && rm {folder}/.tried");

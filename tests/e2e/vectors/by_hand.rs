@@ -11,13 +11,14 @@ const PAGE: &str = include_str!(concat!(
 ));
 
 /// What the page runs, and the Debian package that brings it.
-const TOOLS: [(&str, &str); 7] = [
+const TOOLS: [(&str, &str); 8] = [
     ("ssh-keygen", "openssh-client"),
     ("sha256sum", "coreutils"),
     ("basenc", "coreutils"),
     ("base64", "coreutils"),
     ("cmp", "diffutils"),
     ("zcat", "gzip"),
+    ("zstd", "zstd"),
     ("jq", "jq"),
 ];
 

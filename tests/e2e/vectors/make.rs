@@ -7,6 +7,7 @@
 mod refused;
 mod writer;
 
+use ledger::codec::Codec;
 use ledger::entry::PathBytes;
 use ledger::manifest::{Event, EventKind, Kind, Reason, Source, StreamHead, Via, Was};
 use ledger::name::Epoch;
@@ -88,7 +89,7 @@ pub(super) fn write_all(root: &Path) {
     let hello = pieces(1, b"/srv/app/out.log", 0, &[b"hello\n"]);
     let hello_source = source(1, b"/srv/app/out.log", 21, 0, end(&hello));
     let app_file = rebuilt(&[&hello]);
-    app.batch(10, &[hello], vec![hello_source], vec![]);
+    app.batch(Codec::Gzip, 10, &[hello], vec![hello_source], vec![]);
     let app_head = StreamHead {
         stream: app.head.stream.clone(),
         epoch: app.head.epoch,
@@ -169,7 +170,13 @@ fn first_epoch(root: &Path, epoch: Epoch, app: StreamHead) -> (Writer, [Vec<u8>;
         source(1, AUTH_LOG, 11, 0, half),
         source(2, ODD_LOG, 12, 0, odd_end),
     ];
-    auth.batch(12, &[plain, chained(rest, odd)], sources, vec![]);
+    auth.batch(
+        Codec::Zstd,
+        12,
+        &[plain, chained(rest, odd)],
+        sources,
+        vec![],
+    );
 
     // The half line is completed; 16 bytes cannot be read; then the file is cut by copytruncate and a
     // new one begins; the second source is read to its end from its compressed copy.
@@ -209,7 +216,7 @@ fn first_epoch(root: &Path, epoch: Epoch, app: StreamHead) -> (Writer, [Vec<u8>;
     .concat();
     let three = rebuilt(&[&fresh]);
     let all = chained(chained(finish, after), chained(odd_more, odd_gzip));
-    auth.batch(22, &[chained(all, fresh)], sources, events);
+    auth.batch(Codec::Gzip, 22, &[all, fresh], sources, events);
 
     auth.next(Kind::Heartbeat, 30).heads = Some(vec![app]);
     auth.store(Value::Null);
@@ -256,7 +263,7 @@ fn second_epoch(root: &Path, epoch: Epoch, first: &Writer) -> (Writer, Vec<u8>) 
         .flat_map(|piece| piece.bytes)
         .copied()
         .collect();
-    auth.batch(310, &[lines], sources, vec![]);
+    auth.batch(Codec::Zstd, 310, &[lines], sources, vec![]);
     auth.next(Kind::Close, 320);
     auth.store(Value::Null);
     (auth, bytes)

@@ -1,18 +1,22 @@
-//! The vectors as the ledger crate and flate2 read them.
+//! The vectors as the ledger crate and stock libraries read them.
 
 use super::{json, vectors};
-use flate2::read::GzDecoder;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use harness::unpack;
 use ledger::chain::Chain;
+use ledger::codec::Codec;
 use ledger::manifest::{EventKind, Manifest, ManifestError};
 use ledger::name::ObjectName;
 use ledger::signature::signers::{AllowedSigners, Trust};
 use ledger::signature::{Signature, SignatureError, split};
 use ledger::tree::{Tree, leaf};
-use ledger::{Digest, block, entry};
+use ledger::{Digest, entry};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// A source's bytes: (epoch, id) to what its entries and gaps give back.
 type Files = BTreeMap<(String, u64), Vec<u8>>;
@@ -134,13 +138,15 @@ fn read_body(archive: &Path, manifest: &Manifest, expected: &Value) -> Vec<u8> {
     for part in blocks {
         let from = usize::try_from(part.offset).unwrap();
         let packed = &bytes[from..from + usize::try_from(part.size).unwrap()];
-        assert!(packed.starts_with(&block::HEADER));
         assert_eq!(part.sha256, Digest::of(packed));
+        let mut unpacked = Vec::new();
+        stored
+            .codec
+            .unpack(packed, part.raw, &mut unpacked)
+            .unwrap();
+        assert_eq!(unpacked, unpack::stock(stored.codec, packed));
         let before = raw.len();
-        let mut gzip = GzDecoder::new(packed);
-        gzip.read_to_end(&mut raw).unwrap();
-        assert_eq!(gzip.into_inner(), b"", "nothing follows the member");
-        assert_eq!(part.raw, (raw.len() - before) as u64);
+        raw.extend(unpacked);
         let lines = raw[before..].iter().filter(|byte| **byte == b'\n').count();
         assert_eq!(part.count, lines as u64);
     }
@@ -266,6 +272,56 @@ fn what_is_wrong_is_refused_for_its_own_reason() {
     for one in list(lines, "bad") {
         assert!(
             AllowedSigners::parse(one["line"].as_str().unwrap()).is_err(),
+            "{one}"
+        );
+    }
+}
+
+fn bytes_of(one: &Value, field: &str) -> Vec<u8> {
+    BASE64.decode(one[field].as_str().unwrap()).unwrap()
+}
+
+fn codec_of(one: &Value) -> Codec {
+    one["codec"].as_str().unwrap().parse().unwrap()
+}
+
+/// Whether `zstd -dc` or `zcat` exits 0 on these bytes.
+fn stock_tool_takes(codec: Codec, stored: &[u8]) -> bool {
+    let mut tool = match codec {
+        Codec::Zstd => Command::new("zstd"),
+        Codec::Gzip => Command::new("gzip"),
+    };
+    let mut child = tool
+        .arg("-dc")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the Debian packages zstd and gzip");
+    // A tool that gives up early closes its end.
+    drop(child.stdin.take().unwrap().write_all(stored));
+    child.wait().unwrap().success()
+}
+
+#[test]
+fn blocks_that_are_almost_right_are_refused_whatever_stock_tools_say() {
+    let refused = json("refused.json");
+    let blocks = &refused["blocks"];
+    let raw = bytes_of(blocks, "raw_base64");
+    let mut back = Vec::new();
+    for one in list(blocks, "good") {
+        let (codec, stored) = (codec_of(one), bytes_of(one, "stored_base64"));
+        codec.unpack(&stored, raw.len() as u64, &mut back).unwrap();
+        assert_eq!(back, raw, "{codec}");
+        assert!(stock_tool_takes(codec, &stored), "{codec}");
+    }
+    for one in list(blocks, "bad") {
+        let (codec, stored) = (codec_of(one), bytes_of(one, "stored_base64"));
+        let taken = codec.unpack(&stored, raw.len() as u64, &mut back);
+        assert!(taken.is_err(), "{one}");
+        assert_eq!(
+            one["stock_takes"],
+            stock_tool_takes(codec, &stored),
             "{one}"
         );
     }

@@ -323,7 +323,7 @@ fn what_may_not_be_read_is_neither_absent_nor_clean(kind: Kind) {
         got.iter().all(|one| expected.contains(&one.as_str())),
         "{got:?}"
     );
-    let report = judge(&deny(".ndjson.gz"));
+    let report = judge(&deny(".ndjson.zst"));
     assert_eq!(brief(&report), ["COVERAGE inconclusive"; 2]);
     let report = judge(&deny("?versions"));
     assert!(

@@ -1,7 +1,9 @@
 //! What is wrong in a body or a manifest, judged in copies: each fault once.
 
-use super::draft::{Draft, Lines, gzip, key, pack, restate, root, signed};
+use super::draft::{Draft, Lines, key, pack, restate, root, signed, unit};
 use super::judged::{assert_all, assert_found, judge_copy, judge_copy_by, signers};
+use harness::unpack;
+use ledger::codec::Codec;
 use ledger::finding::Code;
 use ledger::finding::Severity::{Critical, Inconclusive, Interference};
 use ledger::manifest::Manifest;
@@ -87,45 +89,47 @@ fn blocks_that_do_not_fit_their_table() {
             manifest.blocks.as_mut().unwrap()[1].sha256 = Digest::of(b"other");
         },
     );
-    // Bytes after the member, a second member, a member that does not end, another header.
-    let extended = |tail: Vec<u8>| {
-        move |manifest: &mut Manifest, stored: &mut Vec<u8>| {
-            let (blocks, bytes) = pack(&lines_of(stored), 100);
-            restate(manifest, stored, [bytes, tail].concat(), blocks[0].raw);
-        }
-    };
-    assert_body(Code::GzipTrailing, |_| {}, extended(b"garbage".to_vec()));
-    assert_body(
-        Code::GzipTrailing,
-        |_| {},
-        extended(gzip(b"{\"forged\":1}\n")),
-    );
-    assert_body(
-        Code::GzipBad,
-        |_| {},
-        |manifest, stored| {
-            let (blocks, bytes) = pack(&lines_of(stored), 100);
-            let cut = bytes[..bytes.len() - 3].to_vec();
-            restate(manifest, stored, cut, blocks[0].raw);
-        },
-    );
-    assert_body(
-        Code::GzipBad,
-        |_| {},
-        |manifest, stored| {
-            let (blocks, mut bytes) = pack(&lines_of(stored), 100);
-            bytes[4] = 1;
-            restate(manifest, stored, bytes, blocks[0].raw);
-        },
-    );
+}
+
+#[test]
+fn a_block_is_exactly_one_frame_or_member() {
+    for codec in Codec::ALL {
+        let extended = |tail: Vec<u8>| {
+            move |manifest: &mut Manifest, stored: &mut Vec<u8>| {
+                let (blocks, bytes) = pack(codec, &lines_of(stored), 100);
+                let bytes = [bytes, tail].concat();
+                restate(manifest, stored, codec, bytes, blocks[0].raw);
+            }
+        };
+        let forged = unit(codec, b"{\"forged\":1}\n");
+        assert_body(Code::BlockTrailing, |_| {}, extended(b"garbage".to_vec()));
+        assert_body(Code::BlockTrailing, |_| {}, extended(forged));
+        let damaged = |damage: fn(&mut Vec<u8>)| {
+            move |manifest: &mut Manifest, stored: &mut Vec<u8>| {
+                let (blocks, mut bytes) = pack(codec, &lines_of(stored), 100);
+                damage(&mut bytes);
+                restate(manifest, stored, codec, bytes, blocks[0].raw);
+            }
+        };
+        let cut = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 3);
+        assert_body(Code::BlockBad, |_| {}, damaged(cut));
+        assert_body(Code::BlockBad, |_| {}, damaged(|bytes| bytes[4] = 1));
+        // The codec that the manifest states, and no other.
+        assert_body(
+            Code::BlockBad,
+            |_| {},
+            |manifest, stored| {
+                let (blocks, bytes) = pack(codec, &lines_of(stored), 100);
+                let other = Codec::ALL.into_iter().find(|other| *other != codec);
+                restate(manifest, stored, other.unwrap(), bytes, blocks[0].raw);
+            },
+        );
+    }
 }
 
 /// The lines of a drafted body, read with the stock reader.
 fn lines_of(stored: &[u8]) -> Lines {
-    use std::io::Read as _;
-    let mut raw = Vec::new();
-    let mut members = flate2::bufread::MultiGzDecoder::new(stored);
-    members.read_to_end(&mut raw).unwrap();
+    let raw = unpack::stock(Codec::Zstd, stored);
     raw.strip_suffix(b"\n")
         .unwrap()
         .split(|byte| *byte == b'\n')
@@ -135,14 +139,16 @@ fn lines_of(stored: &[u8]) -> Lines {
 
 #[test]
 fn a_bomb_is_not_unpacked() {
-    assert_body(
-        Code::GzipBad,
-        |_| {},
-        |manifest, stored| {
-            let bomb = gzip(&vec![b'0'; 20 << 20]);
-            restate(manifest, stored, bomb, 1000);
-        },
-    );
+    for codec in Codec::ALL {
+        assert_body(
+            Code::BlockBad,
+            |_| {},
+            |manifest, stored| {
+                let bomb = unit(codec, &vec![b'0'; 20 << 20]);
+                restate(manifest, stored, codec, bomb, 1000);
+            },
+        );
+    }
 }
 
 #[test]
@@ -161,8 +167,8 @@ fn counts_and_roots() {
         |manifest, stored| {
             let mut lines = lines_of(stored);
             replace(&mut lines[2], "line", "lint");
-            let (blocks, bytes) = pack(&lines, 100);
-            restate(manifest, stored, bytes, blocks[0].raw);
+            let (blocks, bytes) = pack(Codec::Zstd, &lines, 100);
+            restate(manifest, stored, Codec::Zstd, bytes, blocks[0].raw);
         },
     );
     assert_body(
@@ -340,7 +346,7 @@ fn formats_of_another_time() {
 
 #[test]
 fn the_root_is_what_the_draft_says() {
-    let (_, bytes) = pack(&[b"a".to_vec(), b"b".to_vec()], 1);
+    let (_, bytes) = pack(Codec::Zstd, &[b"a".to_vec(), b"b".to_vec()], 1);
     assert_eq!(lines_of(&bytes), [b"a", b"b"]);
     assert_ne!(
         root(&lines_of(&bytes)),

@@ -1,7 +1,7 @@
 //! Draws up archives: manifests and bodies that are right, unless a test says what is to be wrong.
 
-use flate2::{Compression, GzBuilder};
 use ledger::block::Block;
+use ledger::codec::{Codec, Compressor};
 use ledger::entry::{Entry, Flags};
 use ledger::manifest::{
     Body, Entries, EpochHead, Event, Kind, Manifest, Prev, SCHEMA, Source, Stored, StreamHead,
@@ -160,7 +160,7 @@ impl Draft {
         let mut lines = self.lines(count);
         spoil(&mut lines);
         let mut manifest = self.plain(Kind::Batch);
-        let (blocks, mut bytes) = pack(&lines, 2);
+        let (blocks, mut bytes) = pack(Codec::Zstd, &lines, 2);
         manifest.entries.count = lines.len() as u64;
         manifest.entries.root = root(&lines);
         manifest.sources = vec![self.source(count)];
@@ -172,7 +172,7 @@ impl Draft {
             size: blocks.iter().map(|block| block.raw).sum(),
         });
         manifest.stored = Some(Stored {
-            codec: "gzip".into(),
+            codec: Codec::Zstd,
             size: bytes.len() as u64,
             sha256: Digest::of(&bytes),
         });
@@ -325,42 +325,46 @@ pub(super) fn root(lines: &[Vec<u8>]) -> Digest {
     tree.root()
 }
 
-/// One gzip member as format 1 wants it.
-pub(super) fn gzip(raw: &[u8]) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut member = GzBuilder::new().write(Vec::new(), Compression::fast());
-    member.write_all(raw).unwrap();
-    member.finish().unwrap()
+/// One frame or member as format 1 wants it.
+pub(super) fn unit(codec: Codec, raw: &[u8]) -> Vec<u8> {
+    let mut compressor = Compressor::new(codec, 1).unwrap();
+    compressor.pack(raw).unwrap().to_vec()
 }
 
 /// Lines in blocks of `per_block`, and the stored bytes.
-pub(super) fn pack(lines: &[Vec<u8>], per_block: usize) -> (Vec<Block>, Vec<u8>) {
+pub(super) fn pack(codec: Codec, lines: &[Vec<u8>], per_block: usize) -> (Vec<Block>, Vec<u8>) {
     let (mut blocks, mut bytes) = (Vec::new(), Vec::new());
     for some in lines.chunks(per_block) {
         let mut raw = some.join(&b"\n"[..]);
         raw.push(b'\n');
-        let member = gzip(&raw);
+        let packed = unit(codec, &raw);
         blocks.push(Block {
             offset: bytes.len() as u64,
-            size: member.len() as u64,
+            size: packed.len() as u64,
             raw: raw.len() as u64,
             count: some.len() as u64,
-            sha256: Digest::of(&member),
+            sha256: Digest::of(&packed),
         });
-        bytes.extend(member);
+        bytes.extend(packed);
     }
     (blocks, bytes)
 }
 
 /// Restates a batch as one block of these stored bytes, all hashes right.
-pub(super) fn restate(manifest: &mut Manifest, stored: &mut Vec<u8>, bytes: Vec<u8>, raw: u64) {
+pub(super) fn restate(
+    manifest: &mut Manifest,
+    stored: &mut Vec<u8>,
+    codec: Codec,
+    bytes: Vec<u8>,
+    raw: u64,
+) {
     *stored = bytes;
     let sha256 = Digest::of(stored);
     let size = stored.len() as u64;
     let count = manifest.entries.count;
     manifest.body.as_mut().unwrap().size = raw;
     manifest.stored = Some(Stored {
-        codec: "gzip".into(),
+        codec,
         size,
         sha256,
     });

@@ -16,7 +16,7 @@ use store::testing::faulty::{Fault, Faulty, Request, denied};
 use store::testing::model::{Model, answer};
 use store::{Store, StoreError};
 
-const BODY: &[u8] = b"not really gzip";
+const BODY: &[u8] = b"no frame at all";
 
 const TERMS: Terms = Terms {
     max_retention_s: 90 * DAY_S,
@@ -86,7 +86,7 @@ async fn a_rotten_batch_holds_its_stream_until_a_new_epoch_answers() {
     old.genesis(&[]);
     let head = old.head();
     let rotten = old.batch(BODY);
-    let void = old.batch(b"another body");
+    let void = old.batch(b"a body of another batch");
     let path = spool
         .path()
         .join(SEALED)

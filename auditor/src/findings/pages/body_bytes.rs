@@ -58,7 +58,7 @@ pub(super) const BLOCK_HASH: Explanation = Explanation {
     ],
 };
 
-pub(super) const GZIP_BAD: Explanation = Explanation {
+pub(super) const BLOCK_BAD: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: the entries cannot be read in the stated form",
@@ -66,10 +66,13 @@ pub(super) const GZIP_BAD: Explanation = Explanation {
     innocent: DEFECT,
     hostile: &["someone who has the key hides what a lenient reader would show differently"],
     act: SIGNED_SO,
-    by_hand: &["gzip -tv BODY; zcat BODY | wc -c; head -n 1 MANIFEST | jq .body.size"],
+    by_hand: &[
+        "zstd -lv BODY; zstd -dc BODY | wc -c; head -n 1 MANIFEST | jq .body.size",
+        "gzip -tv BODY; zcat BODY | wc -c      # where stored.codec is gzip",
+    ],
 };
 
-pub(super) const GZIP_TRAILING: Explanation = Explanation {
+pub(super) const BLOCK_TRAILING: Explanation = Explanation {
     grave: &[(
         Critical,
         "always: tools differ in whether they show what follows",
@@ -79,7 +82,7 @@ pub(super) const GZIP_TRAILING: Explanation = Explanation {
     act: SIGNED_SO,
     by_hand: &[
         "head -n 1 MANIFEST | jq -c '.blocks[] | [.offset, .size, .raw]'",
-        "zcat BODY | wc -c",
+        "zstd -dc BODY | wc -c",
     ],
 };
 
@@ -88,7 +91,7 @@ pub(super) const COUNT_MISMATCH: Explanation = Explanation {
     innocent: DEFECT,
     hostile: KEY,
     act: SIGNED_SO,
-    by_hand: &["zcat BODY | wc -l; head -n 1 MANIFEST | jq .entries.count"],
+    by_hand: &["zstd -dc BODY | wc -l; head -n 1 MANIFEST | jq .entries.count"],
 };
 
 pub(super) const ROOT_MISMATCH: Explanation = Explanation {
@@ -110,7 +113,7 @@ pub(super) const ENTRY_FORMAT: Explanation = Explanation {
     innocent: DEFECT,
     hostile: KEY,
     act: SIGNED_SO,
-    by_hand: &["zcat BODY | jq -c . > /dev/null      # jq is more lenient than the format"],
+    by_hand: &["zstd -dc BODY | jq -c . > /dev/null      # jq is more lenient than the format"],
 };
 
 pub(super) const ENTRY_SEQUENCE: Explanation = Explanation {
@@ -122,7 +125,7 @@ pub(super) const ENTRY_SEQUENCE: Explanation = Explanation {
     hostile: KEY,
     act: SIGNED_SO,
     by_hand: &[
-        "zcat BODY | jq '.[\"event.sequence\"]' | awk 'NR > 1 && $1 != last + 1; { last = $1 }'",
+        "zstd -dc BODY | jq '.[\"event.sequence\"]' | awk 'NR > 1 && $1 != last + 1; { last = $1 }'",
     ],
 };
 
@@ -132,7 +135,7 @@ pub(super) const ENTRY_TIME: Explanation = Explanation {
     hostile: KEY,
     act: SIGNED_SO,
     by_hand: &[
-        "zcat BODY | jq -r '.[\"event.created\"]' | sed -n '1p;$p'; head -n 1 MANIFEST | jq .time",
+        "zstd -dc BODY | jq -r '.[\"event.created\"]' | sed -n '1p;$p'; head -n 1 MANIFEST | jq .time",
     ],
 };
 
@@ -142,7 +145,7 @@ pub(super) const ENTRY_SOURCE: Explanation = Explanation {
     hostile: KEY,
     act: SIGNED_SO,
     by_hand: &[
-        "zcat BODY | jq -c '[.[\"log.file.id\"], .[\"log.file.path\"]]' | sort -u; head -n 1 MANIFEST | jq -c '.sources[] | [.id, .path]'",
+        "zstd -dc BODY | jq -c '[.[\"log.file.id\"], .[\"log.file.path\"]]' | sort -u; head -n 1 MANIFEST | jq -c '.sources[] | [.id, .path]'",
     ],
 };
 
@@ -154,5 +157,5 @@ pub(super) const ENTRY_CONT: Explanation = Explanation {
     innocent: DEFECT,
     hostile: KEY,
     act: SIGNED_SO,
-    by_hand: &["zcat BODY | jq -c '[.[\"log.file.id\"], .[\"log.offset\"], .[\"log.flags\"]]'"],
+    by_hand: &["zstd -dc BODY | jq -c '[.[\"log.file.id\"], .[\"log.offset\"], .[\"log.flags\"]]'"],
 };

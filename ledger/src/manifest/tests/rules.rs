@@ -87,7 +87,10 @@ fn content() {
             "body.schema",
         ),
         (set(batch(), "/body/date", json!("2026-11-31")), "body.date"),
-        (set(batch(), "/stored/codec", json!("zstd")), "stored.codec"),
+        (
+            set(batch(), "/stored/codec", json!("lz4")),
+            "`zstd` or `gzip`",
+        ),
         (block("/body/size", 24 * 1024 * 1024 + 1), "24 MiB"),
         (block("/stored/size", 32 * 1024 * 1024 + 1), "32 MiB"),
         (block("/entries/count", (1 << 18) + 1), "2^18"),

@@ -1,5 +1,6 @@
 //! What a reader must refuse: each file is one good manifest with one thing wrong.
 
+mod blocks;
 mod lines;
 mod manifests;
 mod signatures;
@@ -36,8 +37,12 @@ pub(super) fn write_all(root: &Path, stop: &Manifest, close: &Manifest) {
             list.push(json!({"file": file, "key": key, "by": by, "why": why}));
         }
     }
-    let value =
-        json!({"manifests": list, "entries": lines::entries(), "signers": lines::signers()});
+    let value = json!({
+        "manifests": list,
+        "blocks": blocks::blocks(),
+        "entries": lines::entries(),
+        "signers": lines::signers(),
+    });
     write_json(&root.join("refused.json"), &value);
 }
 

@@ -1,7 +1,7 @@
 //! Writes an epoch's manifests and bodies, one after the other, as an agent would.
 
 use super::private;
-use flate2::{Compression, GzBuilder};
+use ledger::codec::{Codec, Compressor};
 use ledger::entry::{Entry, Flags};
 use ledger::manifest::{
     Body, EpochHead, Event, Kind, Manifest, Prev, SCHEMA, Source, Stored, Times, VERSION,
@@ -12,7 +12,6 @@ use ledger::{Digest, Moment, block, manifest, signature};
 use serde_json::{Value, json};
 use ssh_key::PrivateKey;
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 const BOOTS: [&str; 2] = [
@@ -126,6 +125,7 @@ impl Writer {
 
     pub(super) fn batch(
         &mut self,
+        codec: Codec,
         at_s: u64,
         blocks: &[Vec<Piece>],
         sources: Vec<Source>,
@@ -136,6 +136,7 @@ impl Writer {
         manifest.events = events;
         let (mut tree, mut raw, mut stored) = (Tree::new(), Vec::new(), Vec::new());
         let mut table = Vec::new();
+        let mut compressor = Compressor::new(codec, 9).unwrap();
         for pieces in blocks {
             let mut lines = Vec::new();
             for piece in pieces {
@@ -148,16 +149,15 @@ impl Writer {
                 tree.push(leaf(&lines[from..]));
                 lines.push(b'\n');
             }
-            let gzip = GzBuilder::new().write(Vec::new(), Compression::new(9));
-            let packed = pack(gzip, &lines);
+            let packed = compressor.pack(&lines).unwrap();
             table.push(block::Block {
                 offset: stored.len() as u64,
                 size: packed.len() as u64,
                 raw: lines.len() as u64,
                 count: pieces.len() as u64,
-                sha256: Digest::of(&packed),
+                sha256: Digest::of(packed),
             });
-            stored.extend(packed);
+            stored.extend_from_slice(packed);
             raw.extend(lines);
         }
         manifest.entries.count = tree.count();
@@ -168,7 +168,7 @@ impl Writer {
             size: raw.len() as u64,
         });
         manifest.stored = Some(Stored {
-            codec: "gzip".into(),
+            codec,
             size: stored.len() as u64,
             sha256: Digest::of(&stored),
         });
@@ -206,11 +206,6 @@ impl Writer {
             sha256: self.sha256,
         }
     }
-}
-
-fn pack(mut gzip: flate2::write::GzEncoder<Vec<u8>>, lines: &[u8]) -> Vec<u8> {
-    gzip.write_all(lines).unwrap();
-    gzip.finish().unwrap()
 }
 
 fn entry(sequence: u64, created: Moment, piece: &Piece) -> Entry<'static> {
