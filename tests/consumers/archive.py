@@ -1,4 +1,4 @@
-"""Archives to be read: the test vectors and larger made bodies, in one codec or in both, and the rows they hold.
+"""Archives to be read: the test vectors as they are and larger made bodies, in one codec or in both, and their rows.
 
 The rows come from the blocks, each unpacked alone by its place in the manifest, so a reader that stops after the
 first block of a file cannot agree with them.
@@ -26,7 +26,7 @@ FIELDS = {
 PARTITIONS = ("agent", "stream", "date")
 Row = namedtuple("Row", ["file", *PARTITIONS, *(name.replace(".", "_") for name in FIELDS)])
 
-# A body: its key, each block's NDJSON, and its stored bytes in the codec that made it, if one did.
+# A body: its key in parts, each block's NDJSON, and its stored bytes.
 Body = namedtuple("Body", ["folder", "stem", "blocks", "codec", "stored"])
 
 
@@ -56,7 +56,7 @@ def unpack(codec, stored):
 # ---------------------------------------------------------------- bodies
 
 def vectors():
-    """The bodies of the test vectors, cut into blocks as their manifests say."""
+    """The bodies of the test vectors as agents store them, cut into blocks as their manifests say."""
     bodies = []
     for path in sorted(VECTORS.glob("manifests/**/*.manifest")):
         manifest = json.loads(path.read_bytes().split(b"\n")[0])
@@ -72,7 +72,8 @@ def vectors():
             assert len(raw) == block["raw"] and raw.count(b"\n") == block["count"], path
             blocks.append(raw)
         bodies.append(Body(folder, stem, blocks, codec, stored))
-    assert sum(len(body.blocks) > 1 for body in bodies), "no vector has a body of several blocks"
+    several = {body.codec for body in bodies if len(body.blocks) > 1}
+    assert several == set(SUFFIX), f"vectors with bodies of several blocks: {several}"
     return bodies
 
 
@@ -145,47 +146,43 @@ def late_fields():
 
 
 def made():
-    """Bodies of at least three blocks. An agent called 007 is no number."""
+    """Blocks by folder, at least three each. An agent called 007 is no number."""
     dice = random.Random(8)
-    bodies = {
+    return {
         "agent=007/stream=app/date=2026-11-22": full_blocks(dice),
         "agent=007/stream=app/date=2026-11-23": small_blocks(),
         "agent=007/stream=2026/date=2026-11-22": longest_entry(),
         "agent=db-01/stream=app/date=2026-11-22": late_fields(),
     }
-    return [Body(folder, f"01a202b2-c500-7101-8101-0000000000{number:02}-{1:020}-{number:016x}", blocks, None, None)
-            for number, (folder, blocks) in enumerate(bodies.items(), 1)]
 
 
 # ---------------------------------------------------------------- archives
 
-def stored_bytes(body, codec):
-    """As an agent stored it, where one did in this codec; else each block packed by a stock tool.
-
-    Made bodies always are. Vectors are until they hold both codecs: then `write` and `expected_rows` can leave out
-    those of another codec, and this is for made bodies alone."""
-    if body.codec == codec:
-        return body.stored
-    return b"".join(pack(codec, block) for block in body.blocks)
-
-
-def write(bodies, folder, codecs):
-    """`entries/` with these bodies; with several codecs they take turns, as after a change of `seal.codec`."""
-    for number, body in enumerate(bodies):
+def bodies_in(codecs):
+    """The vectors in these codecs, and made bodies that take turns with them, as after a change of `seal.codec`."""
+    bodies = [body for body in vectors() if body.codec in codecs]
+    for number, (folder, blocks) in enumerate(made().items()):
+        assert len(blocks) >= 3, folder
         codec = codecs[number % len(codecs)]
-        path = folder / "entries" / body.folder / (body.stem + SUFFIX[codec])
+        stem = f"01a202b2-c500-7101-8101-0000000000{number:02}-{1:020}-{number:016x}"
+        bodies.append(Body(folder, stem, blocks, codec, b"".join(pack(codec, block) for block in blocks)))
+    return bodies
+
+
+def write(bodies, folder):
+    """`entries/` with these bodies."""
+    for body in bodies:
+        path = folder / "entries" / body.folder / (body.stem + SUFFIX[body.codec])
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(stored_bytes(body, codec))
+        path.write_bytes(body.stored)
     return folder / "entries"
 
 
-def expected_rows(bodies, codecs):
-    """What is in an archive that `write` made of the same."""
-    return [rows for number, body in enumerate(bodies)
-            for rows in body_rows(body, SUFFIX[codecs[number % len(codecs)]])]
+def rows_of(bodies):
+    return [line for body in bodies for line in body_rows(body)]
 
 
-def body_rows(body, suffix):
+def body_rows(body):
     partitions = re.findall(r"=([^/]*)", body.folder)
     entries = (json.loads(line) for block in body.blocks for line in block.split(b"\n")[:-1])
-    return [row(body.stem + suffix, partitions, (entry.get(name) for name in FIELDS)) for entry in entries]
+    return [row(body.stem + SUFFIX[body.codec], partitions, (entry.get(name) for name in FIELDS)) for entry in entries]

@@ -3,16 +3,13 @@ nothing."""
 
 import zlib
 
-from archive import SUFFIX, body_rows, pack
+from archive import pack, rows_of
 
 
 def first_block_only(bodies):
     """zlib as it is: it stops after the first member of a file, and says nothing."""
-    rows = []
-    for body in bodies:
-        stored = b"".join(pack("gzip", block) for block in body.blocks)
-        rows += body_rows(body._replace(blocks=[zlib.decompress(stored, wbits=31)]), SUFFIX["gzip"])
-    return rows
+    packed = (b"".join(pack("gzip", block) for block in body.blocks) for body in bodies)
+    return rows_of(body._replace(blocks=[zlib.decompress(stored, wbits=31)]) for body, stored in zip(bodies, packed))
 
 
 def not_the_last_block(bodies):
@@ -23,8 +20,8 @@ def not_the_last_block(bodies):
 
 def changed(bodies, **change):
     """Every row, but for what `change` makes of a field."""
-    rows = [row for body in bodies for row in body_rows(body, SUFFIX["gzip"])]
-    return [row._replace(**{name: make(getattr(row, name)) for name, make in change.items()}) for row in rows]
+    return [row._replace(**{name: make(getattr(row, name)) for name, make in change.items()})
+            for row in rows_of(bodies)]
 
 
 DOUBLES = {
