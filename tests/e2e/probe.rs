@@ -1,8 +1,8 @@
 //! `holdfast probe` on real servers, with credentials of every kind; and the part of it that the
 //! archiver runs before it sends anything.
 
+use harness::account::Account;
 use harness::front::{Answer, Front, Request};
-use harness::server::Account;
 use harness::users::policy;
 use harness::{Bucket, Finished, Kind, Running, Server, Site, on_every_server};
 use serde_json::Value;

@@ -239,7 +239,8 @@ fn reply(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::{Kind, Server, client, root};
+    use crate::account::root;
+    use crate::server::{Kind, Server, client};
 
     #[test]
     fn requests_pass_are_lost_or_answered_by_the_front() {

@@ -3,7 +3,7 @@
 //! What one kind of server needs to start is in the file named after it; what it does otherwise than
 //! others, as far as a test must know, is told by [`Kind`].
 
-use crate::bucket::Bucket;
+use crate::account::{Account, root};
 use crate::process::Running;
 use crate::wait::{PATIENCE, wait_for};
 use crate::{minio, ports, seaweedfs};
@@ -33,15 +33,6 @@ const READY: &str = "ready";
 
 /// How long one request may take that asks whether the server works.
 const READY_LIMIT: Duration = Duration::from_secs(2);
-
-/// A name and its secret.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// `AWS_ACCESS_KEY_ID`
-    pub key: String,
-    /// `AWS_SECRET_ACCESS_KEY`
-    pub secret: String,
-}
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,20 +184,6 @@ impl Server {
         self.runtime.block_on(future)
     }
 
-    /// A new bucket with versioning and Object Lock and no default retention.
-    #[must_use]
-    pub fn locked_bucket(&self, name: &str) -> Bucket<'_> {
-        let bucket = Bucket::new(self, name);
-        bucket.create(true);
-        bucket
-    }
-
-    /// A handle on a bucket that may or may not be there.
-    #[must_use]
-    pub fn bucket(&self, name: &str) -> Bucket<'_> {
-        Bucket::new(self, name)
-    }
-
     /// Kills the server with SIGKILL; its data stay.
     pub fn kill(&self) {
         let process = self.process.lock().expect("no test panicked here").take();
@@ -278,15 +255,6 @@ impl Drop for Server {
         // First the process: it writes into its home to the last.
         drop(self.process.get_mut().map(Option::take));
         self.kind.sweep(&self.ports);
-    }
-}
-
-/// The servers' own account.
-#[must_use]
-pub fn root() -> Account {
-    Account {
-        key: "holdfast-root".into(),
-        secret: "holdfast-root-secret".into(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! One host of the product's user: logs, configs, a spool, and the programs run on them.
 
+use crate::account::{Account, root};
 use crate::process::{Finished, Running, show};
 use crate::programs::{Program, grant};
-use crate::server::{Account, Server, root};
+use crate::server::Server;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,7 @@
 //! Stores that are not there, not fit, or not open to us; archives and keys that are the wrong ones.
 
 use super::STREAMS;
-use harness::server::root;
+use harness::account::root;
 use harness::{Bucket, Kind, Server, Site, on_every_server, wait_for};
 use rustix::process::Signal;
 use std::fs;

@@ -1,8 +1,8 @@
 //! `holdfast verify`, `explain`, `bucket create` and `demo`.
 
 use super::{SOON, run, site, site_with_store};
+use harness::account::root;
 use harness::programs::grant;
-use harness::server::root;
 use harness::site::files_below;
 use harness::{Front, Kind, Program, Server, Site, on_every_server};
 use ledger::finding::Code;

@@ -1,6 +1,7 @@
 //! Credentials that are mended while the program runs come into force without a restart.
 
-use harness::server::{Account, REGION, root};
+use harness::account::{Account, root};
+use harness::server::REGION;
 use harness::{Kind, Server, on_every_server};
 use std::fs;
 use std::path::Path;

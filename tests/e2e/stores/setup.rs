@@ -3,7 +3,7 @@
 use super::{s3, shared};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use cli::bucket::{CreateError, Step, create};
-use harness::server::root;
+use harness::account::root;
 use harness::{Kind, Server, on_every_server};
 use store::{AnyStore, SetupFault, Store as _, StoreError};
 
