@@ -10,7 +10,7 @@ pub mod order;
 mod survey;
 
 use batch::{Batch, BatchError};
-use folder::Folder;
+use folder::{Folder, seq_name};
 use ledger::manifest::EpochHead;
 use ledger::name::{Epoch, Name, parse_seq};
 use ledger::spool::{BatchId, Mark, RECEIPTS, SEALED};
@@ -295,10 +295,6 @@ fn links_of(
         Err(BatchError::Absent | BatchError::Rot(_)) => Ok(Vec::new()),
         Err(BatchError::Unreadable(error)) => Err(error),
     }
-}
-
-fn seq_name(seq: u64) -> String {
-    format!("{seq:020}")
 }
 
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {

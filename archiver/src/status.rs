@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::health::Status;
 use host::cli::counted;
 use host::lock;
-use host::report::escape;
+use host::terminal::escape;
 use ledger::spool::RECEIPTS;
 use serde::Serialize;
 use std::fmt::{self, Write as _};

@@ -2,6 +2,7 @@
 
 pub(crate) mod words;
 
+use crate::output;
 use archiver::config::{Config, KEYS};
 use archiver::{archive, check, status};
 use host::exit;
@@ -39,7 +40,7 @@ impl CommandError {
 /// Runs the command; its exit code. `environment` overrides the file.
 pub(crate) fn run(args: &ArchiveArgs, environment: &Environment) -> u8 {
     let done = start(args, environment).unwrap_or_else(|error| {
-        crate::complain(&error);
+        output::complain(&error);
         error.exit()
     });
     tracing::debug!(exit = done, "done");
@@ -70,7 +71,7 @@ fn show_status(config: &Config, form: Form) -> Result<u8, CommandError> {
     } else {
         exit::UNFINISHED
     };
-    Ok(crate::print(&text).max(code))
+    Ok(output::print(&text).max(code))
 }
 
 fn show_check(config: &Config, args: &ArchiveArgs) -> Result<u8, CommandError> {
@@ -84,7 +85,7 @@ fn show_check(config: &Config, args: &ArchiveArgs) -> Result<u8, CommandError> {
         exit::UNFINISHED
     };
     let head = format!("config {}\n", args.config.display());
-    Ok(crate::print(&(head + &checked.to_string())).max(code))
+    Ok(output::print(&(head + &checked.to_string())).max(code))
 }
 
 /// Variables of Holdfast's that nothing of `holdfast` reads, to be warned of.

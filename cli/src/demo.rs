@@ -9,7 +9,8 @@ mod logs;
 mod scene;
 mod tamper;
 
-use auditor::report::Report;
+use crate::output;
+use auditor::report::AuditReport;
 use clap::Args;
 use host::exit;
 use ledger::finding::{Code, Verdict};
@@ -82,7 +83,7 @@ pub(crate) fn run(args: &DemoArgs) -> u8 {
         // Whoever closed the pipe has seen enough.
         Err(DemoError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => exit::CLEAN,
         Err(error) => {
-            crate::complain(&error);
+            output::complain(&error);
             error.exit()
         }
     }
@@ -191,7 +192,7 @@ fn archive_rotated_logs(
 }
 
 /// Whether an auditor found what the agent was fed, every byte of it once.
-fn is_as_fed(report: &Report, fed: Shape) -> bool {
+fn is_as_fed(report: &AuditReport, fed: Shape) -> bool {
     let coverage = &report.coverage;
     // A line is one entry, unless it is too long for one.
     let has_all_lines = if fed.longest <= MAX_LINE as u64 {
@@ -207,7 +208,7 @@ fn is_as_fed(report: &Report, fed: Shape) -> bool {
 
 fn show_finding(
     scene: &Scene,
-    report: &Report,
+    report: &AuditReport,
     code: Code,
     out: &mut impl io::Write,
 ) -> Result<(), DemoError> {
@@ -230,7 +231,7 @@ fn show_finding(
     Ok(())
 }
 
-fn unexpected(scene: &Scene, expected: &str, report: &Report) -> DemoError {
+fn unexpected(scene: &Scene, expected: &str, report: &AuditReport) -> DemoError {
     let codes: Vec<String> = report
         .findings
         .iter()

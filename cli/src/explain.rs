@@ -1,6 +1,7 @@
 //! `holdfast explain`: what a finding means, how grave it is, what may have caused it, what to do, and
 //! how to see it without this program.
 
+use crate::output;
 use auditor::findings::{Explanation, explanation};
 use clap::{Args, ValueEnum};
 use host::exit;
@@ -71,9 +72,9 @@ enum ExplainError {
 #[must_use]
 pub(crate) fn run(args: &ExplainArgs) -> u8 {
     match answer(args) {
-        Ok(text) => crate::print(&text),
+        Ok(text) => output::print(&text),
         Err(error) => {
-            crate::complain(&error);
+            output::complain(&error);
             exit::USAGE
         }
     }

@@ -1,8 +1,8 @@
 //! Canaries: small objects under `probe/`, locked for seconds, on which harm may be tried. Laid,
 //! looked at, waited for, and cleared away.
 
-use super::Options;
 use super::answer::Seen;
+use super::options::ProbeOptions;
 use super::row::Row;
 use bytes::Bytes;
 use ledger::{Digest, Moment};
@@ -247,7 +247,7 @@ impl<S: Intruder> Field<S> {
     }
 
     /// Waits until `end` by the store's clock, telling how many seconds are left.
-    pub(super) async fn wait_until(&self, end: Moment, options: &Options<'_>) {
+    pub(super) async fn wait_until(&self, end: Moment, options: &ProbeOptions<'_>) {
         let allowed = Duration::from_secs(self.lock_s()) + PATIENCE;
         let give_up = Instant::now() + allowed;
         while Instant::now() < give_up {

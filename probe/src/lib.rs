@@ -11,6 +11,7 @@ mod answer;
 mod attack;
 mod canary;
 mod create;
+mod options;
 mod place;
 mod report;
 mod row;
@@ -21,15 +22,15 @@ mod tests;
 use answer::Outcome;
 use attack::{Attack, Missed};
 use canary::Field;
-use host::report::Tool;
+use host::tool::Tool;
 use ledger::Moment;
 use std::sync::Arc;
-use std::time::Duration;
 use store::{Intruder, Protection};
 
 pub use answer::{Answer, Verdict};
 pub use canary::{LOCK_BOUNDS_S, Left};
-pub use report::{Report, RowReport, StoreProbed};
+pub use options::{ProbeOptions, TICK};
+pub use report::{ProbeReport, RowReport, StoreProbed};
 pub use row::Row;
 pub use start::{Refusal, harmless};
 
@@ -47,23 +48,6 @@ const ATTACKS: [Row; 7] = [
 /// How long before the end of the first lock the canaries are looked at again.
 const LAST_LOOK_US: u64 = 2_500_000;
 
-/// Between two looks at the store's clock.
-pub const TICK: Duration = Duration::from_millis(200);
-
-/// What a probe needs to know that it does not ask the store.
-pub struct Options<'a> {
-    /// A random name, so that two runs don't meet.
-    pub run: &'a str,
-    /// How long canaries are locked at first, in seconds; longer on a store that is too slow for it.
-    pub lock_s: u64,
-    /// Our own clock, which the store's is compared with.
-    pub clock: fn() -> Moment,
-    /// Between two looks at the store's clock: [`TICK`].
-    pub tick: Duration,
-    /// Is told what is being tried.
-    pub tell: &'a (dyn Fn(&str) + Sync),
-}
-
 /// Tries everything on `store`, and to suspend the versioning of `scratch` if there is one.
 ///
 /// It takes about as long as a lock of its canaries, and longer on a store that is slow: a row whose lock
@@ -71,8 +55,8 @@ pub struct Options<'a> {
 pub async fn probe<S: Intruder + 'static>(
     store: Arc<S>,
     scratch: Option<&S>,
-    options: &Options<'_>,
-) -> Report {
+    options: &ProbeOptions<'_>,
+) -> ProbeReport {
     let started = (options.clock)();
     let mut field = Field::new(Arc::clone(&store), options.run, options.lock_s);
     let mut outcomes = vec![place::setup(store.as_ref()).await];
@@ -86,7 +70,7 @@ pub async fn probe<S: Intruder + 'static>(
     let (left, why) = field.clear().await;
     outcomes.sort_by_key(|outcome| Row::ALL.iter().position(|row| *row == outcome.row));
     let verdict = Verdict::over(outcomes.iter().map(|outcome| outcome.answer));
-    Report {
+    ProbeReport {
         store: StoreProbed {
             url: store.url().to_owned(),
             locks: match store.capability().protection {
@@ -107,7 +91,10 @@ pub async fn probe<S: Intruder + 'static>(
 }
 
 /// All rows that need a canary. The attacks come first and are waited for together.
-async fn ask<S: Intruder + 'static>(field: &mut Field<S>, options: &Options<'_>) -> Vec<Outcome> {
+async fn ask<S: Intruder + 'static>(
+    field: &mut Field<S>,
+    options: &ProbeOptions<'_>,
+) -> Vec<Outcome> {
     let mut round = Round::of(&ATTACKS, field, options).await;
     let mut outcomes = promises(field, options).await;
     let mut attacks = Vec::new();
@@ -139,7 +126,11 @@ struct Round {
 }
 
 impl Round {
-    async fn of<S: Intruder>(rows: &[Row], field: &mut Field<S>, options: &Options<'_>) -> Self {
+    async fn of<S: Intruder>(
+        rows: &[Row],
+        field: &mut Field<S>,
+        options: &ProbeOptions<'_>,
+    ) -> Self {
         let mut round = Self::default();
         for row in rows.iter().copied() {
             tell(row, options);
@@ -156,7 +147,7 @@ impl Round {
 /// The rows that no lock's end hurries.
 async fn promises<S: Intruder + 'static>(
     field: &mut Field<S>,
-    options: &Options<'_>,
+    options: &ProbeOptions<'_>,
 ) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     tell(Row::Lock, options);
@@ -172,7 +163,11 @@ async fn promises<S: Intruder + 'static>(
 
 /// Looks at what was attacked once more shortly before the first lock ends: harm may also come later than
 /// the answer.
-async fn look_again<S: Intruder>(attacks: &mut [Attack], field: &Field<S>, options: &Options<'_>) {
+async fn look_again<S: Intruder>(
+    attacks: &mut [Attack],
+    field: &Field<S>,
+    options: &ProbeOptions<'_>,
+) {
     let Some(end) = attacks.iter().map(Attack::end_of_lock).min() else {
         return;
     };
@@ -183,6 +178,6 @@ async fn look_again<S: Intruder>(attacks: &mut [Attack], field: &Field<S>, optio
     }
 }
 
-fn tell(row: Row, options: &Options<'_>) {
+fn tell(row: Row, options: &ProbeOptions<'_>) {
     (options.tell)(&format!("trying: {}", row.title()));
 }

@@ -3,7 +3,8 @@
 use super::answer::{Answer, Outcome, Verdict};
 use super::canary::Left;
 use super::row::Row;
-use host::report::{Style, Tool, escape};
+use host::terminal::{Style, escape};
+use host::tool::Tool;
 use ledger::Moment;
 use ledger::finding::Severity;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use std::fmt::Write as _;
 
 /// What a run of `holdfast probe` found, and what it comes to.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct ProbeReport {
     /// Where.
     pub store: StoreProbed,
     /// All rows, in the order of [`Row::ALL`].
@@ -93,7 +94,7 @@ impl RowReport {
     }
 }
 
-impl Report {
+impl ProbeReport {
     /// One JSON object and LF.
     ///
     /// # Errors
@@ -198,10 +199,10 @@ fn width<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
 mod tests {
     use super::*;
 
-    fn report(answer: Answer, got: &str) -> Report {
+    fn report(answer: Answer, got: &str) -> ProbeReport {
         let outcome = Outcome::new(Row::Delete, answer, got).with_control(got);
         let verdict = Verdict::over([answer]);
-        Report {
+        ProbeReport {
             store: StoreProbed {
                 url: "s3://b/p".into(),
                 locks: "enforced",

@@ -6,6 +6,7 @@ mod liar;
 use super::*;
 use liar::{Liar, Lie};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use store::testing::model::{Model, store_time};
 
 /// What a request takes by the store's clock, which stands still otherwise: no test depends on how fast the
@@ -15,8 +16,8 @@ const REQUEST: Duration = Duration::from_millis(50);
 /// Long enough for all rows at that.
 const LOCK_S: u64 = 20;
 
-fn options<'a>() -> Options<'a> {
-    Options {
+fn options<'a>() -> ProbeOptions<'a> {
+    ProbeOptions {
         run: "0123456789abcdef",
         lock_s: LOCK_S,
         clock: store_time,
@@ -38,12 +39,12 @@ fn taking(request: Duration, row: Option<(Row, Lie)>) -> Arc<Liar> {
 }
 
 /// Rows that are not as they must be, with their answers.
-fn red(report: &Report) -> Vec<(Row, Answer)> {
+fn red(report: &ProbeReport) -> Vec<(Row, Answer)> {
     let red = report.rows.iter().filter(|row| row.answer != Answer::Holds);
     red.map(|row| (row.row, row.answer)).collect()
 }
 
-async fn probed(row: Option<(Row, Lie)>) -> Report {
+async fn probed(row: Option<(Row, Lie)>) -> ProbeReport {
     let scratch = liar(row.filter(|(row, _)| *row == Row::Suspend));
     probe(liar(row), Some(scratch.as_ref()), &options()).await
 }
@@ -139,7 +140,7 @@ async fn a_lie_is_red_in_its_row_alone_and_a_missing_right_is_never_a_pass() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clocks_that_are_apart_are_not_proven() {
-    let options = Options {
+    let options = ProbeOptions {
         clock: || store_time().plus_s(3600),
         ..options()
     };
@@ -203,9 +204,9 @@ const SLOW: Duration = Duration::from_millis(1500);
 /// So slow that every lock does.
 const TOO_SLOW: Duration = Duration::from_secs(30);
 
-async fn slow(request: Duration) -> (Report, Arc<Liar>) {
+async fn slow(request: Duration) -> (ProbeReport, Arc<Liar>) {
     let (store, scratch) = (taking(request, None), liar(None));
-    let options = Options {
+    let options = ProbeOptions {
         lock_s: *LOCK_BOUNDS_S.start(),
         ..options()
     };
@@ -224,7 +225,7 @@ async fn a_row_whose_lock_ended_too_early_is_asked_again_with_a_lock_twice_as_lo
     assert!(!asked("60s-delete"), "{:?}", objects.keys());
     // What the first tries laid is cleared away as well.
     assert!(objects.values().flatten().all(|kept| kept.is_gone));
-    let told = report.json().unwrap() + &report.text(host::report::Style::for_terminal(false));
+    let told = report.json().unwrap() + &report.text(host::terminal::Style::for_terminal(false));
     assert!(!told.contains("too slow"), "{told}");
 }
 

@@ -20,13 +20,10 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tree::{Place, Tree};
+use tree::{ONLY_VERSION, Place, Tree};
 
 /// Entries of a page; each page costs one pass over the names of its folder.
 const PAGE_SIZE: usize = 16 * 1024;
-
-/// The only version a key has here.
-const ONLY_VERSION: &str = "null";
 
 /// A directory that keeps objects.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ mod error;
 mod intruder;
 mod location;
 mod open;
+mod options;
 pub mod retry;
 mod s3;
 #[cfg(feature = "testing")]
@@ -26,8 +27,9 @@ pub use directory::DirectoryStore;
 pub use error::{Answer, OpenError, SetupFault, StoreError};
 pub use intruder::Intruder;
 pub use location::Location;
-pub use open::{AnyStore, StoreOptions, open, open_with};
-pub use s3::{BucketLock, BucketState, DefaultLock, Limits, S3Store};
+pub use open::{AnyStore, open, open_with};
+pub use options::{Limits, StoreOptions};
+pub use s3::{BucketLock, BucketState, DefaultLock, S3Store};
 
 /// Longest key, prefix included, that S3 takes.
 pub const KEY_MAX: usize = 1024;

@@ -12,7 +12,7 @@ mod setup;
 mod wire;
 
 use super::{
-    Answer, Capability, Fetched, Lock, LockMode, Page, Protection, Put, SetupFault, Store,
+    Answer, Capability, Fetched, Limits, Lock, LockMode, Page, Protection, Put, SetupFault, Store,
     StoreError, StoreOptions, Stored, Token,
 };
 use aws_config::SdkConfig;
@@ -32,7 +32,6 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use ledger::{Digest, Moment};
 use list::NO_VERSION;
-pub use request::Limits;
 pub use setup::{BucketLock, BucketState, DefaultLock};
 use std::sync::Arc;
 use wire::{ReplyWatch, SignedHash, StoreClock};

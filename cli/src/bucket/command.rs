@@ -1,6 +1,7 @@
 //! `holdfast bucket create`, as typed: words in, steps on stdout, an exit code out.
 
 use super::{CreateError, create};
+use crate::output;
 use clap::{Args, Subcommand};
 use host::exit;
 use host::settings::parse_retention;
@@ -79,9 +80,9 @@ impl CommandError {
 pub fn run(args: &BucketArgs) -> u8 {
     let BucketCommand::Create(args) = &args.command;
     match make(args) {
-        Ok(report) => crate::print(&report),
+        Ok(report) => output::print(&report),
         Err(error) => {
-            crate::complain(&error);
+            output::complain(&error);
             error.exit()
         }
     }

@@ -5,7 +5,7 @@
 //! the agent.
 
 use super::scene::{SceneError, at};
-use host::report::escape;
+use host::terminal::escape;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _, Seek as _};

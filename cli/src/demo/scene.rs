@@ -1,7 +1,7 @@
 //! Where the demo plays: a folder with a log, an agent, a spool, an archive and an auditor's key file.
 
-use auditor::report::Report;
-use auditor::{Options, Progress, verify};
+use auditor::report::AuditReport;
+use auditor::{AuditOptions, Progress, verify};
 use host::settings::{Environment, SettingsError};
 use ledger::signature::signers::{AllowedSigners, SignersError};
 use std::io;
@@ -121,16 +121,16 @@ impl Scene {
     }
 
     /// Judges the archive.
-    pub(super) fn verify(&self) -> Result<Report, SceneError> {
+    pub(super) fn verify(&self) -> Result<AuditReport, SceneError> {
         self.judge(&self.folder.join("archive"), false)
     }
 
     /// Judges a copy of it: locks don't survive copying, content does.
-    pub(super) fn verify_copy(&self, copy: &Path) -> Result<Report, SceneError> {
+    pub(super) fn verify_copy(&self, copy: &Path) -> Result<AuditReport, SceneError> {
         self.judge(copy, true)
     }
 
-    fn judge(&self, folder: &Path, copy: bool) -> Result<Report, SceneError> {
+    fn judge(&self, folder: &Path, copy: bool) -> Result<AuditReport, SceneError> {
         let path = self.folder.join("signers");
         let signers = std::fs::read_to_string(&path).map_err(at(&path))?;
         let signers = Arc::new(AllowedSigners::parse(&signers)?);
@@ -139,9 +139,9 @@ impl Scene {
             let url = format!("file://{}", folder.display());
             let store = store::open(&url, &StoreOptions::default()).await?;
             let now = store.now().await?;
-            let options = Options {
+            let options = AuditOptions {
                 copy,
-                ..Options::new(1)
+                ..AuditOptions::new(1)
             };
             let progress = Arc::new(Progress::default());
             Ok(verify(Arc::new(store), signers, options, now, progress).await)

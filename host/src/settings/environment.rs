@@ -1,7 +1,7 @@
 //! The variables of the environment that are Holdfast's, read at the edge and passed on from there.
 
 use super::key::Key;
-use super::nearest;
+use super::nearest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 

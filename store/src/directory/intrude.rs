@@ -3,8 +3,9 @@
 
 use super::super::{Answer, Intruder, Lock, LockMode, Put, Store as _, StoreError};
 use super::fault::Fault;
+use super::tree::ONLY_VERSION;
 use super::tree::{Place, Tree};
-use super::{DirectoryStore, ONLY_VERSION, lock};
+use super::{DirectoryStore, lock};
 use ledger::Digest;
 use std::io::Write as _;
 

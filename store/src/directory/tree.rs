@@ -15,6 +15,9 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+/// The only version a key has here.
+pub(super) const ONLY_VERSION: &str = "null";
+
 /// Folders deep that a key may be; ours are five.
 pub(super) const DEPTH_MAX: usize = 8;
 

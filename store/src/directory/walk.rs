@@ -4,10 +4,9 @@
 //! is bounded, and memory by the page's size times the depth, however many files a folder holds.
 
 use super::super::{Page, Token, Version, VersionKind};
-use super::ONLY_VERSION;
 use super::fault::Fault;
 use super::lock::modified;
-use super::tree::{DEPTH_MAX, SCRATCH, open_folder};
+use super::tree::{DEPTH_MAX, ONLY_VERSION, SCRATCH, open_folder};
 use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
 use std::collections::BinaryHeap;

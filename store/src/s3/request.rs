@@ -14,34 +14,6 @@ use std::time::Duration;
 /// Room that is made for an object before its bytes come: the largest batch of ours fits.
 const ROOM_MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// How long a request may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Until connected, TLS included.
-    pub connect: Duration,
-    /// Whole request and reply, besides what their bytes take.
-    pub attempt: Duration,
-    /// Slowest line that still is one.
-    pub bytes_per_s: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            attempt: Duration::from_secs(30),
-            bytes_per_s: 64 * 1024,
-        }
-    }
-}
-
-impl Limits {
-    /// For a request or reply of `bytes`.
-    fn of(&self, bytes: u64) -> Duration {
-        self.attempt + Duration::from_secs(bytes / self.bytes_per_s.max(1))
-    }
-}
-
 impl S3Store {
     pub(super) fn asked(&self, operation: &str, key: &str) -> String {
         let Self { url, place, .. } = self;
