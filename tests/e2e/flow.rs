@@ -17,9 +17,6 @@ const LINES_A_BREATH: usize = 8;
 
 const BREATH: Duration = Duration::from_millis(2);
 
-/// SIGTERM seals and exits within this.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
-
 /// Two streams over the eight logs, sealed every second.
 const STREAMS: &str = r#"
 [seal]
@@ -69,11 +66,9 @@ fn live(site: &Site) -> Vec<Vec<u8>> {
     stop(agent);
     // The logs end inside a line, which `run` leaves for later and `drain` takes.
     drop(site.agent(&["drain"]).expect(0));
-    wait_for(
-        "all batches to be archived",
-        Duration::from_secs(60),
-        || site.unreceipted().is_empty().then_some(()),
-    );
+    wait_for("all batches to be archived", || {
+        site.unreceipted().is_empty().then_some(())
+    });
     stop(archiver);
     drop(site.archive(&["--once"]).expect(0));
     written
@@ -82,7 +77,7 @@ fn live(site: &Site) -> Vec<Vec<u8>> {
 fn stop(mut program: harness::Running) {
     assert!(program.is_alive(), "{} ended by itself", program.label());
     program.signal(Signal::TERM);
-    drop(program.finish(STOP_LIMIT).expect(0));
+    drop(program.finish().expect(0));
 }
 
 /// Writes all logs line by line, in turn, half of them rotated by renaming, half by copying.

@@ -14,10 +14,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
-
-/// How long one command may take.
-const SOON: Duration = Duration::from_secs(30);
 
 /// Lines that must be archived while all runs: more than two lives of the file.
 const LINES_WANTED: usize = 50;
@@ -66,7 +62,7 @@ impl Up {
         }
         self.bring_up(name);
         let done = self.running.remove(name).expect("it was brought up");
-        let done = done.finish(SOON).expect(0);
+        let done = done.finish().expect(0);
         println!("{name} ended with 0: {}{}", done.stdout, done.stderr);
     }
 
@@ -79,7 +75,7 @@ impl Up {
             Some((kind, words)) if kind == "CMD" => words.to_vec(),
             _ => panic!("a healthcheck of an unknown kind: {test:?}"),
         };
-        wait_for(&format!("{name} to be healthy"), SOON, || {
+        wait_for(&format!("{name} to be healthy"), || {
             let running = self.running.get_mut(name).expect("it was brought up");
             assert!(running.is_alive(), "{name} ended by itself");
             let run = self.run(self.command(name, &words), &format!("{name}-health"));
@@ -93,14 +89,14 @@ impl Up {
     }
 
     fn run(&self, command: Command, label: &str) -> Finished {
-        Running::start(command, &self.sandbox.out(), label).finish(SOON)
+        Running::start(command, &self.sandbox.out(), label).finish()
     }
 
     fn stop(&mut self, name: &str) {
         let mut running = self.running.remove(name).expect("it runs");
         assert!(running.is_alive(), "{name} ended by itself");
         running.signal(Signal::TERM);
-        drop(running.finish(SOON).expect(0));
+        drop(running.finish().expect(0));
     }
 
     /// `docker compose run --rm auditor verify <args>`
@@ -116,7 +112,7 @@ impl Up {
 
     /// Waits until an auditor finds so many entries in the bucket.
     fn wait_for_entries(&self, wanted: usize) {
-        wait_for("the app's lines to be archived", SOON * 2, || {
+        wait_for("the app's lines to be archived", || {
             let report = self.verify(&["--format", "json"]);
             let report: Value = serde_json::from_str(&report.stdout).ok()?;
             (report["coverage"]["entries"].as_u64()? >= wanted as u64).then_some(())
@@ -202,7 +198,7 @@ fn compose_runs_and_nobody_has_more_than_it_needs() {
     up.wait_for_entries(up.last_written());
     up.stop("agent");
     let spool = up.sandbox.volume("spool");
-    wait_for("all batches to be archived", SOON, || {
+    wait_for("all batches to be archived", || {
         unreceipted(&spool).is_empty().then_some(())
     });
     up.stop("archiver");

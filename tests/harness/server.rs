@@ -5,7 +5,7 @@
 
 use crate::account::{Account, root};
 use crate::process::Running;
-use crate::wait::{PATIENCE, wait_for};
+use crate::wait::wait_for;
 use crate::{minio, ports, seaweedfs};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
@@ -31,8 +31,9 @@ const PORT_TRIES: usize = 5;
 /// The bucket that shows whether a server works. No test uses it.
 const READY: &str = "ready";
 
-/// How long one request may take that asks whether the server works.
-const READY_LIMIT: Duration = Duration::from_secs(2);
+/// When a request that asks whether the server works is given up and asked again: one that came too early
+/// may never be answered.
+const READY_AGAIN: Duration = Duration::from_secs(20);
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,7 +208,7 @@ impl Server {
         let command = self.kind.command(self.home.path(), &self.ports);
         let mut process = Running::start(command, self.home.path(), "server");
         let what = format!("{:?} to serve", self.kind);
-        let is_up = wait_for(&what, PATIENCE, || {
+        let is_up = wait_for(&what, || {
             if !process.is_alive() {
                 return Some(false);
             }
@@ -228,7 +229,7 @@ impl Server {
 
     /// Whether it stores an object. Health pages say 200, and lists are answered, before that.
     fn is_ready(&self) -> bool {
-        let timeout = TimeoutConfig::builder().operation_timeout(READY_LIMIT);
+        let timeout = TimeoutConfig::builder().operation_timeout(READY_AGAIN);
         let once = Builder::new()
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeout.build());
