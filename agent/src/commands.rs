@@ -13,7 +13,7 @@ use crate::recovery::adoption::{Adoptions, After};
 use crate::sealing::signing_key::KeyError;
 use crate::spool::SpoolError;
 use clap::{Parser, Subcommand, ValueEnum};
-use host::cli::{About, LogWords};
+use host::cli::{About, LogArgs};
 use host::progress::Progress;
 use host::settings::Environment;
 use host::{exit, logging};
@@ -35,7 +35,7 @@ struct Cli {
     #[arg(long, global = true, env = "HOLDFAST_CONFIG", value_name = "FILE", default_value = DEFAULT_PATH)]
     config: PathBuf,
     #[command(flatten)]
-    log: LogWords,
+    log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,7 @@
 //! uploaded or a signal comes.
 
 mod admit;
-mod progress;
+mod drain_progress;
 mod scheduler;
 mod start_error;
 mod worker;
@@ -77,7 +77,7 @@ async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartE
         });
         tracing::info!(store = config.store, spool = %config.spool.display(), "archiving");
         Ok(if once {
-            let progress = progress::show(Arc::clone(&shared));
+            let progress = drain_progress::show(Arc::clone(&shared));
             let done = Scheduler::new(shared).drain().await;
             progress.finish().await;
             done

@@ -2,7 +2,7 @@
 //! own half, `receipts/`, beside it. Names and contents are hostile input.
 //!
 //! It says what is there and reads batches; it decides nothing ([`order`] does) and writes nothing
-//! ([`crate::receipt`] does), but removes receipts whose batch is gone.
+//! ([`crate::receipt_writer`] does), but removes receipts whose batch is gone.
 
 pub mod batch;
 mod folder;

@@ -7,7 +7,7 @@ mod attempt;
 mod gate;
 mod plan;
 
-use crate::receipt::Receipts;
+use crate::receipt_writer::Receipts;
 use crate::spool::Spool;
 use crate::spool::batch::{Batch, BatchError};
 use attempt::Attempt;

@@ -1,15 +1,15 @@
 //! One audit while it runs: what was found and looked at so far. Checks judge elsewhere; this only keeps.
 
+use crate::audit_options::AuditOptions;
 use crate::criteria::Criteria;
 use crate::epochs::named_heads::NamedHeads;
+use crate::findings::by_hand::ByHand;
 use crate::findings::collection::Findings;
-use crate::findings::commands::ByHand;
 use crate::listing::lister::ListError;
 use crate::listing::scope::AuditScope;
 use crate::listing::succession::Succession;
 use crate::objects::inspector::Inspector;
 use crate::objects::{unjudged, unnamed};
-use crate::options::AuditOptions;
 use crate::report::Coverage;
 use host::progress::Progress;
 use ledger::Digest;

@@ -60,8 +60,8 @@
 //! | `ORPHAN`             | `objects/unnamed.rs`            |
 //! | `EXPIRED`            | `objects/missing_objects.rs`    |
 
+pub(crate) mod by_hand;
 pub(crate) mod collection;
-pub(crate) mod commands;
 mod pages;
 
 pub use pages::{Explanation, explanation};

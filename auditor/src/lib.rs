@@ -13,9 +13,9 @@
 
 #![forbid(unsafe_code)]
 
+mod audit_options;
 mod audit_state;
 mod criteria;
-mod options;
 mod listing {
     //! What the store holds, listed in the order of names: never what it means.
 
@@ -77,7 +77,7 @@ use crate::report::{AuditReport, StoreDescribed};
 use audit_state::Audit;
 use criteria::Criteria;
 use epochs::manifest_walk;
-use findings::commands::ByHand;
+use findings::by_hand::ByHand;
 use host::tool::Tool;
 use ledger::Moment;
 use ledger::signature::signers::AllowedSigners;
@@ -88,8 +88,8 @@ use objects::inspector::Inspector;
 use std::sync::Arc;
 use store::{Protection, Store};
 
+pub use audit_options::{AuditOptions, GRACE_S};
 pub use host::progress::Progress;
-pub use options::{AuditOptions, GRACE_S};
 
 /// Judges what `store` holds by the keys in `signers`, as of `now` on the store's own clock.
 ///

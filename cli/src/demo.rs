@@ -34,7 +34,7 @@ most 32 files, and needs some times their size on the disk.
 0: everything was found as it should be. 2: it was not, or the demo could not end. 3: a file
 cannot be fed";
 
-/// Words of `holdfast demo`.
+/// The arguments of `holdfast demo`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct DemoArgs {

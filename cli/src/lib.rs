@@ -7,18 +7,18 @@
 
 mod archive;
 pub mod bucket;
+mod command_line;
 mod demo;
 mod explain;
 mod output;
 mod probe;
 mod verify;
-mod words;
 
+use command_line::{Cli, Command};
 use host::exit;
 use host::settings::Environment;
 use output::PROGRAM;
 use std::process::ExitCode;
-use words::{Cli, Command};
 
 /// Runs the command that the process was started with.
 #[must_use]

@@ -1,15 +1,15 @@
 //! The edge of `holdfast probe`: the store, the clock, the terminal and the exit code.
 
-pub(crate) mod words;
+pub(crate) mod probe_args;
 
 use crate::output;
 use host::terminal::Style;
 use host::{disk, exit};
 use probe::{ProbeOptions, ProbeReport, TICK, probe};
+use probe_args::{ProbeArgs, ProbeFormat};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use store::{Location, OpenError, SetupFault, Store as _, StoreOptions};
-use words::{ProbeArgs, ProbeFormat};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! The edge of `holdfast verify`: the files, the store, the terminal and the exit code.
 
-pub(crate) mod words;
+pub(crate) mod verify_args;
 
 use crate::output;
 use auditor::report::AuditReport;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use store::{OpenError, Store as _, StoreError, StoreOptions};
-use words::{ReportFormat, VerifyArgs};
+use verify_args::{ReportFormat, VerifyArgs};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]

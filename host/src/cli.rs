@@ -20,7 +20,7 @@ Exit codes of every command:
 /// Words of every command, about its log.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Log, on stderr")]
-pub struct LogWords {
+pub struct LogArgs {
     /// Log more: -v the steps, -vv everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
@@ -39,7 +39,7 @@ pub struct LogWords {
     pub log_format: logging::Format,
 }
 
-impl LogWords {
+impl LogArgs {
     /// -1 for each `-q`, +1 for each `-v`.
     #[must_use]
     pub fn verbosity(&self) -> i8 {

@@ -1,7 +1,7 @@
 //! Attacks on what is locked: each on a canary of its own, judged by what is seen of it, with a
 //! control that shows that the same credentials may do the same where no lock forbids it.
 
-use super::answer::{Answer, Control, Outcome, Seen, judge, tell};
+use super::answer::{Control, Outcome, RowAnswer, Seen, judge, tell};
 use super::canary::{Canary, Field, bytes_of, describe, patiently, put};
 use super::row::Row;
 use ledger::Moment;
@@ -215,7 +215,7 @@ impl<S: Intruder> Field<S> {
             "the store is too slow: a lock of {lock_s} s, the longest that is tried, ended before the \
              canary was looked at"
         );
-        Outcome::new(row, Answer::NotAsked, got)
+        Outcome::new(row, RowAnswer::NotAsked, got)
     }
 
     /// Judges a canary's lock. A longer one than was asked for protects no less.
@@ -227,7 +227,7 @@ impl<S: Intruder> Field<S> {
             Ok(lock) => read_back(lock, canary.until),
             Err(StoreError::Missing(answer)) => Outcome::new(
                 Row::Lock,
-                Answer::NotEnforced,
+                RowAnswer::NotEnforced,
                 format!("it took a put, and then: {}", answer.said),
             ),
             Err(error) => Outcome::unproven(Row::Lock, "the lock can't be read", error),
@@ -268,14 +268,14 @@ fn read_back(lock: Option<Lock>, asked: Moment) -> Outcome {
     let got = describe(lock);
     let locked = lock.filter(|lock| lock.mode == LockMode::Compliance);
     let (answer, got) = match locked.map(|lock| lock.retain_until.cmp(&asked)) {
-        Some(Ordering::Equal) => (Answer::Holds, got),
+        Some(Ordering::Equal) => (RowAnswer::Holds, got),
         Some(Ordering::Greater) => {
             let got = format!("{got}, longer than the {asked} asked for");
-            (Answer::Holds, got)
+            (RowAnswer::Holds, got)
         }
         Some(Ordering::Less) | None => {
             let got = format!("it took a lock until {asked}, and what was put is {got}");
-            (Answer::NotEnforced, got)
+            (RowAnswer::NotEnforced, got)
         }
     };
     Outcome::new(Row::Lock, answer, got)

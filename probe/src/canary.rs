@@ -2,7 +2,7 @@
 //! looked at, waited for, and cleared away.
 
 use super::answer::Seen;
-use super::options::ProbeOptions;
+use super::probe_options::ProbeOptions;
 use super::row::Row;
 use bytes::Bytes;
 use ledger::{Digest, Moment};

@@ -11,9 +11,9 @@ mod answer;
 mod attack;
 mod canary;
 mod create;
-mod options;
 mod place;
-mod report;
+mod probe_options;
+mod probe_report;
 mod row;
 mod start;
 #[cfg(test)]
@@ -27,10 +27,10 @@ use ledger::Moment;
 use std::sync::Arc;
 use store::{Intruder, Protection};
 
-pub use answer::{Answer, Verdict};
+pub use answer::{ProbeVerdict, RowAnswer};
 pub use canary::{LOCK_BOUNDS_S, Left};
-pub use options::{ProbeOptions, TICK};
-pub use report::{ProbeReport, RowReport, StoreProbed};
+pub use probe_options::{ProbeOptions, TICK};
+pub use probe_report::{ProbeReport, RowReport, StoreProbed};
 pub use row::Row;
 pub use start::{Refusal, harmless};
 
@@ -64,12 +64,12 @@ pub async fn probe<S: Intruder + 'static>(
     outcomes.push(place::clock(store.as_ref(), options.clock).await);
     outcomes.push(match scratch {
         Some(scratch) => place::suspend(scratch).await,
-        None => Outcome::new(Row::Suspend, Answer::NotTried, "needs --scratch-bucket"),
+        None => Outcome::new(Row::Suspend, RowAnswer::NotTried, "needs --scratch-bucket"),
     });
     (options.tell)("clearing the canaries away");
     let (left, why) = field.clear().await;
     outcomes.sort_by_key(|outcome| Row::ALL.iter().position(|row| *row == outcome.row));
-    let verdict = Verdict::over(outcomes.iter().map(|outcome| outcome.answer));
+    let verdict = ProbeVerdict::over(outcomes.iter().map(|outcome| outcome.answer));
     ProbeReport {
         store: StoreProbed {
             url: store.url().to_owned(),

@@ -5,7 +5,7 @@ use super::credentials::FreshCredentials;
 use super::s3::{ANY_REGION, S3Store};
 use super::{
     Capability, DirectoryStore, Fetched, Intruder, Location, Lock, OpenError, Page, Put,
-    SetupFault, Store, StoreError, StoreOptions, Stored, Token,
+    SetupFault, Store, StoreError, StoreOptions, StoredVersion, Token,
 };
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::imds::region::ImdsRegionProvider;
@@ -122,7 +122,7 @@ macro_rules! either {
 }
 
 impl Store for AnyStore {
-    async fn put(&self, put: Put<'_>) -> Result<Stored, StoreError> {
+    async fn put(&self, put: Put<'_>) -> Result<StoredVersion, StoreError> {
         either!(self, store => store.put(put).await)
     }
 

@@ -110,13 +110,13 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Answer;
+    use crate::StoreAnswer;
     use ledger::Moment;
 
     const HOLD: Duration = Duration::from_secs(30);
 
-    fn answer() -> Answer {
-        Answer::new("put k", "no")
+    fn answer() -> StoreAnswer {
+        StoreAnswer::new("put k", "no")
     }
 
     #[test]

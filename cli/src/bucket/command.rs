@@ -19,7 +19,7 @@ What it locks stays locked: nobody, the cloud provider included, can shorten it.
 
 What is there is completed, never weakened: asked for less than what is there, it ends with 3.";
 
-/// Words of `holdfast bucket`.
+/// The arguments of `holdfast bucket`.
 #[derive(Debug, Args)]
 pub struct BucketArgs {
     #[command(subcommand)]
@@ -54,7 +54,7 @@ fn days(text: &str) -> Result<u64, &'static str> {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum CommandError {
+enum BucketError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -63,7 +63,7 @@ enum CommandError {
     System(#[from] std::io::Error),
 }
 
-impl CommandError {
+impl BucketError {
     fn exit(&self) -> u8 {
         match self {
             Self::Open(_) => exit::USAGE,
@@ -88,7 +88,7 @@ pub fn run(args: &BucketArgs) -> u8 {
     }
 }
 
-fn make(args: &CreateArgs) -> Result<String, CommandError> {
+fn make(args: &CreateArgs) -> Result<String, BucketError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -1,8 +1,8 @@
 //! One request: sent once, within its time limit, its answer read within its bound.
 
-use super::super::{Answer, StoreError};
+use super::super::{StoreAnswer, StoreError};
 use super::S3Store;
-use super::answer::{causes, explain};
+use super::error_answer::{causes, explain};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
@@ -42,9 +42,9 @@ impl S3Store {
         }
     }
 
-    fn too_slow(&self, (operation, key): (&str, &str), limit: Duration) -> Answer {
+    fn too_slow(&self, (operation, key): (&str, &str), limit: Duration) -> StoreAnswer {
         let said = format!("no whole answer within {limit:?}");
-        Answer::new(self.asked(operation, key), said)
+        StoreAnswer::new(self.asked(operation, key), said)
     }
 
     pub(super) fn broken(
@@ -52,7 +52,7 @@ impl S3Store {
         (operation, key): (&str, &str),
         said: impl Into<String>,
     ) -> StoreError {
-        StoreError::Broken(Answer::new(self.asked(operation, key), said))
+        StoreError::Broken(StoreAnswer::new(self.asked(operation, key), said))
     }
 
     /// Reads an object, and no further than `max_bytes`.
@@ -80,7 +80,7 @@ impl S3Store {
         announced: Option<u64>,
         max_bytes: u64,
     ) -> Result<Bytes, StoreError> {
-        let answer = |said: String| Answer::new(self.asked(operation, key), said);
+        let answer = |said: String| StoreAnswer::new(self.asked(operation, key), said);
         let too_large = || StoreError::TooLarge {
             max_bytes,
             answer: answer(format!("longer than the {max_bytes} bytes it may have")),

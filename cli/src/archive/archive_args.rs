@@ -1,4 +1,4 @@
-//! Words of `holdfast archive`, as typed.
+//! The arguments of `holdfast archive`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ Examples:
 
 It ends with 0 if an archiver runs and holds nothing back, else with 2.";
 
-/// Words of `holdfast archive`.
+/// The arguments of `holdfast archive`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ArchiveArgs {
@@ -52,13 +52,13 @@ pub(crate) enum ArchiveCommand {
     Status {
         /// Form of the answer
         #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
-        format: Form,
+        format: StatusFormat,
     },
 }
 
 /// The forms of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
+pub(crate) enum StatusFormat {
     /// For people
     Text,
     /// For programs
