@@ -69,7 +69,7 @@ impl fmt::Display for Standing {
             ..
         } = &self.status;
         if !self.running {
-            writeln!(f, "no archiver runs now; the last one said:")?;
+            writeln!(f, "no archiver is running; the last one's status:")?;
         }
         writeln!(f, "store {}, started {started}", escape(store))?;
         writeln!(

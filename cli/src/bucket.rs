@@ -51,7 +51,7 @@ impl fmt::Display for SetupStep {
 /// Why nothing (more) was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CreateError {
-    /// Object Lock can't be had without making a bucket anew, or would catch others' objects.
+    /// Object Lock needs a new bucket, or would lock others' objects.
     #[error(
         "{0} exists without Object Lock; turning it on would lock whatever else is written there, \
          and many servers can't; choose a bucket that does not exist yet"

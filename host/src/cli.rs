@@ -138,17 +138,19 @@ pub fn command<C: CommandFactory>() -> Command {
     let command = C::command();
     // Whatever the file is called: help and man pages name the program.
     let name = command.get_name().to_owned();
-    dress(command.bin_name(name))
+    append_exit_codes(command.bin_name(name))
 }
 
-fn dress(command: Command) -> Command {
+fn append_exit_codes(command: Command) -> Command {
     let help = match command.get_after_long_help() {
         Some(own) => format!("{own}\n\n{EXIT_CODES}"),
         None => EXIT_CODES.into(),
     };
     // Short help is for a glance: the options and no more.
     let command = command.after_long_help(help);
-    command.mut_args(forget_empty).mut_subcommands(dress)
+    command
+        .mut_args(forget_empty)
+        .mut_subcommands(append_exit_codes)
 }
 
 /// An empty variable counts as not set, as everywhere.

@@ -2,7 +2,7 @@
 //! control that shows that the same credentials may do the same where no lock forbids it.
 
 use super::answer::{Control, Outcome, RowAnswer, Seen, judge, tell};
-use super::canary::{Canary, Field, bytes_of, describe, patiently, put};
+use super::canary::{Canary, CanarySet, bytes_of, describe, put, with_retries};
 use super::row::Row;
 use ledger::Moment;
 use std::cmp::Ordering;
@@ -25,7 +25,7 @@ pub(super) enum Missed {
     Judged(Outcome),
 }
 
-impl<S: Intruder> Field<S> {
+impl<S: Intruder> CanarySet<S> {
     /// Lays a canary, attacks it and looks at it.
     pub(super) async fn attack(&mut self, row: Row) -> Result<Attack, Missed> {
         let canary = self.lay_for(row).await.map_err(Missed::Judged)?;
@@ -101,25 +101,25 @@ impl<S: Intruder> Field<S> {
                     mode: LockMode::Compliance,
                     retain_until: self.store.now().await?.plus_s(left_s / 2).ceil_to_second(),
                 };
-                patiently(|| self.store.set_lock(key, version_id, lock, bypass)).await
+                with_retries(|| self.store.set_lock(key, version_id, lock, bypass)).await
             }
             Row::Weaken | Row::WeakenBypass => {
                 let lock = Lock {
                     mode: LockMode::Governance,
                     retain_until: *until,
                 };
-                patiently(|| self.store.set_lock(key, version_id, lock, bypass)).await
+                with_retries(|| self.store.set_lock(key, version_id, lock, bypass)).await
             }
             Row::Overwrite => {
                 let bytes = bytes_of(key, ", overwritten");
                 let other = put(key, &bytes, *until, false);
-                let stood_in = patiently(|| self.store.overwrite(other.clone())).await?;
+                let stood_in = with_retries(|| self.store.overwrite(other.clone())).await?;
                 if stood_in != *version_id {
                     self.note(key, &stood_in, *until);
                 }
                 Ok(())
             }
-            _ => patiently(|| self.store.delete(key, version_id, bypass)).await,
+            _ => with_retries(|| self.store.delete(key, version_id, bypass)).await,
         }
     }
 
@@ -155,7 +155,7 @@ impl<S: Intruder> Field<S> {
         let bytes = bytes_of(&key, "");
         let until = attack.canary.until;
         let other = put(&key, &bytes, until, false);
-        let version_id = patiently(|| self.store.put_weak(other.clone())).await?;
+        let version_id = with_retries(|| self.store.put_weak(other.clone())).await?;
         let weak = self.noted(key, version_id, bytes, until);
         self.strike(attack.row, &weak).await
     }
@@ -223,7 +223,7 @@ impl<S: Intruder> Field<S> {
         let Canary {
             key, version_id, ..
         } = canary;
-        match patiently(|| self.store.lock_of(key, version_id)).await {
+        match with_retries(|| self.store.lock_of(key, version_id)).await {
             Ok(lock) => read_back(lock, canary.until),
             Err(StoreError::Missing(answer)) => Outcome::new(
                 Row::Lock,

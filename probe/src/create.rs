@@ -1,14 +1,14 @@
 //! What a put promises: bytes that don't have their checksum are refused, and a key is created once.
 
 use super::answer::{Outcome, RowAnswer, Seen};
-use super::canary::{Canary, Field, bytes_of, patiently, put};
+use super::canary::{Canary, CanarySet, bytes_of, put, with_retries};
 use super::row::{RACERS, Row};
 use ledger::Digest;
 use std::sync::Arc;
 use store::{Intruder, StoreError, StoredVersion};
 use tokio::task::JoinSet;
 
-impl<S: Intruder + 'static> Field<S> {
+impl<S: Intruder + 'static> CanarySet<S> {
     /// Announces another checksum than the bytes have. The control, the same put with the right one,
     /// is conditional: it fails if anything was kept.
     pub(super) async fn checksum(&mut self) -> Outcome {
@@ -29,7 +29,7 @@ impl<S: Intruder + 'static> Field<S> {
         let bytes = bytes_of(&key, "");
         let announced = Digest::of(b"what was never sent");
         let wrong = put(&key, &bytes, until, false);
-        let said = patiently(|| self.store.put_unlike(wrong.clone(), announced)).await;
+        let said = with_retries(|| self.store.put_unlike(wrong.clone(), announced)).await;
         let head = self.store.head(&key).await;
         let created = self.store.put(put(&key, &bytes, until, true)).await;
         let said_text = match &said {
@@ -99,7 +99,7 @@ impl<S: Intruder + 'static> Field<S> {
         let Canary { key, until, .. } = canary;
         let other = bytes_of(key, ", again");
         let again = put(key, &other, *until, true);
-        let said = patiently(|| self.store.put(again.clone())).await;
+        let said = with_retries(|| self.store.put(again.clone())).await;
         let seen = self.look_at_lock(canary).await;
         let control = "the first, with the same condition, was taken";
         let judged = |answer, got| Outcome::new(row, answer, got).with_control(control);

@@ -2,7 +2,7 @@
 //! bucket, whether its versioning can be suspended.
 
 use super::answer::{Control, Outcome, RowAnswer, Seen, judge, tell};
-use super::canary::patiently;
+use super::canary::with_retries;
 use super::row::Row;
 use ledger::Moment;
 use store::{Intruder, SetupFault, Store, StoreAnswer, StoreError};
@@ -29,7 +29,7 @@ pub(super) async fn setup<S: Store>(store: &S) -> Outcome {
 
 /// The store's clock beside `ours`. Which of the two is wrong nobody here can say.
 pub(super) async fn clock<S: Store>(store: &S, ours: impl Fn() -> Moment) -> Outcome {
-    let theirs = match patiently(|| store.now()).await {
+    let theirs = match with_retries(|| store.now()).await {
         Ok(theirs) => theirs,
         Err(error) => return Outcome::unproven(Row::Clock, "it tells no time", error),
     };
@@ -59,10 +59,10 @@ pub(super) async fn suspend<S: Intruder>(scratch: &S) -> Outcome {
         Err(SetupFault::Unknown { cause, .. }) => return Outcome::unproven(row, unfit, cause),
         Err(fault) => return Outcome::new(row, RowAnswer::NotAsked, format!("{unfit}: {fault}")),
     }
-    let said = patiently(|| scratch.set_versioning(false)).await;
+    let said = with_retries(|| scratch.set_versioning(false)).await;
     let seen = look(scratch).await;
     let what = "enabling it again";
-    let control = match patiently(|| scratch.set_versioning(true)).await {
+    let control = match with_retries(|| scratch.set_versioning(true)).await {
         Ok(()) => Control::Worked(format!("{what} worked")),
         Err(error) => Control::Failed(format!("{what}: {}", error.answer().said)),
     };

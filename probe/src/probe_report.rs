@@ -1,7 +1,7 @@
 //! What a probe found: JSON whose shape is a contract, and a table for people that says the same.
 
 use super::answer::{Outcome, ProbeVerdict, RowAnswer};
-use super::canary::Left;
+use super::canary::Leftover;
 use super::row::Row;
 use host::terminal::{Style, escape};
 use host::tool::Tool;
@@ -22,7 +22,7 @@ pub struct ProbeReport {
     /// The exit code that goes with it.
     pub exit_code: u8,
     /// Canaries that these credentials could not clear away.
-    pub left: Vec<Left>,
+    pub left: Vec<Leftover>,
     /// When the last lock of those ends.
     pub left_until: Option<Moment>,
     /// What the store said to deleting the last of them.
@@ -210,7 +210,7 @@ mod tests {
             rows: vec![outcome.into()],
             verdict,
             exit_code: verdict.exit_code(),
-            left: vec![Left {
+            left: vec![Leftover {
                 key: got.into(),
                 version_id: got.into(),
             }],

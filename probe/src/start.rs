@@ -3,7 +3,7 @@
 
 use super::answer::{Outcome, RowAnswer};
 use super::attack::Missed;
-use super::canary::{Canary, Field};
+use super::canary::{Canary, CanarySet};
 use super::place;
 use super::row::Row;
 use ledger::Moment;
@@ -58,7 +58,7 @@ pub async fn harmless<S: Intruder + 'static>(
     run: &str,
     clock: fn() -> Moment,
 ) -> Result<Option<String>, Refusal> {
-    let mut field = Field::new(Arc::clone(&store), run, LOCK_S);
+    let mut field = CanarySet::new(Arc::clone(&store), run, LOCK_S);
     let accept = |outcome: Outcome| accept(store.url(), outcome);
     let created = field.refused_then_created(Row::Checksum).await;
     let (outcome, mut canary) = match created {
@@ -78,7 +78,7 @@ pub async fn harmless<S: Intruder + 'static>(
 /// Attacks the lock of `canary`. Where that ended too early it lays another, locked twice as long, which
 /// the next attack takes as well.
 async fn attack<S: Intruder + 'static>(
-    field: &mut Field<S>,
+    field: &mut CanarySet<S>,
     row: Row,
     canary: &mut Canary,
 ) -> Outcome {

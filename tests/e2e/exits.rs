@@ -1,5 +1,5 @@
 //! Every exit code that a command may end with, on the real programs. The table says which test shows
-//! which (a bare name: in this room); what a command has no way to is left out.
+//! which (a bare name: in this module); what a command has no way to is left out.
 //!
 //! | command | 0 | 1 | 2 | 3 | 4 |
 //! | --- | --- | --- | --- | --- | --- |

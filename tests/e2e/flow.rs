@@ -13,9 +13,9 @@ use tempfile::TempDir;
 const LINES_A_LIFE: usize = 600;
 
 /// Lines of one file between two pauses, so that writing takes seconds and meets the agent at work.
-const LINES_A_BREATH: usize = 8;
+const LINES_A_ROUND: usize = 8;
 
-const BREATH: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Two streams over the eight logs, sealed every second.
 const STREAMS: &str = r#"
@@ -92,19 +92,19 @@ fn feed(site: &Site, samples: &[Sample]) -> Vec<Vec<u8>> {
         .iter()
         .map(|sample| sample.lines().enumerate())
         .collect();
-    let mut going_on = true;
-    while going_on {
-        going_on = false;
+    let mut has_more = true;
+    while has_more {
+        has_more = false;
         for (writer, lines) in writers.iter_mut().zip(&mut lines) {
-            for (number, line) in lines.take(LINES_A_BREATH) {
+            for (number, line) in lines.take(LINES_A_ROUND) {
                 if number > 0 && number % LINES_A_LIFE == 0 {
                     writer.rotate();
                 }
                 writer.write(line);
-                going_on = true;
+                has_more = true;
             }
         }
-        std::thread::sleep(BREATH);
+        std::thread::sleep(PAUSE);
     }
     writers
         .iter()

@@ -43,7 +43,7 @@ impl Up {
         for (needed, condition) in needed {
             match &*condition {
                 "service_completed_successfully" => self.complete(&needed),
-                "service_healthy" => self.heal(&needed),
+                "service_healthy" => self.wait_until_healthy(&needed),
                 other => panic!("a condition of an unknown kind: {other}"),
             }
         }
@@ -67,7 +67,7 @@ impl Up {
     }
 
     /// Brings a service up and waits until its own healthcheck finds it well.
-    fn heal(&mut self, name: &str) {
+    fn wait_until_healthy(&mut self, name: &str) {
         self.bring_up(name);
         let check = self.sandbox.service(name).healthcheck.as_ref();
         let test = &check.expect("who waits for its health names a check").test;
@@ -189,7 +189,7 @@ fn compose_runs_and_nobody_has_more_than_it_needs() {
     }
     let needed = up.sandbox.service("auditor").depends_on.keys();
     for name in needed.cloned().collect::<Vec<_>>() {
-        up.heal(&name);
+        up.wait_until_healthy(&name);
     }
     up.wait_for_entries(LINES_WANTED);
     power::show_and_check(&up);

@@ -23,29 +23,29 @@ pub(crate) struct Waker {
 #[derive(Debug)]
 struct Inotify {
     watcher: RecommendedWatcher,
-    /// Raised by the watcher's thread. A descriptor, for a signal ends a poll and not a channel's wait.
-    bell: Arc<OwnedFd>,
+    /// Written by the watcher's thread. A descriptor, for a signal ends a poll and not a channel's wait.
+    wakeup: Arc<OwnedFd>,
     folders: BTreeSet<PathBuf>,
 }
 
 impl Inotify {
     fn new() -> Result<Self, notify::Error> {
         let flags = EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC;
-        let bell = Arc::new(eventfd(0, flags).map_err(io::Error::from)?);
-        let ring = Arc::clone(&bell);
+        let wakeup = Arc::new(eventfd(0, flags).map_err(io::Error::from)?);
+        let sender = Arc::clone(&wakeup);
         let heard = move |event: notify::Result<Event>| {
             if !wakes(&event) {
                 return;
             }
-            // A full counter refuses, and rings already.
-            if let Err(error) = rustix::io::write(&*ring, &1u64.to_ne_bytes()) {
-                tracing::trace!(%error, "the bell rings already");
+            // A full counter refuses, and wakes already.
+            if let Err(error) = rustix::io::write(&*sender, &1u64.to_ne_bytes()) {
+                tracing::trace!(%error, "a wakeup is pending already");
             }
         };
         let watcher = RecommendedWatcher::new(heard, Config::default())?;
         Ok(Self {
             watcher,
-            bell,
+            wakeup,
             folders: BTreeSet::new(),
         })
     }
@@ -105,15 +105,15 @@ impl Waker {
         };
         let timeout = timespec(longest);
         let woken = poll(
-            &mut [PollFd::new(&*watch.bell, PollFlags::IN)],
+            &mut [PollFd::new(&*watch.wakeup, PollFlags::IN)],
             Some(&timeout),
         );
         if !woken.is_ok_and(|ready| ready > 0) {
             return false;
         }
-        // One read stills an eventfd, however often it rang.
-        let mut rings = [0u8; 8];
-        rustix::io::read(&*watch.bell, &mut rings).is_ok()
+        // One read resets an eventfd, however often it was written.
+        let mut count = [0u8; 8];
+        rustix::io::read(&*watch.wakeup, &mut count).is_ok()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether a store is let in on: seen to be set up for evidence, and to keep it, before the first batch
+//! Whether a store is admitted: seen to be set up for evidence, and to keep it, before the first batch
 //! is sent.
 
 use super::start_error::StartError;

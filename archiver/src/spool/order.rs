@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_of_what_is_blocked_waits_and_a_stranger_does_not() {
+    fn a_successor_of_what_is_blocked_waits_and_another_epoch_does_not() {
         let blocked = || view(&[0, 1], &[(0, Bad)], &[]);
         let successor = look(vec![(1, blocked()), (2, view(&[0], &[], &[(1, 1)]))]);
         assert_eq!(successor.next, None);

@@ -8,7 +8,7 @@ Examples:
   holdfast archive                                  run until SIGTERM
   holdfast archive --config ./archiver.toml --once  upload what is in the spool, then exit
   holdfast archive --check                          what would go wrong; changes nothing
-  holdfast archive status                           how the running one stands, as a health check
+  holdfast archive status                           the running one's status, as a health check
 
 The smallest configuration (all keys: holdfast sample-config):
   spool = \"/var/lib/holdfast/spool\"
@@ -36,7 +36,7 @@ pub(crate) struct ArchiveArgs {
     /// Exit once everything that stands in the spool is in the store
     #[arg(long, conflicts_with = "check")]
     pub(crate) once: bool,
-    /// Say what would be done and what would go wrong, and do nothing
+    /// Show what would be done and what would go wrong; change nothing
     #[arg(long)]
     pub(crate) check: bool,
     /// What else.
@@ -47,7 +47,7 @@ pub(crate) struct ArchiveArgs {
 /// What else an archiver can be asked.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArchiveCommand {
-    /// Say how the running archiver stands
+    /// Show the running archiver's status
     #[command(after_long_help = STATUS_EXAMPLES)]
     Status {
         /// Form of the answer

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clock_goes_on_from_the_last_reply_for_a_minute() {
+    fn clock_continues_from_the_last_reply_for_a_minute() {
         let clock = StoreClock::default();
         assert_eq!(clock.read(0), None);
         let date = Moment::from_micros(5_000_000);

@@ -56,7 +56,7 @@ fn stop(mut agent: Running) {
 }
 
 #[test]
-fn an_unreadable_file_is_named_and_the_others_go_on() {
+fn an_unreadable_file_is_named_and_the_others_are_read() {
     let site = Site::new("file:///unused", STREAMS);
     site.init();
     fs::write(site.log("closed.log"), "not for you\n").unwrap();
@@ -94,7 +94,7 @@ fn agent_with_disk(site: &Site, more: &str) -> (Running, PathBuf) {
 }
 
 #[test]
-fn a_full_disk_stops_reading_and_an_emptied_one_goes_on() {
+fn a_full_disk_stops_reading_and_an_emptied_one_resumes() {
     let site = Site::new("file:///unused", STREAMS);
     let filler = site.path("spool/filler");
     let fill = format!("cat /dev/zero > {} 2> /dev/null || true", filler.display());
@@ -111,7 +111,7 @@ fn a_full_disk_stops_reading_and_an_emptied_one_goes_on() {
 }
 
 #[test]
-fn a_read_only_disk_stops_reading_and_a_mended_one_goes_on() {
+fn a_read_only_disk_stops_reading_and_a_writable_one_resumes() {
     let site = Site::new("file:///unused", STREAMS);
     fs::write(site.log("a.log"), "first\n").unwrap();
     let (mut agent, spool) = agent_with_disk(&site, "");

@@ -123,14 +123,14 @@ fn wrong_credentials_hold_everything_until_they_are_mended(kind: Kind) {
     drop(once.expect(2));
     let status = || site.archive(&["status"]);
     let held = ["PAUSED: ", "403"];
-    let left = status().expect(2).says(&["no archiver runs now"]);
+    let left = status().expect(2).says(&["no archiver is running"]);
     drop(left.says(&held));
 
     let mut archiver = site.start(archive(&[]), "archive");
     archiver.wait_for_log("credentials");
     assert!(archiver.is_alive(), "wrong credentials are waited for");
     let told = status().expect(2).says(&held);
-    assert!(!told.stdout.contains("no archiver runs"), "{told:?}");
+    assert!(!told.stdout.contains("no archiver is running"), "{told:?}");
     assert!(bucket.versions("").is_empty());
     write_credentials(&credentials, &root().secret);
     wait_for("the mended archiver to drain", || {

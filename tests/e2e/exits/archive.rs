@@ -70,7 +70,7 @@ fn variables_override_the_file_and_unknown_ones_are_warned_of() {
         ("HOLDFAST_SERVICE_HOST", "10.0.0.1"),
     ])
     .expect(0);
-    drop(told.says(&["HOLDFAST_STOER means nothing here, did you mean HOLDFAST_STORE?"]));
+    drop(told.says(&["HOLDFAST_STOER is unknown, did you mean HOLDFAST_STORE?"]));
 }
 
 /// Every file below a folder, with its bytes and the time it was changed.
@@ -193,7 +193,7 @@ fn status_ends_with_0_while_a_healthy_archiver_runs_and_2_after_it() {
     drop(
         site.archive(&["status"])
             .expect(2)
-            .says(&["no archiver runs now"]),
+            .says(&["no archiver is running"]),
     );
 }
 
@@ -245,7 +245,7 @@ fn status_tells_of_this_start_and_not_of_what_an_earlier_run_left() {
     fs::remove_dir_all(site.path("store")).unwrap();
     drop(site.archive(&[]).expect(3));
     drop(site.archive(&["status"]).expect(2).says(&[
-        "no archiver runs now",
+        "no archiver is running",
         "PAUSED",
         "store does not exist",
         "holdfast bucket create --store file://",
