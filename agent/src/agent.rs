@@ -207,7 +207,7 @@ impl Agent {
     fn keep_up(&mut self, now: Now) -> Result<(), RunError> {
         if !self.streams.is_waiting(now) {
             self.waits.seal_due(&mut self.streams, now)?;
-            self.waits.beat(&mut self.streams, now)?;
+            self.waits.seal_heartbeats(&mut self.streams, now)?;
         }
         self.streams.finish_leaving();
         self.upkeep.keep_up(&mut self.streams, now);

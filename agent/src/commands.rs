@@ -13,7 +13,7 @@ use crate::recovery::adoption::{Adoptions, After};
 use crate::sealing::signing_key::KeyError;
 use crate::spool::SpoolError;
 use clap::{Parser, Subcommand, ValueEnum};
-use host::cli::{About, LogWords};
+use host::cli::{About, LogArgs};
 use host::progress::Progress;
 use host::settings::Environment;
 use host::{exit, logging};
@@ -35,7 +35,7 @@ struct Cli {
     #[arg(long, global = true, env = "HOLDFAST_CONFIG", value_name = "FILE", default_value = DEFAULT_PATH)]
     config: PathBuf,
     #[command(flatten)]
-    log: LogWords,
+    log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,13 +47,13 @@ enum Command {
         #[arg(long, value_name = "STREAM:EPOCH:SEQ:SHA256:RETENTION_MAX_S")]
         after: Vec<After>,
     },
-    /// Say what `run` would do and what would go wrong: files, room, what it costs; do nothing
+    /// Show what `run` would do and what would go wrong: files, space, cost; change nothing
     Check,
     /// Follow the files and seal batches until SIGTERM
     Run,
     /// Seal all that is there, unfinished last lines included, and exit
     Drain,
-    /// Say how the running agent stands
+    /// Show the running agent's status
     #[command(after_long_help = STATUS_EXAMPLES)]
     Status {
         /// Form of the answer
@@ -204,7 +204,7 @@ fn status(config: &Config, format: StatusForm) -> u8 {
         StatusForm::Json => serde_json::to_string(&running_status).map(|json| json + "\n"),
         StatusForm::Text if running => Ok(running_status.to_string()),
         StatusForm::Text => Ok(format!(
-            "no agent runs now; the last one said:\n{running_status}"
+            "no agent is running; the last one's status:\n{running_status}"
         )),
     };
     let code = if running && running_status.is_healthy() {

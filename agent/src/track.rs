@@ -145,7 +145,7 @@ impl Tracker {
     pub(crate) fn scan(&mut self, now: Now) -> ScanReport {
         let (mut found, scan) = self.list(now);
         let matches = std::mem::take(&mut found.matches);
-        self.look(matches.into_iter(), found.unmatched, scan)
+        self.judge(matches.into_iter(), found.unmatched, scan)
     }
 
     /// The first part of a scan: all names. What they stand for is looked at after that, and may
@@ -162,7 +162,7 @@ impl Tracker {
     }
 
     /// The rest of it: known files by name and descriptor, then new ones, then sources without a file.
-    fn look(
+    fn judge(
         &mut self,
         matches: impl ExactSizeIterator<Item = (MatchedPath, usize)>,
         unmatched: Vec<String>,

@@ -2,8 +2,9 @@
 //! uploaded or a signal comes.
 
 mod admit;
-mod progress;
+mod drain_progress;
 mod scheduler;
+mod start_error;
 mod worker;
 
 use crate::config::Config;
@@ -13,15 +14,15 @@ use crate::upload::{Terms, Uploader};
 use admit::admit;
 use host::disk;
 use host::exit;
-use host::lock::{Lock, LockError};
-use probe::Refusal;
+use host::lock::Lock;
 use scheduler::Scheduler;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{SetupFault, StoreOptions};
+use store::StoreOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use worker::Shared;
+
+pub use start_error::StartError;
 
 /// How long an upload that was cut short may take to come to rest at the end.
 const REST: Duration = Duration::from_secs(2);
@@ -31,38 +32,6 @@ pub(crate) const LOCK_FILE: &str = ".lock";
 
 /// Why uploads are paused until the store has answered for the first time.
 const STARTING: &str = "starting: the store has not been seen to keep evidence yet";
-
-/// Why archiving did not begin.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The spool is not there or not to be read.
-    #[error("{0}; expected a spool made by `holdfast-agent init`, which this user may read")]
-    Spool(io::Error),
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    #[error(transparent)]
-    Open(#[from] store::OpenError),
-    #[error(transparent)]
-    Setup(SetupFault),
-    #[error(transparent)]
-    NotEnforced(Refusal),
-    #[error("held: {0}")]
-    Held(String),
-    #[error("cannot start: {0}")]
-    System(#[from] io::Error),
-}
-
-impl StartError {
-    /// The exit code that goes with it.
-    #[must_use]
-    pub fn exit(&self) -> u8 {
-        match self {
-            Self::Spool(_) | Self::Open(_) | Self::Setup(_) => exit::USAGE,
-            Self::NotEnforced(_) => exit::DAMAGED,
-            Self::Lock(_) | Self::Held(_) | Self::System(_) => exit::UNFINISHED,
-        }
-    }
-}
 
 /// Uploads what is in the spool: with `once` until it is drained, else until a signal. Returns the exit
 /// code.
@@ -108,7 +77,7 @@ async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartE
         });
         tracing::info!(store = config.store, spool = %config.spool.display(), "archiving");
         Ok(if once {
-            let progress = progress::show(Arc::clone(&shared));
+            let progress = drain_progress::show(Arc::clone(&shared));
             let done = Scheduler::new(shared).drain().await;
             progress.finish().await;
             done

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::spool::Spool;
 use crate::spool::order::Blocked;
 use host::cli::counted;
-use host::report::escape;
+use host::terminal::escape;
 use host::{clock, lock};
 use ledger::limits::DAY_S;
 use ledger::name::Name;

@@ -22,10 +22,10 @@ const FILE_MAX: u64 = 1024 * 1024;
 
 /// How archiving goes.
 #[derive(Debug)]
-pub struct Health(Mutex<Pages>);
+pub struct Health(Mutex<HealthState>);
 
 #[derive(Debug)]
-struct Pages {
+struct HealthState {
     status: Status,
     written: Option<Vec<u8>>,
 }
@@ -45,15 +45,15 @@ pub struct Status {
     /// Why uploads of all streams are paused, if they are.
     pub held: Option<String>,
     /// What was uploaded since the start.
-    pub uploaded: Totals,
+    pub uploaded: UploadTotals,
     /// The streams that were looked at.
-    pub streams: BTreeMap<Name, Line>,
+    pub streams: BTreeMap<Name, StreamStatus>,
 }
 
 /// One stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Line {
+pub struct StreamStatus {
     /// Batches in the spool that are not in the store yet.
     pub backlog: u64,
     /// Why this stream is held, if it is.
@@ -65,7 +65,7 @@ pub struct Line {
 /// What was uploaded since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Totals {
+pub struct UploadTotals {
     /// Batches.
     pub batches: u64,
     /// Their stored bytes.
@@ -82,10 +82,10 @@ impl Health {
             store: store.to_owned(),
             started,
             held: None,
-            uploaded: Totals::default(),
+            uploaded: UploadTotals::default(),
             streams: BTreeMap::new(),
         };
-        Self(Mutex::new(Pages {
+        Self(Mutex::new(HealthState {
             status,
             written: None,
         }))
@@ -93,16 +93,16 @@ impl Health {
 
     /// A batch of `bytes` stored bytes has its receipt.
     pub fn uploaded(&self, stream: &Name, bytes: u64, at: Moment) {
-        let mut pages = self.pages();
-        pages.status.uploaded.batches += 1;
-        pages.status.uploaded.bytes += bytes;
-        pages.line(stream).last_success = Some(at);
+        let mut state = self.state();
+        state.status.uploaded.batches += 1;
+        state.status.uploaded.bytes += bytes;
+        state.line(stream).last_success = Some(at);
     }
 
     /// A stream was looked at; true if what holds it (or that nothing does) is new.
     pub fn looked(&self, stream: &Name, backlog: usize, held: Option<&str>) -> bool {
-        let mut pages = self.pages();
-        let line = pages.line(stream);
+        let mut state = self.state();
+        let line = state.line(stream);
         line.backlog = backlog as u64;
         let is_new = line.held.as_deref() != held;
         line.held = held.map(str::to_owned);
@@ -111,24 +111,24 @@ impl Health {
 
     /// What was uploaded since the start.
     #[must_use]
-    pub fn totals(&self) -> Totals {
-        self.pages().status.uploaded
+    pub fn totals(&self) -> UploadTotals {
+        self.state().status.uploaded
     }
 
     /// The file's new content, if it differs from the last that was asked for; `held` says why
     /// uploads of all streams are paused, if they are.
     #[must_use]
     pub fn to_write(&self, held: Option<String>) -> Option<Vec<u8>> {
-        let mut pages = self.pages();
-        let status = &mut pages.status;
+        let mut state = self.state();
+        let status = &mut state.status;
         status.healthy = held.is_none() && status.streams.values().all(|line| line.held.is_none());
         status.held = held;
         let mut bytes = serde_json::to_vec(status).ok()?;
         bytes.push(b'\n');
-        if pages.written.as_ref() == Some(&bytes) {
+        if state.written.as_ref() == Some(&bytes) {
             return None;
         }
-        pages.written = Some(bytes.clone());
+        state.written = Some(bytes.clone());
         Some(bytes)
     }
 
@@ -142,7 +142,7 @@ impl Health {
         }
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+    fn state(&self) -> MutexGuard<'_, HealthState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -168,8 +168,8 @@ impl Status {
     }
 }
 
-impl Pages {
-    fn line(&mut self, stream: &Name) -> &mut Line {
+impl HealthState {
+    fn line(&mut self, stream: &Name) -> &mut StreamStatus {
         self.status.streams.entry(stream.clone()).or_default()
     }
 }
@@ -228,7 +228,7 @@ mod tests {
         }
         assert!(health.looked(&stream, 0, None));
         health.uploaded(&stream, 10, Moment::from_micros(0));
-        let expected = Totals {
+        let expected = UploadTotals {
             batches: 1,
             bytes: 10,
         };

@@ -14,7 +14,7 @@ pub mod config;
 #[cfg(test)]
 mod fixture;
 pub mod health;
-mod receipt;
+mod receipt_writer;
 pub mod spool;
 pub mod status;
 pub mod upload;

@@ -2,7 +2,7 @@
 //! own half, `receipts/`, beside it. Names and contents are hostile input.
 //!
 //! It says what is there and reads batches; it decides nothing ([`order`] does) and writes nothing
-//! ([`crate::receipt`] does), but removes receipts whose batch is gone.
+//! ([`crate::receipt_writer`] does), but removes receipts whose batch is gone.
 
 pub mod batch;
 mod folder;
@@ -10,7 +10,7 @@ pub mod order;
 mod survey;
 
 use batch::{Batch, BatchError};
-use folder::Folder;
+use folder::{Folder, seq_name};
 use ledger::manifest::EpochHead;
 use ledger::name::{Epoch, Name, parse_seq};
 use ledger::spool::{BatchId, Mark, RECEIPTS, SEALED};
@@ -25,7 +25,7 @@ pub use survey::Survey;
 
 /// Longest time between two looks at all of a stream's batches. Between them only the number that
 /// comes next is asked for, so that an idle stream costs next to nothing however much it keeps.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const RESCAN_EVERY: Duration = Duration::from_secs(60);
 
 /// The spool's folder.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ enum Orphans {
 
 /// What was found of one stream at the last look, and what was done since.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct StreamView {
     /// What is to be done.
     pub outlook: Outlook,
     /// Where the next batch will appear, if nothing unforeseen happens.
@@ -52,7 +52,7 @@ pub struct Memory {
     links: BTreeMap<Epoch, Vec<EpochHead>>,
 }
 
-impl Memory {
+impl StreamView {
     /// Has everything looked at again the next time.
     pub fn forget(&mut self) {
         self.looked = None;
@@ -115,12 +115,12 @@ impl Spool {
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// Brings `memory.outlook` up to date with what stands in the spool for `stream`.
+    /// Brings `view.outlook` up to date with what stands in the spool for `stream`.
     ///
     /// # Errors
     /// A folder can't be listed; the text names it.
-    pub fn look(&self, stream: &Name, memory: &mut Memory, now: Instant) -> io::Result<()> {
-        let looked = self.look_closely(stream, memory, now);
+    pub fn refresh(&self, stream: &Name, view: &mut StreamView, now: Instant) -> io::Result<()> {
+        let looked = self.rescan(stream, view, now);
         let path = self.root.join(stream.as_str());
         looked.map_err(|error| name_error(&path.display(), error))
     }
@@ -149,25 +149,25 @@ impl Spool {
         Folder::open(&self.root)?.enter(half)
     }
 
-    fn look_closely(&self, stream: &Name, memory: &mut Memory, now: Instant) -> io::Result<()> {
+    fn rescan(&self, stream: &Name, view: &mut StreamView, now: Instant) -> io::Result<()> {
         let folder = self.half(SEALED)?.enter(stream.as_str())?;
         let names = folder.names()?;
         let epochs: BTreeSet<Epoch> = names.iter().filter_map(|name| name.parse().ok()).collect();
-        let fresh = memory
+        let fresh = view
             .looked
-            .is_some_and(|at| now.duration_since(at) < LOOK_EVERY);
-        if fresh && epochs == memory.epochs && memory.expect(&folder)? {
+            .is_some_and(|at| now.duration_since(at) < RESCAN_EVERY);
+        if fresh && epochs == view.epochs && view.expect(&folder)? {
             return Ok(());
         }
-        memory.links.retain(|epoch, _| epochs.contains(epoch));
-        let views = self.views(stream, &epochs, &mut memory.links, Orphans::Drop)?;
-        memory.outlook = order::outlook(&views);
-        memory.expected = memory.outlook.expected;
-        memory.epochs = epochs;
+        view.links.retain(|epoch, _| epochs.contains(epoch));
+        let views = self.views(stream, &epochs, &mut view.links, Orphans::Drop)?;
+        view.outlook = order::outlook(&views);
+        view.expected = view.outlook.expected;
+        view.epochs = epochs;
         // An epoch's folder is there before its genesis is. Seen in between, it tells nothing of what
         // to expect, so it is looked at each time until it does.
         let all_begun = views.values().all(|view| !view.sealed.is_empty());
-        memory.looked = all_begun.then_some(now);
+        view.looked = all_begun.then_some(now);
         Ok(())
     }
 
@@ -295,10 +295,6 @@ fn links_of(
         Err(BatchError::Absent | BatchError::Rot(_)) => Ok(Vec::new()),
         Err(BatchError::Unreadable(error)) => Err(error),
     }
-}
-
-fn seq_name(seq: u64) -> String {
-    format!("{seq:020}")
 }
 
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::health::Status;
 use host::cli::counted;
 use host::lock;
-use host::report::escape;
+use host::terminal::escape;
 use ledger::spool::RECEIPTS;
 use serde::Serialize;
 use std::fmt::{self, Write as _};
@@ -69,7 +69,7 @@ impl fmt::Display for Standing {
             ..
         } = &self.status;
         if !self.running {
-            writeln!(f, "no archiver runs now; the last one said:")?;
+            writeln!(f, "no archiver is running; the last one's status:")?;
         }
         writeln!(f, "store {}, started {started}", escape(store))?;
         writeln!(

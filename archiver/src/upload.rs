@@ -7,7 +7,7 @@ mod attempt;
 mod gate;
 mod plan;
 
-use crate::receipt::Receipts;
+use crate::receipt_writer::Receipts;
 use crate::spool::Spool;
 use crate::spool::batch::{Batch, BatchError};
 use attempt::Attempt;
@@ -56,14 +56,14 @@ pub struct Uploader<S> {
 /// How far a stream has come in the store. It outlives a hold, so that whatever was stored before is
 /// not stored again each time the hold is tried: a locked version can't be taken back.
 #[derive(Debug, Default)]
-pub struct Course {
+pub struct UploadProgress {
     /// Whether the store was seen to be where the spool is, since the start.
     is_known: bool,
     /// The batch under way, by its line, and what is left to ask for it.
     current: Option<(Digest, Plan)>,
 }
 
-impl Course {
+impl UploadProgress {
     fn plan_for(&mut self, batch: &Batch) -> &mut Plan {
         let (has_body, look_first) = (batch.body.is_some(), !self.is_known);
         let current = self.current.take();
@@ -75,7 +75,7 @@ impl Course {
 
 /// Why a batch has no receipt. None of these is for the caller to repeat at once.
 #[derive(Debug)]
-pub enum Halt {
+pub enum UploadError {
     /// Its bytes or its retention: the agent must answer.
     Bad(BadReason, String),
     /// The store holds another statement of its agent for its place; the file that was found.
@@ -108,21 +108,25 @@ impl<S: Store> Uploader<S> {
         self.terms
     }
 
-    /// Sees a batch stored and locked, from where an earlier call for the same batch left `course`.
+    /// Sees a batch stored and locked, from where an earlier call for the same batch left `progress`.
     ///
     /// # Errors
-    /// [`Halt`]; what passes by itself is waited for instead.
-    pub async fn upload(&self, batch: Batch, course: &mut Course) -> Result<Receipt, Halt> {
+    /// [`UploadError`]; what passes by itself is waited for instead.
+    pub async fn upload(
+        &self,
+        batch: Batch,
+        progress: &mut UploadProgress,
+    ) -> Result<Receipt, UploadError> {
         self.admit(&batch)?;
-        let plan = course.plan_for(&batch);
+        let plan = progress.plan_for(&batch);
         let (batch, placement) = self.follow(plan, batch).await?;
-        course.current = None;
-        course.is_known = true;
+        progress.current = None;
+        progress.is_known = true;
         Ok(self.receipt(&batch, &placement))
     }
 
     /// What can be said against a batch before the store is asked.
-    fn admit(&self, batch: &Batch) -> Result<(), Halt> {
+    fn admit(&self, batch: &Batch) -> Result<(), UploadError> {
         let longest_s = batch
             .manifest
             .retention_s
@@ -133,16 +137,16 @@ impl<S: Store> Uploader<S> {
                  shorten the stream's retention, or raise max_retention in archiver.toml",
                 self.terms.max_retention_s
             );
-            return Err(Halt::Bad(BadReason::Retention, detail));
+            return Err(UploadError::Bad(BadReason::Retention, detail));
         }
-        let stream_held = |error: io::Error| Halt::Held(Scope::Stream, error.to_string());
+        let stream_held = |error: io::Error| UploadError::Held(Scope::Stream, error.to_string());
         if let Some(known) = self.receipts.other_key(&batch.key).map_err(stream_held)? {
             let detail = format!(
                 "signed by {}, all batches of this spool before by {known}; if the agent's key was \
                  replaced on purpose, remove receipts/.key from the spool and restart the archiver",
                 batch.key
             );
-            return Err(Halt::Held(Scope::Stream, detail));
+            return Err(UploadError::Held(Scope::Stream, detail));
         }
         let Some(prev) = batch.manifest.prev else {
             return Ok(());
@@ -152,7 +156,7 @@ impl<S: Store> Uploader<S> {
             ..BatchId::from(&batch.slot())
         };
         match self.receipts.read(&before).map_err(stream_held)? {
-            Some(receipt) if receipt.manifest_sha256 != prev.sha256 => Err(Halt::Bad(
+            Some(receipt) if receipt.manifest_sha256 != prev.sha256 => Err(UploadError::Bad(
                 BadReason::Rot,
                 "manifest: prev is not the batch before, which is in the store".into(),
             )),
@@ -161,7 +165,11 @@ impl<S: Store> Uploader<S> {
     }
 
     /// Asks step by step until only the receipt is left.
-    async fn follow(&self, plan: &mut Plan, mut batch: Batch) -> Result<(Batch, Placement), Halt> {
+    async fn follow(
+        &self,
+        plan: &mut Plan,
+        mut batch: Batch,
+    ) -> Result<(Batch, Placement), UploadError> {
         let slot = batch.slot();
         let mut failures: u32 = 0;
         loop {
@@ -169,7 +177,7 @@ impl<S: Store> Uploader<S> {
                 return Ok((batch, placement));
             }
             if let Some(why) = self.gate.why().filter(|_| self.terms.once) {
-                return Err(Halt::Held(Scope::Everything, why));
+                return Err(UploadError::Held(Scope::Everything, why));
             }
             self.gate.wait().await;
             tracing::debug!(step = plan.step().name(), %slot);
@@ -219,19 +227,21 @@ impl<S: Store> Uploader<S> {
         failures: u32,
         step: Step,
         slot: &Slot,
-    ) -> Result<bool, Halt> {
+    ) -> Result<bool, UploadError> {
         let roll = getrandom::u64().unwrap_or_default();
         let ruling = rule(error, failures, roll, self.terms.retry_held);
         match ruling {
             Ruling::Again(wait) | Ruling::Recheck(wait) => {
-                tracing::warn!(step = step.name(), %slot, ?wait, "{error}; the same again");
+                tracing::warn!(step = step.name(), %slot, ?wait, "{error}; retrying");
                 if failures >= OUTAGE_FAILURES {
-                    self.gate.note_outage(format!("{error}; it is tried again"));
+                    self.gate.note_outage(format!("{error}; retrying"));
                 }
                 tokio::time::sleep(wait).await;
                 Ok(matches!(ruling, Ruling::Recheck(_)))
             }
-            Ruling::Hold(Scope::Stream, _) => Err(Halt::Held(Scope::Stream, error.to_string())),
+            Ruling::Hold(Scope::Stream, _) => {
+                Err(UploadError::Held(Scope::Stream, error.to_string()))
+            }
             Ruling::Hold(Scope::Everything, wait) => {
                 let why = format!(
                     "{error}; check the credentials, the bucket, and that they may PutObject, \
@@ -243,9 +253,9 @@ impl<S: Store> Uploader<S> {
         }
     }
 
-    fn stop(&self, stop: Stop, slot: &Slot) -> Result<(), Halt> {
+    fn stop(&self, stop: Stop, slot: &Slot) -> Result<(), UploadError> {
         match stop {
-            Stop::Fork(file) => Err(Halt::Fork(file)),
+            Stop::Fork(file) => Err(UploadError::Fork(file)),
             Stop::Occupied(object) => {
                 let key = match object {
                     Object::Body => "the body's key",
@@ -255,7 +265,7 @@ impl<S: Store> Uploader<S> {
                     "something else stands under {key} of {slot}, and this store keeps one version \
                      of a key: keep what is there as evidence, then move it away"
                 );
-                Err(Halt::Held(Scope::Stream, why))
+                Err(UploadError::Held(Scope::Stream, why))
             }
             Stop::Unlocked {
                 object,
@@ -270,7 +280,7 @@ impl<S: Store> Uploader<S> {
                      Compliance until {until} was asked for: it does not protect evidence"
                 );
                 if self.terms.once {
-                    return Err(Halt::NotEnforced(why));
+                    return Err(UploadError::NotEnforced(why));
                 }
                 // The plan still stands at reading the lock: the next try stores nothing.
                 self.pause(&why, self.terms.retry_held);
@@ -294,16 +304,16 @@ impl<S: Store> Uploader<S> {
     }
 
     /// After the store found the bytes damaged: those in the spool, if they are still good.
-    fn recheck(&self, batch: &Batch) -> Result<Batch, Halt> {
+    fn recheck(&self, batch: &Batch) -> Result<Batch, UploadError> {
         let id = BatchId::from(&batch.slot());
         match tokio::task::block_in_place(|| self.spool.read(&id)) {
             Ok(again) if again.line_sha256 == batch.line_sha256 => Ok(again),
-            Ok(_) => Err(Halt::Bad(
+            Ok(_) => Err(UploadError::Bad(
                 BadReason::Rot,
                 "manifest: it changed while it was sent".to_owned(),
             )),
-            Err(BatchError::Rot(detail)) => Err(Halt::Bad(BadReason::Rot, detail)),
-            Err(error) => Err(Halt::Held(Scope::Stream, error.to_string())),
+            Err(BatchError::Rot(detail)) => Err(UploadError::Bad(BadReason::Rot, detail)),
+            Err(error) => Err(UploadError::Held(Scope::Stream, error.to_string())),
         }
     }
 

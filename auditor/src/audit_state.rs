@@ -1,16 +1,17 @@
 //! One audit while it runs: what was found and looked at so far. Checks judge elsewhere; this only keeps.
 
+use crate::audit_options::AuditOptions;
 use crate::criteria::Criteria;
 use crate::epochs::named_heads::NamedHeads;
+use crate::findings::by_hand::ByHand;
 use crate::findings::collection::Findings;
-use crate::findings::commands::ByHand;
 use crate::listing::lister::ListError;
 use crate::listing::scope::AuditScope;
 use crate::listing::succession::Succession;
 use crate::objects::inspector::Inspector;
 use crate::objects::{unjudged, unnamed};
 use crate::report::Coverage;
-use crate::{Options, Progress};
+use host::progress::Progress;
 use ledger::Digest;
 use ledger::manifest::{EventKind, Manifest};
 use ledger::name::{Epoch, Name, Slot};
@@ -21,7 +22,7 @@ use store::{Store, Version};
 /// The state of an audit.
 pub(crate) struct Audit<S> {
     pub(crate) inspector: Inspector<S>,
-    pub(crate) options: Options,
+    pub(crate) options: AuditOptions,
     pub(crate) scope: AuditScope,
     pub(crate) by_hand: ByHand,
     pub(crate) succession: Succession,
@@ -40,7 +41,7 @@ pub(crate) struct Audit<S> {
 impl<S: Store> Audit<S> {
     pub(crate) fn new(
         inspector: Inspector<S>,
-        options: Options,
+        options: AuditOptions,
         by_hand: ByHand,
         progress: Arc<Progress>,
     ) -> Self {

@@ -30,7 +30,7 @@
 //! | `EPOCH_FORK`         | `epochs/links.rs`               |
 //! | `VOID`               | `epochs/links.rs`               |
 //! | `HEAD_MISSING`       | `objects/missing_objects.rs`    |
-//! | `HEAD_MISMATCH`      | `epochs/named_heads.rs`         |
+//! | `HEAD_MISMATCH`      | `epochs/head_check.rs`          |
 //! | `SIZE_LIMIT`         | `manifests/refusals.rs`         |
 //! | `STORED_HASH`        | `bodies/body_verdict.rs`        |
 //! | `BLOCK_HASH`         | `bodies/body_content.rs`        |
@@ -60,8 +60,8 @@
 //! | `ORPHAN`             | `objects/unnamed.rs`            |
 //! | `EXPIRED`            | `objects/missing_objects.rs`    |
 
+pub(crate) mod by_hand;
 pub(crate) mod collection;
-pub(crate) mod commands;
 mod pages;
 
 pub use pages::{Explanation, explanation};

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audit_options;
 mod audit_state;
 mod criteria;
 mod listing {
@@ -51,6 +52,8 @@ mod epochs {
     pub(crate) mod breaks;
     pub(crate) mod epoch_end;
     pub(crate) mod epoch_walk;
+    pub(crate) mod head_check;
+    pub(crate) mod judged_stream;
     pub(crate) mod links;
     pub(crate) mod manifest_walk;
     pub(crate) mod named_heads;
@@ -70,14 +73,13 @@ mod bodies {
 pub mod findings;
 pub mod report;
 
-use crate::report::{Report, StoreDescribed};
+use crate::report::{AuditReport, StoreDescribed};
 use audit_state::Audit;
 use criteria::Criteria;
 use epochs::manifest_walk;
-use findings::commands::ByHand;
-use host::report::Tool;
+use findings::by_hand::ByHand;
+use host::tool::Tool;
 use ledger::Moment;
-use ledger::name::Name;
 use ledger::signature::signers::AllowedSigners;
 use listing::store_reader::StoreReader;
 use listing::{copy_detection, reverse_check, succession};
@@ -86,39 +88,8 @@ use objects::inspector::Inspector;
 use std::sync::Arc;
 use store::{Protection, Store};
 
+pub use audit_options::{AuditOptions, GRACE_S};
 pub use host::progress::Progress;
-
-/// Seconds that an object without its counterpart counts as still under way, by default.
-pub const GRACE_S: u64 = 15 * 60;
-
-/// What to judge and how.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Judge a copy: content alone, for its dates and locks mean nothing.
-    pub copy: bool,
-    /// Only this agent.
-    pub agent: Option<Name>,
-    /// Only this stream.
-    pub stream: Option<Name>,
-    /// Bodies read and checked side by side.
-    pub jobs: usize,
-    /// Seconds that an object without its counterpart counts as still under way.
-    pub grace_s: u64,
-}
-
-impl Options {
-    /// All of a store, `jobs` bodies at a time.
-    #[must_use]
-    pub fn new(jobs: usize) -> Self {
-        Self {
-            copy: false,
-            agent: None,
-            stream: None,
-            jobs: jobs.max(1),
-            grace_s: GRACE_S,
-        }
-    }
-}
 
 /// Judges what `store` holds by the keys in `signers`, as of `now` on the store's own clock.
 ///
@@ -126,10 +97,10 @@ impl Options {
 pub async fn verify<S: Store + 'static>(
     store: Arc<S>,
     signers: Arc<AllowedSigners>,
-    options: Options,
+    options: AuditOptions,
     now: Moment,
     progress: Arc<Progress>,
-) -> Report {
+) -> AuditReport {
     let reader = StoreReader::new(Arc::clone(&store));
     let protection = store.capability().protection;
     let likeness = if options.copy {
@@ -180,10 +151,10 @@ async fn judge_all<S: Store + 'static>(audit: &mut Audit<S>) {
     }
 }
 
-fn report<S: Store>(audit: Audit<S>, store: &S, started: Moment, finished: Moment) -> Report {
+fn report<S: Store>(audit: Audit<S>, store: &S, started: Moment, finished: Moment) -> AuditReport {
     let verdict = audit.findings.verdict();
     let capability = store.capability();
-    Report {
+    AuditReport {
         verdict,
         exit_code: verdict.exit_code(),
         findings: audit.findings.into_list(),

@@ -5,7 +5,7 @@
 mod coverage;
 mod text;
 
-use host::report::{Style, Tool};
+use host::tool::Tool;
 use ledger::Moment;
 use ledger::finding::{Finding, Verdict};
 use serde::Serialize;
@@ -14,7 +14,7 @@ pub use coverage::Coverage;
 
 /// What a run of `holdfast verify` found, over what, and what it comes to.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct AuditReport {
     /// What all findings come to.
     pub verdict: Verdict,
     /// The exit code that goes with it.
@@ -46,18 +46,12 @@ pub struct StoreDescribed {
     pub versions: bool,
 }
 
-impl Report {
+impl AuditReport {
     /// One JSON object and LF.
     ///
     /// # Errors
     /// None that this shape can have; serde's signature has one.
     pub fn json(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
-    }
-
-    /// For people: the verdict first, then what was found, then over what.
-    #[must_use]
-    pub fn text(&self, style: Style) -> String {
-        text::write(self, style)
     }
 }

@@ -1,17 +1,18 @@
 //! `holdfast archive`: words in, an exit code out.
 
-pub(crate) mod words;
+pub(crate) mod archive_args;
 
+use crate::output;
+use archive_args::{ArchiveArgs, ArchiveCommand, StatusFormat};
 use archiver::config::{Config, KEYS};
 use archiver::{archive, check, status};
 use host::exit;
 use host::settings::{Environment, SettingsError};
 use std::io;
-use words::{ArchiveArgs, ArchiveCommand, Form};
 
 /// Why there is neither a run nor an answer.
 #[derive(Debug, thiserror::Error)]
-enum CommandError {
+enum ArchiveError {
     #[error(transparent)]
     Config(#[from] SettingsError),
     #[error("`status` only looks: it goes with neither --once nor --check")]
@@ -26,7 +27,7 @@ enum CommandError {
     System(#[from] io::Error),
 }
 
-impl CommandError {
+impl ArchiveError {
     fn exit(&self) -> u8 {
         match self {
             Self::Config(_) | Self::OnlyLooks => exit::USAGE,
@@ -39,41 +40,41 @@ impl CommandError {
 /// Runs the command; its exit code. `environment` overrides the file.
 pub(crate) fn run(args: &ArchiveArgs, environment: &Environment) -> u8 {
     let done = start(args, environment).unwrap_or_else(|error| {
-        crate::complain(&error);
+        output::complain(&error);
         error.exit()
     });
     tracing::debug!(exit = done, "done");
     done
 }
 
-fn start(args: &ArchiveArgs, environment: &Environment) -> Result<u8, CommandError> {
+fn start(args: &ArchiveArgs, environment: &Environment) -> Result<u8, ArchiveError> {
     for warning in unknown_variables(environment) {
         tracing::warn!("{warning}");
     }
     let config = Config::read(&args.config, environment)?;
     match &args.command {
-        Some(_) if args.once || args.check => Err(CommandError::OnlyLooks),
+        Some(_) if args.once || args.check => Err(ArchiveError::OnlyLooks),
         Some(ArchiveCommand::Status { format }) => show_status(&config, *format),
         None if args.check => show_check(&config, args),
         None => Ok(archive::run(&config, args.once)?),
     }
 }
 
-fn show_status(config: &Config, form: Form) -> Result<u8, CommandError> {
+fn show_status(config: &Config, form: StatusFormat) -> Result<u8, ArchiveError> {
     let standing = status::read(config)?;
     let text = match form {
-        Form::Text => standing.to_string(),
-        Form::Json => serde_json::to_string(&standing)? + "\n",
+        StatusFormat::Text => standing.to_string(),
+        StatusFormat::Json => serde_json::to_string(&standing)? + "\n",
     };
     let code = if standing.is_healthy() {
         exit::CLEAN
     } else {
         exit::UNFINISHED
     };
-    Ok(crate::print(&text).max(code))
+    Ok(output::print(&text).max(code))
 }
 
-fn show_check(config: &Config, args: &ArchiveArgs) -> Result<u8, CommandError> {
+fn show_check(config: &Config, args: &ArchiveArgs) -> Result<u8, ArchiveError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -84,7 +85,7 @@ fn show_check(config: &Config, args: &ArchiveArgs) -> Result<u8, CommandError> {
         exit::UNFINISHED
     };
     let head = format!("config {}\n", args.config.display());
-    Ok(crate::print(&(head + &checked.to_string())).max(code))
+    Ok(output::print(&(head + &checked.to_string())).max(code))
 }
 
 /// Variables of Holdfast's that nothing of `holdfast` reads, to be warned of.

@@ -11,7 +11,7 @@ use store::{AnyStore, BucketLock, BucketState, S3Store, Store as _, StoreError};
 
 /// One thing that was done, or found done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum SetupStep {
     /// A bucket with Object Lock, and so with versioning.
     MadeBucket,
     /// Versioning was off or suspended.
@@ -29,7 +29,7 @@ pub enum Step {
     FoundRight,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for SetupStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MadeBucket => f.write_str("made the bucket, with Object Lock and versioning"),
@@ -51,7 +51,7 @@ impl fmt::Display for Step {
 /// Why nothing (more) was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CreateError {
-    /// Object Lock can't be had without making a bucket anew, or would catch others' objects.
+    /// Object Lock needs a new bucket, or would lock others' objects.
     #[error(
         "{0} exists without Object Lock; turning it on would lock whatever else is written there, \
          and many servers can't; choose a bucket that does not exist yet"
@@ -90,29 +90,31 @@ pub enum CreateError {
 ///
 /// # Errors
 /// It would have to weaken what is there, or the store says no.
-pub async fn create(store: &AnyStore, days: u64) -> Result<Vec<Step>, CreateError> {
+pub async fn create(store: &AnyStore, days: u64) -> Result<Vec<SetupStep>, CreateError> {
     match store {
         AnyStore::S3(bucket) => create_bucket(bucket, days).await,
-        AnyStore::Directory(directory) if directory.make().await? => Ok(vec![Step::MadeDirectory]),
-        AnyStore::Directory(_) => Ok(vec![Step::FoundRight]),
+        AnyStore::Directory(directory) if directory.make().await? => {
+            Ok(vec![SetupStep::MadeDirectory])
+        }
+        AnyStore::Directory(_) => Ok(vec![SetupStep::FoundRight]),
     }
 }
 
-async fn create_bucket(bucket: &S3Store, days: u64) -> Result<Vec<Step>, CreateError> {
+async fn create_bucket(bucket: &S3Store, days: u64) -> Result<Vec<SetupStep>, CreateError> {
     let url = bucket.url();
     let steps = plan(url, bucket.state().await?.as_ref(), days)?;
     for step in &steps {
         match step {
-            Step::MadeBucket => bucket.create_bucket().await?,
-            Step::EnabledVersioning => bucket.enable_versioning().await?,
-            Step::SetDefault { days, .. } => bucket.set_default_lock(*days).await?,
-            Step::MadeDirectory | Step::FoundRight => {}
+            SetupStep::MadeBucket => bucket.create_bucket().await?,
+            SetupStep::EnabledVersioning => bucket.enable_versioning().await?,
+            SetupStep::SetDefault { days, .. } => bucket.set_default_lock(*days).await?,
+            SetupStep::MadeDirectory | SetupStep::FoundRight => {}
         }
     }
     // Some servers accept what they don't do.
     let found = bucket.state().await?;
     match plan(url, found.as_ref(), days).as_deref() {
-        Ok([Step::FoundRight]) => Ok(steps),
+        Ok([SetupStep::FoundRight]) => Ok(steps),
         _ => Err(CreateError::NotKept {
             url: url.into(),
             found: format!("{found:?}"),
@@ -121,14 +123,14 @@ async fn create_bucket(bucket: &S3Store, days: u64) -> Result<Vec<Step>, CreateE
 }
 
 /// What leads from what is there to what is asked for, strengthening only.
-fn plan(url: &str, found: Option<&BucketState>, days: u64) -> Result<Vec<Step>, CreateError> {
-    let default = |from_days| Step::SetDefault { from_days, days };
+fn plan(url: &str, found: Option<&BucketState>, days: u64) -> Result<Vec<SetupStep>, CreateError> {
+    let default = |from_days| SetupStep::SetDefault { from_days, days };
     let Some(found) = found else {
-        return Ok(vec![Step::MadeBucket, default(None)]);
+        return Ok(vec![SetupStep::MadeBucket, default(None)]);
     };
     let mut steps = Vec::new();
     if found.versioning != "Enabled" {
-        steps.push(Step::EnabledVersioning);
+        steps.push(SetupStep::EnabledVersioning);
     }
     match &found.lock {
         BucketLock::Off => return Err(CreateError::NoObjectLock(url.into())),
@@ -147,7 +149,7 @@ fn plan(url: &str, found: Option<&BucketState>, days: u64) -> Result<Vec<Step>, 
         BucketLock::On(Some(_)) => {}
     }
     if steps.is_empty() {
-        steps.push(Step::FoundRight);
+        steps.push(SetupStep::FoundRight);
     }
     Ok(steps)
 }
@@ -161,21 +163,24 @@ mod tests {
     fn steps_only_strengthen() {
         let url = "s3://audit-logs";
         let on = |compliance, days| BucketLock::On(Some(DefaultLock { compliance, days }));
-        let set = |from_days| Step::SetDefault { from_days, days: 7 };
+        let set = |from_days| SetupStep::SetDefault { from_days, days: 7 };
         let longer = CreateError::Longer {
             url: url.into(),
             found_days: 8,
             asked_days: 7,
         };
         for (found, expected) in [
-            (None, Ok(vec![Step::MadeBucket, set(None)])),
+            (None, Ok(vec![SetupStep::MadeBucket, set(None)])),
             (Some(("Enabled", BucketLock::On(None))), Ok(vec![set(None)])),
             (
                 Some(("Suspended", on(true, 7))),
-                Ok(vec![Step::EnabledVersioning]),
+                Ok(vec![SetupStep::EnabledVersioning]),
             ),
             (Some(("Enabled", on(true, 6))), Ok(vec![set(Some(6))])),
-            (Some(("Enabled", on(true, 7))), Ok(vec![Step::FoundRight])),
+            (
+                Some(("Enabled", on(true, 7))),
+                Ok(vec![SetupStep::FoundRight]),
+            ),
             (Some(("Enabled", on(true, 8))), Err(longer.clone())),
             (
                 Some(("Enabled", on(false, 1))),

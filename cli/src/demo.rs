@@ -5,17 +5,18 @@
 //! each says what it should; a demo that only prints would prove nothing. It touches nothing outside
 //! its folder.
 
+mod demo_setup;
 mod logs;
-mod scene;
 mod tamper;
 
-use auditor::report::Report;
+use crate::output;
+use auditor::report::AuditReport;
 use clap::Args;
+use demo_setup::{DemoSetup, SetupError};
 use host::exit;
 use ledger::finding::{Code, Verdict};
 use ledger::limits::MAX_LINE;
 use logs::{InputError, Log, Shape};
-use scene::{Scene, SceneError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,7 @@ most 32 files, and needs some times their size on the disk.
 0: everything was found as it should be. 2: it was not, or the demo could not end. 3: a file
 cannot be fed";
 
-/// Words of `holdfast demo`.
+/// The arguments of `holdfast demo`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct DemoArgs {
@@ -48,7 +49,7 @@ enum DemoError {
     #[error(transparent)]
     Input(#[from] InputError),
     #[error(transparent)]
-    Scene(#[from] SceneError),
+    DemoSetup(#[from] SetupError),
     #[error("the demo expected {expected} and verify said {got}; its folder is {folder}")]
     Unexpected {
         expected: String,
@@ -69,7 +70,7 @@ impl DemoError {
     fn exit(&self) -> u8 {
         match self {
             Self::Input(_) => exit::USAGE,
-            Self::Scene(_) | Self::Unexpected { .. } | Self::Print(_) => exit::UNFINISHED,
+            Self::DemoSetup(_) | Self::Unexpected { .. } | Self::Print(_) => exit::UNFINISHED,
         }
     }
 }
@@ -77,44 +78,44 @@ impl DemoError {
 /// Runs the command; its exit code.
 #[must_use]
 pub(crate) fn run(args: &DemoArgs) -> u8 {
-    match tell(args, &mut io::stdout().lock()) {
+    match run_steps(args, &mut io::stdout().lock()) {
         Ok(()) => exit::CLEAN,
         // Whoever closed the pipe has seen enough.
         Err(DemoError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => exit::CLEAN,
         Err(error) => {
-            crate::complain(&error);
+            output::complain(&error);
             error.exit()
         }
     }
 }
 
-fn tell(args: &DemoArgs, out: &mut impl io::Write) -> Result<(), DemoError> {
+fn run_steps(args: &DemoArgs, out: &mut impl io::Write) -> Result<(), DemoError> {
     let inputs = logs::open(&args.logs)?;
-    let scene = Scene::set()?;
-    writeln!(out, "Everything happens in {}\n", scene.folder().display())?;
+    let setup = DemoSetup::make()?;
+    writeln!(out, "Everything happens in {}\n", setup.folder().display())?;
     let logs = if inputs.is_empty() {
-        logs::make(scene.folder())?
+        logs::make(setup.folder())?
     } else {
-        logs::copy(inputs, scene.folder())?
+        logs::copy(inputs, setup.folder())?
     };
-    archive_rotated_logs(&scene, &logs, out)?;
+    archive_rotated_logs(&setup, &logs, out)?;
     writeln!(
         out,
         "\nNow someone tampers. Each time a fresh copy of the archive, each time the auditor's verify:"
     )?;
-    for (number, (told, act, code)) in (4..).zip(ACTS) {
+    for (number, (told, act, code)) in (4..).zip(TAMPERINGS) {
         writeln!(out, "\n{number}. {told}")?;
-        let copy = scene.copy(number)?;
-        act(&scene, &copy)?;
-        show_finding(&scene, &scene.verify_copy(&copy)?, code, out)?;
+        let copy = setup.copy(number)?;
+        act(&setup, &copy)?;
+        show_finding(&setup, &setup.verify_copy(&copy)?, code, out)?;
     }
-    suggest(&scene, out)?;
+    suggest(&setup, out)?;
     Ok(())
 }
 
-type Act = fn(&Scene, &Path) -> Result<(), SceneError>;
+type Tampering = fn(&DemoSetup, &Path) -> Result<(), SetupError>;
 
-const ACTS: [(&str, Act, Code); 3] = [
+const TAMPERINGS: [(&str, Tampering, Code); 3] = [
     (
         "One bit of a stored body is flipped.",
         tamper::flip_a_bit,
@@ -133,7 +134,7 @@ const ACTS: [(&str, Act, Code); 3] = [
 ];
 
 fn archive_rotated_logs(
-    scene: &Scene,
+    setup: &DemoSetup,
     logs: &[Log],
     out: &mut impl io::Write,
 ) -> Result<(), DemoError> {
@@ -148,7 +149,7 @@ fn archive_rotated_logs(
         out,
         "1. The first {first} lines are there; the agent seals them."
     )?;
-    scene.drain()?;
+    setup.drain()?;
     let rest = all.lines - first;
     writeln!(
         out,
@@ -158,8 +159,8 @@ fn archive_rotated_logs(
     for log in logs {
         log.rotate()?;
     }
-    scene.drain()?;
-    let batches = scene.count_batches()?;
+    setup.drain()?;
+    let batches = setup.count_batches()?;
     writeln!(
         out,
         "   {batches} signed manifests in the spool, chained; one rename committed each of them."
@@ -168,18 +169,18 @@ fn archive_rotated_logs(
         out,
         "2. The archiver stores and locks them, and reads each lock back."
     )?;
-    scene.archive()?;
+    setup.archive()?;
     writeln!(
         out,
         "3. The auditor verifies, with the agent's public key and read access:"
     )?;
-    let report = scene.verify()?;
+    let report = setup.verify()?;
     if !is_as_fed(&report, all) {
         let expected = format!(
             "a clean archive of {} lines and {} bytes of log",
             all.lines, all.bytes
         );
-        return Err(unexpected(scene, &expected, &report));
+        return Err(unexpected(setup, &expected, &report));
     }
     let coverage = &report.coverage;
     writeln!(
@@ -191,7 +192,7 @@ fn archive_rotated_logs(
 }
 
 /// Whether an auditor found what the agent was fed, every byte of it once.
-fn is_as_fed(report: &Report, fed: Shape) -> bool {
+fn is_as_fed(report: &AuditReport, fed: Shape) -> bool {
     let coverage = &report.coverage;
     // A line is one entry, unless it is too long for one.
     let has_all_lines = if fed.longest <= MAX_LINE as u64 {
@@ -206,15 +207,15 @@ fn is_as_fed(report: &Report, fed: Shape) -> bool {
 }
 
 fn show_finding(
-    scene: &Scene,
-    report: &Report,
+    setup: &DemoSetup,
+    report: &AuditReport,
     code: Code,
     out: &mut impl io::Write,
 ) -> Result<(), DemoError> {
     let found = report.findings.iter().find(|finding| finding.code == code);
     let Some(finding) = found.filter(|_| report.verdict == Verdict::Tampered) else {
         return Err(unexpected(
-            scene,
+            setup,
             &format!("{code} and exit code 1"),
             report,
         ));
@@ -230,7 +231,7 @@ fn show_finding(
     Ok(())
 }
 
-fn unexpected(scene: &Scene, expected: &str, report: &Report) -> DemoError {
+fn unexpected(setup: &DemoSetup, expected: &str, report: &AuditReport) -> DemoError {
     let codes: Vec<String> = report
         .findings
         .iter()
@@ -245,12 +246,12 @@ fn unexpected(scene: &Scene, expected: &str, report: &Report) -> DemoError {
             report.coverage.log_bytes,
             codes.join(", ")
         ),
-        folder: scene.folder().display().to_string(),
+        folder: setup.folder().display().to_string(),
     }
 }
 
-fn suggest(scene: &Scene, out: &mut impl io::Write) -> Result<(), DemoError> {
-    let folder = scene.folder().display();
+fn suggest(setup: &DemoSetup, out: &mut impl io::Write) -> Result<(), DemoError> {
+    let folder = setup.folder().display();
     let program = std::env::current_exe().unwrap_or_else(|_| "holdfast".into());
     let program = program.display();
     writeln!(

@@ -1,6 +1,7 @@
 //! `holdfast explain`: what a finding means, how grave it is, what may have caused it, what to do, and
 //! how to see it without this program.
 
+use crate::output;
 use auditor::findings::{Explanation, explanation};
 use clap::{Args, ValueEnum};
 use host::exit;
@@ -16,7 +17,7 @@ Examples:
   holdfast explain SEQ_GAP
   holdfast explain seq_gap --format json | jq -r .act[]";
 
-/// Words of `holdfast explain`.
+/// The arguments of `holdfast explain`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
@@ -25,11 +26,11 @@ pub(crate) struct ExplainArgs {
     code: Option<String>,
     /// Form of the answer
     #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
-    format: Form,
+    format: ExplainFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum ExplainFormat {
     /// For people
     Text,
     /// For programs
@@ -71,9 +72,9 @@ enum ExplainError {
 #[must_use]
 pub(crate) fn run(args: &ExplainArgs) -> u8 {
     match answer(args) {
-        Ok(text) => crate::print(&text),
+        Ok(text) => output::print(&text),
         Err(error) => {
-            crate::complain(&error);
+            output::complain(&error);
             exit::USAGE
         }
     }
@@ -82,15 +83,15 @@ pub(crate) fn run(args: &ExplainArgs) -> u8 {
 fn answer(args: &ExplainArgs) -> Result<String, ExplainError> {
     let code = args.code.as_deref().map(find).transpose()?;
     Ok(match (code, args.format) {
-        (Some(code), Form::Text) => text(code),
-        (Some(code), Form::Json) => serde_json::to_string_pretty(&explained(code))? + "\n",
-        (Some(code), Form::Markdown) => section(code),
-        (None, Form::Text) => list(),
-        (None, Form::Json) => {
+        (Some(code), ExplainFormat::Text) => text(code),
+        (Some(code), ExplainFormat::Json) => serde_json::to_string_pretty(&explained(code))? + "\n",
+        (Some(code), ExplainFormat::Markdown) => section(code),
+        (None, ExplainFormat::Text) => list(),
+        (None, ExplainFormat::Json) => {
             let all: Vec<_> = Code::ALL.iter().map(|code| explained(*code)).collect();
             serde_json::to_string_pretty(&all)? + "\n"
         }
-        (None, Form::Markdown) => markdown(),
+        (None, ExplainFormat::Markdown) => markdown(),
     })
 }
 

@@ -7,19 +7,18 @@
 
 mod archive;
 pub mod bucket;
+mod command_line;
 mod demo;
 mod explain;
+mod output;
 mod probe;
 mod verify;
-mod words;
 
+use command_line::{Cli, Command};
 use host::exit;
 use host::settings::Environment;
+use output::PROGRAM;
 use std::process::ExitCode;
-use words::{Cli, Command};
-
-/// How messages name the program.
-const PROGRAM: &str = "holdfast";
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -46,15 +45,4 @@ fn dispatch(cli: Cli) -> u8 {
         Command::About(about) => about.run::<Cli>(PROGRAM, archiver::config::sample),
         Command::Explain(args) => explain::run(&args),
     }
-}
-
-/// Prints to stdout; the exit code of having done so.
-#[must_use]
-pub(crate) fn print(text: &str) -> u8 {
-    host::cli::print(PROGRAM, text)
-}
-
-/// Says on stderr why a command ended.
-pub(crate) fn complain(error: &dyn std::fmt::Display) {
-    host::cli::complain(PROGRAM, error);
 }

@@ -1,14 +1,15 @@
 //! The edge of `holdfast probe`: the store, the clock, the terminal and the exit code.
 
-pub(crate) mod words;
+pub(crate) mod probe_args;
 
-use host::report::Style;
+use crate::output;
+use host::terminal::Style;
 use host::{disk, exit};
-use probe::{Options, Report, TICK, probe};
+use probe::{ProbeOptions, ProbeReport, TICK, probe};
+use probe_args::{ProbeArgs, ProbeFormat};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use store::{Location, OpenError, SetupFault, Store as _, StoreOptions};
-use words::{ProbeArgs, ProbeFormat};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +48,12 @@ pub(crate) fn run(args: &ProbeArgs) -> u8 {
         Ok(report.exit_code)
     });
     done.unwrap_or_else(|error| {
-        crate::complain(&error);
+        output::complain(&error);
         error.exit()
     })
 }
 
-fn try_store(args: &ProbeArgs) -> Result<Report, ProbeError> {
+fn try_store(args: &ProbeArgs) -> Result<ProbeReport, ProbeError> {
     let scratch_url = scratch_url(args)?;
     let run = disk::random_name()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -73,7 +74,7 @@ fn try_store(args: &ProbeArgs) -> Result<Report, ProbeError> {
             return Err(ProbeError::Absent(fault));
         }
         let shown = io::stderr().is_terminal();
-        let options = Options {
+        let options = ProbeOptions {
             run: &run,
             lock_s: args.lock,
             clock: host::clock::now,
@@ -107,7 +108,7 @@ fn show(shown: bool, what: &str) {
     }
 }
 
-fn deliver(args: &ProbeArgs, report: &Report) -> Result<(), ProbeError> {
+fn deliver(args: &ProbeArgs, report: &ProbeReport) -> Result<(), ProbeError> {
     let text = match args.format {
         ProbeFormat::Text => report.text(Style::for_terminal(io::stdout().is_terminal())),
         ProbeFormat::Json => report.json()?,

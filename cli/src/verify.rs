@@ -1,10 +1,11 @@
 //! The edge of `holdfast verify`: the files, the store, the terminal and the exit code.
 
-pub(crate) mod words;
+pub(crate) mod verify_args;
 
-use auditor::report::Report;
-use auditor::{Options, Progress, verify};
-use host::report::Style;
+use crate::output;
+use auditor::report::AuditReport;
+use auditor::{AuditOptions, Progress, verify};
+use host::terminal::Style;
 use host::{disk, exit};
 use ledger::limits::SIGNERS_FILE_MAX;
 use ledger::signature::signers::{AllowedSigners, SignersError};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use store::{OpenError, Store as _, StoreError, StoreOptions};
-use words::{ReportFormat, VerifyArgs};
+use verify_args::{ReportFormat, VerifyArgs};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -66,20 +67,20 @@ pub(crate) fn run(args: &VerifyArgs) -> u8 {
         Ok(report.exit_code)
     });
     done.unwrap_or_else(|error| {
-        crate::complain(&error);
+        output::complain(&error);
         error.exit()
     })
 }
 
-fn judge(args: &VerifyArgs) -> Result<Report, VerifyError> {
+fn judge(args: &VerifyArgs) -> Result<AuditReport, VerifyError> {
     let signers = Arc::new(read_signers(&args.signers)?);
     let cores = args.jobs.or_else(|| available_parallelism().ok());
-    let options = Options {
+    let options = AuditOptions {
         copy: args.copy,
         agent: args.agent.clone(),
         stream: args.stream.clone(),
         grace_s: args.grace.0.as_secs(),
-        ..Options::new(cores.map_or(1, NonZeroUsize::get))
+        ..AuditOptions::new(cores.map_or(1, NonZeroUsize::get))
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -114,7 +115,7 @@ fn read_signers(path: &Path) -> Result<AllowedSigners, VerifyError> {
     Ok(signers)
 }
 
-fn deliver(args: &VerifyArgs, report: &Report) -> Result<(), VerifyError> {
+fn deliver(args: &VerifyArgs, report: &AuditReport) -> Result<(), VerifyError> {
     let style = Style::for_terminal(args.output.is_none() && io::stdout().is_terminal());
     let text = match args.format {
         ReportFormat::Text => report.text(style),

@@ -20,7 +20,7 @@ Exit codes of every command:
 /// Words of every command, about its log.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Log, on stderr")]
-pub struct LogWords {
+pub struct LogArgs {
     /// Log more: -v the steps, -vv everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
@@ -39,7 +39,7 @@ pub struct LogWords {
     pub log_format: logging::Format,
 }
 
-impl LogWords {
+impl LogArgs {
     /// -1 for each `-q`, +1 for each `-v`.
     #[must_use]
     pub fn verbosity(&self) -> i8 {
@@ -138,17 +138,19 @@ pub fn command<C: CommandFactory>() -> Command {
     let command = C::command();
     // Whatever the file is called: help and man pages name the program.
     let name = command.get_name().to_owned();
-    dress(command.bin_name(name))
+    append_exit_codes(command.bin_name(name))
 }
 
-fn dress(command: Command) -> Command {
+fn append_exit_codes(command: Command) -> Command {
     let help = match command.get_after_long_help() {
         Some(own) => format!("{own}\n\n{EXIT_CODES}"),
         None => EXIT_CODES.into(),
     };
     // Short help is for a glance: the options and no more.
     let command = command.after_long_help(help);
-    command.mut_args(forget_empty).mut_subcommands(dress)
+    command
+        .mut_args(forget_empty)
+        .mut_subcommands(append_exit_codes)
 }
 
 /// An empty variable counts as not set, as everywhere.

@@ -11,5 +11,6 @@ pub mod exit;
 pub mod lock;
 pub mod logging;
 pub mod progress;
-pub mod report;
 pub mod settings;
+pub mod terminal;
+pub mod tool;

@@ -9,6 +9,7 @@
 mod environment;
 mod fault;
 mod key;
+mod nearest;
 mod table;
 mod value;
 
@@ -25,6 +26,7 @@ pub use environment::Environment;
 use environment::Setting;
 pub use fault::{Fault, Faults, Origin, SettingsError};
 pub use key::{Form, Key, Preset, markdown, sample};
+pub use nearest::nearest;
 pub use value::parse_retention;
 
 /// Longest settings file that is read.
@@ -201,21 +203,6 @@ fn lay_over(items: &mut Items, keys: &[Key], environment: &Environment) -> Strin
         }
     }
     lines
-}
-
-/// Similarity (Jaro-Winkler) below which a known name is not offered for a mistyped one.
-const NEAR: f64 = 0.75;
-
-/// The known name that `name` was meant to be, if one is near.
-#[must_use]
-pub fn nearest(name: &str, known: &BTreeSet<String>) -> Option<String> {
-    let near = |known: &String| (strsim::jaro_winkler(name, known), known.clone());
-    let best = known
-        .iter()
-        .map(near)
-        .max_by(|one, other| one.0.total_cmp(&other.0));
-    let (likeness, name) = best?;
-    (likeness >= NEAR).then_some(name)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use store::StoreError;
 /// What a row comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum RowAnswer {
     /// Refused by the lock, or kept as promised, and the control shows it.
     Holds,
     /// Refused, and the control was refused as well: permission may have refused both. Never a pass.
@@ -26,7 +26,7 @@ pub enum Answer {
 /// What all rows come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ProbeVerdict {
     /// Every row that was tried holds.
     Holds,
     /// Some lock is not enforced.
@@ -36,16 +36,16 @@ pub enum Verdict {
     NotProven,
 }
 
-impl Verdict {
+impl ProbeVerdict {
     /// Over the answers of all rows.
     #[must_use]
-    pub fn over(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub fn over(answers: impl IntoIterator<Item = RowAnswer>) -> Self {
         let mut verdict = Self::Holds;
         for answer in answers {
             match answer {
-                Answer::NotEnforced => return Self::NotEnforced,
-                Answer::NotProven | Answer::NotAsked => verdict = Self::NotProven,
-                Answer::Holds | Answer::NotTried => {}
+                RowAnswer::NotEnforced => return Self::NotEnforced,
+                RowAnswer::NotProven | RowAnswer::NotAsked => verdict = Self::NotProven,
+                RowAnswer::Holds | RowAnswer::NotTried => {}
             }
         }
         verdict
@@ -88,7 +88,7 @@ pub(super) enum Control {
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     pub(super) row: Row,
-    pub(super) answer: Answer,
+    pub(super) answer: RowAnswer,
     /// What was said and seen.
     pub(super) got: String,
     /// What the control showed; empty if the row needs none.
@@ -98,7 +98,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(row: Row, answer: Answer, got: impl Into<String>) -> Self {
+    pub(super) fn new(row: Row, answer: RowAnswer, got: impl Into<String>) -> Self {
         Self {
             row,
             answer,
@@ -111,9 +111,9 @@ impl Outcome {
     /// A row that could not be asked, or not be looked at, because of `cause`.
     pub(super) fn unproven(row: Row, what: &str, cause: StoreError) -> Self {
         let answer = if matches!(cause, StoreError::Denied(_)) {
-            Answer::NotProven
+            RowAnswer::NotProven
         } else {
-            Answer::NotAsked
+            RowAnswer::NotAsked
         };
         let got = {
             let said = cause.answer();
@@ -152,15 +152,15 @@ pub(super) fn is_silence(error: &StoreError) -> bool {
 }
 
 /// Judges an attack on a canary whose lock lasted.
-pub(super) fn judge(said: &Result<(), StoreError>, seen: &Seen, control: &Control) -> Answer {
+pub(super) fn judge(said: &Result<(), StoreError>, seen: &Seen, control: &Control) -> RowAnswer {
     match (seen, said, control) {
-        (Seen::Harmed(_), _, _) => Answer::NotEnforced,
-        (_, Err(error), _) if is_silence(error) => Answer::NotAsked,
-        (Seen::Unknown(error), _, _) if is_silence(error) => Answer::NotAsked,
-        (Seen::Unknown(_), _, _) => Answer::NotProven,
+        (Seen::Harmed(_), _, _) => RowAnswer::NotEnforced,
+        (_, Err(error), _) if is_silence(error) => RowAnswer::NotAsked,
+        (Seen::Unknown(error), _, _) if is_silence(error) => RowAnswer::NotAsked,
+        (Seen::Unknown(_), _, _) => RowAnswer::NotProven,
         // Even where the store said yes: it did not do it, and the control shows that it can.
-        (Seen::Whole, _, Control::Worked(_)) => Answer::Holds,
-        (Seen::Whole, _, Control::Failed(_) | Control::None) => Answer::NotProven,
+        (Seen::Whole, _, Control::Worked(_)) => RowAnswer::Holds,
+        (Seen::Whole, _, Control::Failed(_) | Control::None) => RowAnswer::NotProven,
     }
 }
 
@@ -196,28 +196,33 @@ mod tests {
         let failed = || Control::Failed("403".into());
         for (said, seen, control, expected) in [
             // Said yes and did it, said no and did it.
-            (yes(), harmed(), Control::None, Answer::NotEnforced),
-            (Err(denied()), harmed(), worked(), Answer::NotEnforced),
-            (Err(busy()), harmed(), Control::None, Answer::NotEnforced),
+            (yes(), harmed(), Control::None, RowAnswer::NotEnforced),
+            (Err(denied()), harmed(), worked(), RowAnswer::NotEnforced),
+            (Err(busy()), harmed(), Control::None, RowAnswer::NotEnforced),
             // Refused, whatever the words, and the control worked: it was the lock.
-            (Err(denied()), Seen::Whole, worked(), Answer::Holds),
-            (invalid(), Seen::Whole, worked(), Answer::Holds),
-            (yes(), Seen::Whole, worked(), Answer::Holds),
+            (Err(denied()), Seen::Whole, worked(), RowAnswer::Holds),
+            (invalid(), Seen::Whole, worked(), RowAnswer::Holds),
+            (yes(), Seen::Whole, worked(), RowAnswer::Holds),
             // Without a control that worked nothing is proven.
-            (Err(denied()), Seen::Whole, failed(), Answer::NotProven),
-            (invalid(), Seen::Whole, failed(), Answer::NotProven),
-            (yes(), Seen::Whole, failed(), Answer::NotProven),
-            (Err(denied()), Seen::Whole, Control::None, Answer::NotProven),
+            (Err(denied()), Seen::Whole, failed(), RowAnswer::NotProven),
+            (invalid(), Seen::Whole, failed(), RowAnswer::NotProven),
+            (yes(), Seen::Whole, failed(), RowAnswer::NotProven),
+            (
+                Err(denied()),
+                Seen::Whole,
+                Control::None,
+                RowAnswer::NotProven,
+            ),
             // What can't be looked at is not proven either.
-            (yes(), unknown(), Control::None, Answer::NotProven),
-            (Err(denied()), unknown(), worked(), Answer::NotProven),
+            (yes(), unknown(), Control::None, RowAnswer::NotProven),
+            (Err(denied()), unknown(), worked(), RowAnswer::NotProven),
             // What got lost was not asked.
-            (Err(busy()), Seen::Whole, worked(), Answer::NotAsked),
+            (Err(busy()), Seen::Whole, worked(), RowAnswer::NotAsked),
             (
                 Err(denied()),
                 Seen::Unknown(busy()),
                 worked(),
-                Answer::NotAsked,
+                RowAnswer::NotAsked,
             ),
         ] {
             let judged = judge(&said, &seen, &control);
@@ -227,14 +232,18 @@ mod tests {
 
     #[test]
     fn the_worst_row_is_the_verdict() {
-        use Answer::{Holds, NotAsked, NotEnforced, NotProven, NotTried};
+        use RowAnswer::{Holds, NotAsked, NotEnforced, NotProven, NotTried};
         for (answers, verdict, exit) in [
-            (&[Holds, NotTried][..], Verdict::Holds, 0),
-            (&[Holds, NotProven, Holds], Verdict::NotProven, 2),
-            (&[NotAsked], Verdict::NotProven, 2),
-            (&[NotProven, NotEnforced, Holds], Verdict::NotEnforced, 1),
+            (&[Holds, NotTried][..], ProbeVerdict::Holds, 0),
+            (&[Holds, NotProven, Holds], ProbeVerdict::NotProven, 2),
+            (&[NotAsked], ProbeVerdict::NotProven, 2),
+            (
+                &[NotProven, NotEnforced, Holds],
+                ProbeVerdict::NotEnforced,
+                1,
+            ),
         ] {
-            let judged = Verdict::over(answers.iter().copied());
+            let judged = ProbeVerdict::over(answers.iter().copied());
             assert_eq!((judged, judged.exit_code()), (verdict, exit), "{answers:?}");
         }
     }

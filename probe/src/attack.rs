@@ -1,8 +1,8 @@
 //! Attacks on what is locked: each on a canary of its own, judged by what is seen of it, with a
 //! control that shows that the same credentials may do the same where no lock forbids it.
 
-use super::answer::{Answer, Control, Outcome, Seen, judge, tell};
-use super::canary::{Canary, Field, bytes_of, describe, patiently, put};
+use super::answer::{Control, Outcome, RowAnswer, Seen, judge, tell};
+use super::canary::{Canary, CanarySet, bytes_of, describe, put, with_retries};
 use super::row::Row;
 use ledger::Moment;
 use std::cmp::Ordering;
@@ -25,7 +25,7 @@ pub(super) enum Missed {
     Judged(Outcome),
 }
 
-impl<S: Intruder> Field<S> {
+impl<S: Intruder> CanarySet<S> {
     /// Lays a canary, attacks it and looks at it.
     pub(super) async fn attack(&mut self, row: Row) -> Result<Attack, Missed> {
         let canary = self.lay_for(row).await.map_err(Missed::Judged)?;
@@ -101,25 +101,25 @@ impl<S: Intruder> Field<S> {
                     mode: LockMode::Compliance,
                     retain_until: self.store.now().await?.plus_s(left_s / 2).ceil_to_second(),
                 };
-                patiently(|| self.store.set_lock(key, version_id, lock, bypass)).await
+                with_retries(|| self.store.set_lock(key, version_id, lock, bypass)).await
             }
             Row::Weaken | Row::WeakenBypass => {
                 let lock = Lock {
                     mode: LockMode::Governance,
                     retain_until: *until,
                 };
-                patiently(|| self.store.set_lock(key, version_id, lock, bypass)).await
+                with_retries(|| self.store.set_lock(key, version_id, lock, bypass)).await
             }
             Row::Overwrite => {
                 let bytes = bytes_of(key, ", overwritten");
                 let other = put(key, &bytes, *until, false);
-                let stood_in = patiently(|| self.store.overwrite(other.clone())).await?;
+                let stood_in = with_retries(|| self.store.overwrite(other.clone())).await?;
                 if stood_in != *version_id {
                     self.note(key, &stood_in, *until);
                 }
                 Ok(())
             }
-            _ => patiently(|| self.store.delete(key, version_id, bypass)).await,
+            _ => with_retries(|| self.store.delete(key, version_id, bypass)).await,
         }
     }
 
@@ -155,7 +155,7 @@ impl<S: Intruder> Field<S> {
         let bytes = bytes_of(&key, "");
         let until = attack.canary.until;
         let other = put(&key, &bytes, until, false);
-        let version_id = patiently(|| self.store.put_weak(other.clone())).await?;
+        let version_id = with_retries(|| self.store.put_weak(other.clone())).await?;
         let weak = self.noted(key, version_id, bytes, until);
         self.strike(attack.row, &weak).await
     }
@@ -215,7 +215,7 @@ impl<S: Intruder> Field<S> {
             "the store is too slow: a lock of {lock_s} s, the longest that is tried, ended before the \
              canary was looked at"
         );
-        Outcome::new(row, Answer::NotAsked, got)
+        Outcome::new(row, RowAnswer::NotAsked, got)
     }
 
     /// Judges a canary's lock. A longer one than was asked for protects no less.
@@ -223,11 +223,11 @@ impl<S: Intruder> Field<S> {
         let Canary {
             key, version_id, ..
         } = canary;
-        match patiently(|| self.store.lock_of(key, version_id)).await {
+        match with_retries(|| self.store.lock_of(key, version_id)).await {
             Ok(lock) => read_back(lock, canary.until),
             Err(StoreError::Missing(answer)) => Outcome::new(
                 Row::Lock,
-                Answer::NotEnforced,
+                RowAnswer::NotEnforced,
                 format!("it took a put, and then: {}", answer.said),
             ),
             Err(error) => Outcome::unproven(Row::Lock, "the lock can't be read", error),
@@ -268,14 +268,14 @@ fn read_back(lock: Option<Lock>, asked: Moment) -> Outcome {
     let got = describe(lock);
     let locked = lock.filter(|lock| lock.mode == LockMode::Compliance);
     let (answer, got) = match locked.map(|lock| lock.retain_until.cmp(&asked)) {
-        Some(Ordering::Equal) => (Answer::Holds, got),
+        Some(Ordering::Equal) => (RowAnswer::Holds, got),
         Some(Ordering::Greater) => {
             let got = format!("{got}, longer than the {asked} asked for");
-            (Answer::Holds, got)
+            (RowAnswer::Holds, got)
         }
         Some(Ordering::Less) | None => {
             let got = format!("it took a lock until {asked}, and what was put is {got}");
-            (Answer::NotEnforced, got)
+            (RowAnswer::NotEnforced, got)
         }
     };
     Outcome::new(Row::Lock, answer, got)

@@ -1,8 +1,8 @@
 //! Canaries: small objects under `probe/`, locked for seconds, on which harm may be tried. Laid,
-//! looked at, waited for, and cleared away.
+//! looked at, waited for, and removed.
 
-use super::Options;
 use super::answer::Seen;
+use super::probe_options::ProbeOptions;
 use super::row::Row;
 use bytes::Bytes;
 use ledger::{Digest, Moment};
@@ -14,7 +14,7 @@ use store::{Intruder, Lock, LockMode, Put, StoreError, Version};
 use tokio::time::Instant;
 
 /// How long one request is tried before a row counts as not asked.
-const PATIENCE_OF_A_CALL: store::retry::Patience = store::retry::Patience {
+const CALL_RETRIES: store::retry::RetryPolicy = store::retry::RetryPolicy {
     tries: 3,
     first_wait: Duration::from_millis(300),
     factor: 1,
@@ -35,21 +35,21 @@ const LEFT_AFTER_S: u64 = 1;
 const PAGES_MAX: u32 = 10;
 
 /// A place under `probe/` that one run has for itself.
-pub(super) struct Field<S> {
+pub(super) struct CanarySet<S> {
     pub(super) store: Arc<S>,
     /// Random, so that runs don't meet.
     run: String,
     /// How long canaries are locked.
-    lock: Lasting,
+    lock: LockTime,
     /// All that is known to be laid.
-    laid: Vec<Left>,
+    laid: Vec<Leftover>,
     /// When the last lock ends.
     end: Moment,
 }
 
 /// How long the canaries of one field are locked.
 #[derive(Debug, Clone, Copy)]
-enum Lasting {
+enum LockTime {
     /// As long as was asked for.
     Asked(u64),
     /// Longer: the store is slow.
@@ -66,21 +66,21 @@ pub(super) struct Canary {
     pub(super) until: Moment,
 }
 
-/// A version under `probe/`, to be cleared away or left there.
+/// A version under `probe/`, to be removed or left there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Left {
+pub struct Leftover {
     /// Its key below the store's prefix.
     pub key: String,
     /// Its version.
     pub version_id: String,
 }
 
-impl<S: Intruder> Field<S> {
+impl<S: Intruder> CanarySet<S> {
     pub(super) fn new(store: Arc<S>, run: &str, lock_s: u64) -> Self {
         Self {
             store,
             run: run.to_owned(),
-            lock: Lasting::Asked(lock_s),
+            lock: LockTime::Asked(lock_s),
             laid: Vec::new(),
             end: Moment::from_micros(0),
         }
@@ -90,15 +90,15 @@ impl<S: Intruder> Field<S> {
     pub(super) fn key(&self, row: Row) -> String {
         let (run, suffix) = (&self.run, row.suffix());
         match self.lock {
-            Lasting::Asked(_) => format!("probe/{run}-{suffix}"),
-            Lasting::Doubled(lock_s) => format!("probe/{run}-{lock_s}s-{suffix}"),
+            LockTime::Asked(_) => format!("probe/{run}-{suffix}"),
+            LockTime::Doubled(lock_s) => format!("probe/{run}-{lock_s}s-{suffix}"),
         }
     }
 
     /// How long a canary that is laid now is locked, in seconds.
     pub(super) fn lock_s(&self) -> u64 {
         match self.lock {
-            Lasting::Asked(lock_s) | Lasting::Doubled(lock_s) => lock_s,
+            LockTime::Asked(lock_s) | LockTime::Doubled(lock_s) => lock_s,
         }
     }
 
@@ -107,14 +107,14 @@ impl<S: Intruder> Field<S> {
         let now_s = self.lock_s();
         let doubled_s = now_s.saturating_mul(2).min(*LOCK_BOUNDS_S.end());
         if doubled_s > now_s {
-            self.lock = Lasting::Doubled(doubled_s);
+            self.lock = LockTime::Doubled(doubled_s);
         }
         doubled_s > now_s
     }
 
     /// The end of a lock that begins now, by the store's clock.
     pub(super) async fn end_of_lock(&self) -> Result<Moment, StoreError> {
-        let now = patiently(|| self.store.now()).await?;
+        let now = with_retries(|| self.store.now()).await?;
         Ok(now.plus_s(self.lock_s()).ceil_to_second())
     }
 
@@ -122,11 +122,11 @@ impl<S: Intruder> Field<S> {
     pub(super) async fn lay(&mut self, row: Row) -> Result<Canary, StoreError> {
         let (key, until) = (self.key(row), self.end_of_lock().await?);
         let bytes = bytes_of(&key, "");
-        let stored = patiently(|| self.store.put(put(&key, &bytes, until, false))).await?;
+        let stored = with_retries(|| self.store.put(put(&key, &bytes, until, false))).await?;
         Ok(self.noted(key, stored.version_id, bytes, until))
     }
 
-    /// A canary that was laid, noted to be cleared away.
+    /// A canary that was laid, noted to be removed.
     pub(super) fn noted(
         &mut self,
         key: String,
@@ -143,10 +143,10 @@ impl<S: Intruder> Field<S> {
         }
     }
 
-    /// Notes what is to be cleared away.
+    /// Notes what is to be removed.
     pub(super) fn note(&mut self, key: &str, version_id: &str, until: Moment) {
         self.end = self.end.max(until);
-        self.laid.push(Left {
+        self.laid.push(Leftover {
             key: key.to_owned(),
             version_id: version_id.to_owned(),
         });
@@ -165,7 +165,7 @@ impl<S: Intruder> Field<S> {
         let Canary {
             key, version_id, ..
         } = &*canary;
-        patiently(|| self.store.set_lock(key, version_id, lock, bypass)).await?;
+        with_retries(|| self.store.set_lock(key, version_id, lock, bypass)).await?;
         canary.until = lock.retain_until;
         self.end = self.end.max(canary.until);
         Ok(())
@@ -173,7 +173,7 @@ impl<S: Intruder> Field<S> {
 
     /// Seconds that are left of a canary's lock.
     pub(super) async fn left_s(&self, canary: &Canary) -> Result<u64, StoreError> {
-        let now = patiently(|| self.store.now()).await?;
+        let now = with_retries(|| self.store.now()).await?;
         Ok(canary.until.since_s(now))
     }
 
@@ -195,7 +195,7 @@ impl<S: Intruder> Field<S> {
             until,
             ..
         } = canary;
-        match patiently(|| self.store.lock_of(key, version_id)).await {
+        match with_retries(|| self.store.lock_of(key, version_id)).await {
             Ok(Some(lock)) if lock.mode == LockMode::Compliance && lock.retain_until >= *until => {
                 Seen::Whole
             }
@@ -220,7 +220,7 @@ impl<S: Intruder> Field<S> {
             key, version_id, ..
         } = canary;
         let max_bytes = canary.bytes.len() as u64;
-        match patiently(|| self.store.get(key, Some(version_id), max_bytes)).await {
+        match with_retries(|| self.store.get(key, Some(version_id), max_bytes)).await {
             Ok(fetched) if fetched.bytes == canary.bytes => Seen::Whole,
             Ok(_) | Err(StoreError::TooLarge { .. }) => Seen::Harmed("it has other bytes".into()),
             Err(StoreError::Missing(_)) => Seen::Harmed("it is gone".into()),
@@ -234,11 +234,11 @@ impl<S: Intruder> Field<S> {
             key, version_id, ..
         } = canary;
         let max_bytes = canary.bytes.len() as u64;
-        match patiently(|| self.store.get(key, Some(version_id), max_bytes)).await {
+        match with_retries(|| self.store.get(key, Some(version_id), max_bytes)).await {
             Ok(_) | Err(StoreError::TooLarge { .. }) => Ok(false),
             Err(StoreError::Missing(_)) => Ok(true),
             // Who may not read it may still ask for its lock.
-            Err(_) => match patiently(|| self.store.lock_of(key, version_id)).await {
+            Err(_) => match with_retries(|| self.store.lock_of(key, version_id)).await {
                 Ok(_) => Ok(false),
                 Err(StoreError::Missing(_)) => Ok(true),
                 Err(error) => Err(error),
@@ -247,7 +247,7 @@ impl<S: Intruder> Field<S> {
     }
 
     /// Waits until `end` by the store's clock, telling how many seconds are left.
-    pub(super) async fn wait_until(&self, end: Moment, options: &Options<'_>) {
+    pub(super) async fn wait_until(&self, end: Moment, options: &ProbeOptions<'_>) {
         let allowed = Duration::from_secs(self.lock_s()) + PATIENCE;
         let give_up = Instant::now() + allowed;
         while Instant::now() < give_up {
@@ -268,12 +268,12 @@ impl<S: Intruder> Field<S> {
     }
 
     /// Deletes what this run left, as far as these credentials may; gives what stays, and why.
-    pub(super) async fn clear(&self) -> (Vec<Left>, Option<StoreError>) {
+    pub(super) async fn clear(&self) -> (Vec<Leftover>, Option<StoreError>) {
         let mut all = self.laid.clone();
         // What the store kept though it said no is found here alone.
         let prefix = format!("probe/{}-", self.run);
         if let Ok(found) = self.list(&prefix).await {
-            let unknown = found.into_iter().map(|version| Left {
+            let unknown = found.into_iter().map(|version| Leftover {
                 key: version.key,
                 version_id: version.version_id,
             });
@@ -282,8 +282,8 @@ impl<S: Intruder> Field<S> {
         }
         let (mut left, mut why) = (Vec::new(), None);
         for canary in all {
-            let Left { key, version_id } = &canary;
-            let deleted = patiently(|| self.store.delete(key, version_id, false)).await;
+            let Leftover { key, version_id } = &canary;
+            let deleted = with_retries(|| self.store.delete(key, version_id, false)).await;
             match deleted {
                 Ok(()) | Err(StoreError::Missing(_)) => {}
                 Err(error) => {
@@ -299,7 +299,7 @@ impl<S: Intruder> Field<S> {
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<Version>, StoreError> {
         let (mut found, mut page) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
-            let got = patiently(|| self.store.list_versions(prefix, page.clone())).await?;
+            let got = with_retries(|| self.store.list_versions(prefix, page.clone())).await?;
             // Nothing else is ever deleted, whatever a store lists.
             let ours = got.items.into_iter();
             found.extend(ours.filter(|version| version.key.starts_with(prefix)));
@@ -341,9 +341,9 @@ pub(super) fn describe(lock: Option<Lock>) -> String {
 }
 
 /// Asks again, a few times, while an answer says that later is better.
-pub(super) async fn patiently<T, F>(ask: impl FnMut() -> F) -> Result<T, StoreError>
+pub(super) async fn with_retries<T, F>(ask: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    store::retry::patiently(PATIENCE_OF_A_CALL, ask).await
+    store::retry::with_retries(CALL_RETRIES, ask).await
 }

@@ -1,14 +1,14 @@
 //! What a put promises: bytes that don't have their checksum are refused, and a key is created once.
 
-use super::answer::{Answer, Outcome, Seen};
-use super::canary::{Canary, Field, bytes_of, patiently, put};
+use super::answer::{Outcome, RowAnswer, Seen};
+use super::canary::{Canary, CanarySet, bytes_of, put, with_retries};
 use super::row::{RACERS, Row};
 use ledger::Digest;
 use std::sync::Arc;
-use store::{Intruder, StoreError, Stored};
+use store::{Intruder, StoreError, StoredVersion};
 use tokio::task::JoinSet;
 
-impl<S: Intruder + 'static> Field<S> {
+impl<S: Intruder + 'static> CanarySet<S> {
     /// Announces another checksum than the bytes have. The control, the same put with the right one,
     /// is conditional: it fails if anything was kept.
     pub(super) async fn checksum(&mut self) -> Outcome {
@@ -29,7 +29,7 @@ impl<S: Intruder + 'static> Field<S> {
         let bytes = bytes_of(&key, "");
         let announced = Digest::of(b"what was never sent");
         let wrong = put(&key, &bytes, until, false);
-        let said = patiently(|| self.store.put_unlike(wrong.clone(), announced)).await;
+        let said = with_retries(|| self.store.put_unlike(wrong.clone(), announced)).await;
         let head = self.store.head(&key).await;
         let created = self.store.put(put(&key, &bytes, until, true)).await;
         let said_text = match &said {
@@ -38,7 +38,7 @@ impl<S: Intruder + 'static> Field<S> {
         };
         let not_enforced = |seen: &str| {
             let got = format!("{said_text}; {seen}");
-            Err(Outcome::new(row, Answer::NotEnforced, got))
+            Err(Outcome::new(row, RowAnswer::NotEnforced, got))
         };
         if matches!(head, Ok(Some(_))) || matches!(created, Err(StoreError::Exists(_))) {
             return not_enforced("and the bytes were kept");
@@ -48,12 +48,12 @@ impl<S: Intruder + 'static> Field<S> {
         match &said {
             Ok(()) => not_enforced("and kept nothing of what it said yes to"),
             Err(StoreError::Busy(_) | StoreError::Broken(_)) => {
-                Err(Outcome::new(row, Answer::NotAsked, said_text))
+                Err(Outcome::new(row, RowAnswer::NotAsked, said_text))
             }
             Err(_) => {
                 let control = "the same with its checksum was put, where nothing stood";
                 let got = format!("{said_text}; nothing was kept");
-                let outcome = Outcome::new(row, Answer::Holds, got).with_control(control);
+                let outcome = Outcome::new(row, RowAnswer::Holds, got).with_control(control);
                 Ok((outcome, canary))
             }
         }
@@ -91,7 +91,7 @@ impl<S: Intruder + 'static> Field<S> {
         }
         let got = format!("no conditional create: {}", error.answer().said);
         let control = "the same put without its condition was taken";
-        Err(Outcome::new(row, Answer::NotEnforced, got).with_control(control))
+        Err(Outcome::new(row, RowAnswer::NotEnforced, got).with_control(control))
     }
 
     /// Creates what is there. That it was created at all, with the same condition, is the control.
@@ -99,20 +99,23 @@ impl<S: Intruder + 'static> Field<S> {
         let Canary { key, until, .. } = canary;
         let other = bytes_of(key, ", again");
         let again = put(key, &other, *until, true);
-        let said = patiently(|| self.store.put(again.clone())).await;
+        let said = with_retries(|| self.store.put(again.clone())).await;
         let seen = self.look_at_lock(canary).await;
         let control = "the first, with the same condition, was taken";
         let judged = |answer, got| Outcome::new(row, answer, got).with_control(control);
         match (said, seen) {
             (Ok(stored), _) => {
                 self.note(key, &stored.version_id, *until);
-                judged(Answer::NotEnforced, "both were taken".into())
+                judged(RowAnswer::NotEnforced, "both were taken".into())
             }
             (Err(error), Seen::Harmed(what)) => {
                 let said = &error.answer().said;
-                judged(Answer::NotEnforced, format!("{said}; of the first: {what}"))
+                judged(
+                    RowAnswer::NotEnforced,
+                    format!("{said}; of the first: {what}"),
+                )
             }
-            (Err(StoreError::Exists(answer)), _) => judged(Answer::Holds, answer.said),
+            (Err(StoreError::Exists(answer)), _) => judged(RowAnswer::Holds, answer.said),
             (Err(error), _) => Outcome::unproven(row, "neither taken nor 412", error),
         }
     }
@@ -137,7 +140,7 @@ impl<S: Intruder + 'static> Field<S> {
                 Ok(Ok(stored)) => race.winners.push(stored),
                 Ok(Err(StoreError::Exists(_) | StoreError::Conflict(_))) => {}
                 Ok(Err(error)) => race.odd = Some(error),
-                Err(died) => return Outcome::new(row, Answer::NotAsked, died.to_string()),
+                Err(died) => return Outcome::new(row, RowAnswer::NotAsked, died.to_string()),
             }
         }
         for winner in &race.winners {
@@ -152,7 +155,7 @@ impl<S: Intruder + 'static> Field<S> {
 /// How a race ended.
 #[derive(Default)]
 struct Race {
-    winners: Vec<Stored>,
+    winners: Vec<StoredVersion>,
     /// An answer that is neither.
     odd: Option<StoreError>,
     /// Versions that are there, if that can be listed.
@@ -170,12 +173,12 @@ impl Race {
             });
         let got = format!("{won} of {RACERS} were taken; {there}");
         if won > 1 || self.versions.is_some_and(|count| count > 1) {
-            return Outcome::new(row, Answer::NotEnforced, got);
+            return Outcome::new(row, RowAnswer::NotEnforced, got);
         }
         match self.odd {
             Some(error) => Outcome::unproven(row, &got, error),
-            None if won == 1 => Outcome::new(row, Answer::Holds, got),
-            None => Outcome::new(row, Answer::NotProven, got),
+            None if won == 1 => Outcome::new(row, RowAnswer::Holds, got),
+            None => Outcome::new(row, RowAnswer::NotProven, got),
         }
     }
 }
@@ -188,21 +191,21 @@ mod tests {
 
     #[test]
     fn one_winner_is_as_it_must_be() {
-        let stored = Stored {
+        let stored = StoredVersion {
             version_id: "v".into(),
             sha256: Digest::of(b""),
             store_time: Moment::from_micros(0),
         };
         for (won, odd, versions, expected) in [
-            (1, None, Some(1), Answer::Holds),
-            (1, None, None, Answer::Holds),
-            (2, None, Some(2), Answer::NotEnforced),
+            (1, None, Some(1), RowAnswer::Holds),
+            (1, None, None, RowAnswer::Holds),
+            (2, None, Some(2), RowAnswer::NotEnforced),
             // One said yes, another was kept though it was refused.
-            (1, None, Some(2), Answer::NotEnforced),
-            (2, Some(busy()), None, Answer::NotEnforced),
-            (1, Some(busy()), Some(1), Answer::NotAsked),
-            (0, Some(denied()), Some(0), Answer::NotProven),
-            (0, None, Some(0), Answer::NotProven),
+            (1, None, Some(2), RowAnswer::NotEnforced),
+            (2, Some(busy()), None, RowAnswer::NotEnforced),
+            (1, Some(busy()), Some(1), RowAnswer::NotAsked),
+            (0, Some(denied()), Some(0), RowAnswer::NotProven),
+            (0, None, Some(0), RowAnswer::NotProven),
         ] {
             let race = Race {
                 winners: vec![stored.clone(); won],

@@ -12,7 +12,8 @@ mod attack;
 mod canary;
 mod create;
 mod place;
-mod report;
+mod probe_options;
+mod probe_report;
 mod row;
 mod start;
 #[cfg(test)]
@@ -20,16 +21,16 @@ mod tests;
 
 use answer::Outcome;
 use attack::{Attack, Missed};
-use canary::Field;
-use host::report::Tool;
+use canary::CanarySet;
+use host::tool::Tool;
 use ledger::Moment;
 use std::sync::Arc;
-use std::time::Duration;
 use store::{Intruder, Protection};
 
-pub use answer::{Answer, Verdict};
-pub use canary::{LOCK_BOUNDS_S, Left};
-pub use report::{Report, RowReport, StoreProbed};
+pub use answer::{ProbeVerdict, RowAnswer};
+pub use canary::{LOCK_BOUNDS_S, Leftover};
+pub use probe_options::{ProbeOptions, TICK};
+pub use probe_report::{ProbeReport, RowReport, StoreProbed};
 pub use row::Row;
 pub use start::{Refusal, harmless};
 
@@ -47,23 +48,6 @@ const ATTACKS: [Row; 7] = [
 /// How long before the end of the first lock the canaries are looked at again.
 const LAST_LOOK_US: u64 = 2_500_000;
 
-/// Between two looks at the store's clock.
-pub const TICK: Duration = Duration::from_millis(200);
-
-/// What a probe needs to know that it does not ask the store.
-pub struct Options<'a> {
-    /// A random name, so that two runs don't meet.
-    pub run: &'a str,
-    /// How long canaries are locked at first, in seconds; longer on a store that is too slow for it.
-    pub lock_s: u64,
-    /// Our own clock, which the store's is compared with.
-    pub clock: fn() -> Moment,
-    /// Between two looks at the store's clock: [`TICK`].
-    pub tick: Duration,
-    /// Is told what is being tried.
-    pub tell: &'a (dyn Fn(&str) + Sync),
-}
-
 /// Tries everything on `store`, and to suspend the versioning of `scratch` if there is one.
 ///
 /// It takes about as long as a lock of its canaries, and longer on a store that is slow: a row whose lock
@@ -71,22 +55,22 @@ pub struct Options<'a> {
 pub async fn probe<S: Intruder + 'static>(
     store: Arc<S>,
     scratch: Option<&S>,
-    options: &Options<'_>,
-) -> Report {
+    options: &ProbeOptions<'_>,
+) -> ProbeReport {
     let started = (options.clock)();
-    let mut field = Field::new(Arc::clone(&store), options.run, options.lock_s);
+    let mut canaries = CanarySet::new(Arc::clone(&store), options.run, options.lock_s);
     let mut outcomes = vec![place::setup(store.as_ref()).await];
-    outcomes.extend(ask(&mut field, options).await);
+    outcomes.extend(ask(&mut canaries, options).await);
     outcomes.push(place::clock(store.as_ref(), options.clock).await);
     outcomes.push(match scratch {
         Some(scratch) => place::suspend(scratch).await,
-        None => Outcome::new(Row::Suspend, Answer::NotTried, "needs --scratch-bucket"),
+        None => Outcome::new(Row::Suspend, RowAnswer::NotTried, "needs --scratch-bucket"),
     });
-    (options.tell)("clearing the canaries away");
-    let (left, why) = field.clear().await;
+    (options.tell)("removing the canaries");
+    let (left, why) = canaries.clear().await;
     outcomes.sort_by_key(|outcome| Row::ALL.iter().position(|row| *row == outcome.row));
-    let verdict = Verdict::over(outcomes.iter().map(|outcome| outcome.answer));
-    Report {
+    let verdict = ProbeVerdict::over(outcomes.iter().map(|outcome| outcome.answer));
+    ProbeReport {
         store: StoreProbed {
             url: store.url().to_owned(),
             locks: match store.capability().protection {
@@ -98,7 +82,7 @@ pub async fn probe<S: Intruder + 'static>(
         verdict,
         exit_code: verdict.exit_code(),
         left,
-        left_until: why.is_some().then(|| field.end()),
+        left_until: why.is_some().then(|| canaries.end()),
         left_because: why.map(|error| error.answer().said.clone()),
         tool: Tool::this(),
         started,
@@ -107,24 +91,27 @@ pub async fn probe<S: Intruder + 'static>(
 }
 
 /// All rows that need a canary. The attacks come first and are waited for together.
-async fn ask<S: Intruder + 'static>(field: &mut Field<S>, options: &Options<'_>) -> Vec<Outcome> {
-    let mut round = Round::of(&ATTACKS, field, options).await;
-    let mut outcomes = promises(field, options).await;
+async fn ask<S: Intruder + 'static>(
+    canaries: &mut CanarySet<S>,
+    options: &ProbeOptions<'_>,
+) -> Vec<Outcome> {
+    let mut round = Round::of(&ATTACKS, canaries, options).await;
+    let mut outcomes = promises(canaries, options).await;
     let mut attacks = Vec::new();
     // Each time the lock is doubled, so it ends soon.
     loop {
-        look_again(&mut round.attacks, field, options).await;
+        look_again(&mut round.attacks, canaries, options).await;
         attacks.append(&mut round.attacks);
         outcomes.append(&mut round.outcomes);
-        if round.late.is_empty() || !field.double_lock() {
+        if round.late.is_empty() || !canaries.double_lock() {
             break;
         }
-        round = Round::of(&round.late, field, options).await;
+        round = Round::of(&round.late, canaries, options).await;
     }
-    outcomes.extend(round.late.iter().map(|row| field.too_late(*row)));
-    field.wait_until(field.end().plus_s(1), options).await;
+    outcomes.extend(round.late.iter().map(|row| canaries.too_late(*row)));
+    canaries.wait_until(canaries.end().plus_s(1), options).await;
     for attack in attacks {
-        outcomes.push(field.finish(attack).await);
+        outcomes.push(canaries.finish(attack).await);
     }
     outcomes
 }
@@ -139,11 +126,15 @@ struct Round {
 }
 
 impl Round {
-    async fn of<S: Intruder>(rows: &[Row], field: &mut Field<S>, options: &Options<'_>) -> Self {
+    async fn of<S: Intruder>(
+        rows: &[Row],
+        canaries: &mut CanarySet<S>,
+        options: &ProbeOptions<'_>,
+    ) -> Self {
         let mut round = Self::default();
         for row in rows.iter().copied() {
             tell(row, options);
-            match field.attack(row).await {
+            match canaries.attack(row).await {
                 Ok(attack) => round.attacks.push(attack),
                 Err(Missed::Judged(outcome)) => round.outcomes.push(outcome),
                 Err(Missed::TooLate) => round.late.push(row),
@@ -155,34 +146,38 @@ impl Round {
 
 /// The rows that no lock's end hurries.
 async fn promises<S: Intruder + 'static>(
-    field: &mut Field<S>,
-    options: &Options<'_>,
+    canaries: &mut CanarySet<S>,
+    options: &ProbeOptions<'_>,
 ) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     tell(Row::Lock, options);
-    outcomes.push(field.lock_read_back().await);
+    outcomes.push(canaries.lock_read_back().await);
     tell(Row::Checksum, options);
-    outcomes.push(field.checksum().await);
+    outcomes.push(canaries.checksum().await);
     tell(Row::CreateTwice, options);
-    outcomes.push(field.create_twice().await);
+    outcomes.push(canaries.create_twice().await);
     tell(Row::CreateRace, options);
-    outcomes.push(field.create_race().await);
+    outcomes.push(canaries.create_race().await);
     outcomes
 }
 
 /// Looks at what was attacked once more shortly before the first lock ends: harm may also come later than
 /// the answer.
-async fn look_again<S: Intruder>(attacks: &mut [Attack], field: &Field<S>, options: &Options<'_>) {
+async fn look_again<S: Intruder>(
+    attacks: &mut [Attack],
+    canaries: &CanarySet<S>,
+    options: &ProbeOptions<'_>,
+) {
     let Some(end) = attacks.iter().map(Attack::end_of_lock).min() else {
         return;
     };
     let soon = Moment::from_micros(end.micros().saturating_sub(LAST_LOOK_US));
-    field.wait_until(soon, options).await;
+    canaries.wait_until(soon, options).await;
     for attack in attacks {
-        field.look_again(attack).await;
+        canaries.look_again(attack).await;
     }
 }
 
-fn tell(row: Row, options: &Options<'_>) {
+fn tell(row: Row, options: &ProbeOptions<'_>) {
     (options.tell)(&format!("trying: {}", row.title()));
 }

@@ -1,11 +1,11 @@
 //! What is asked of the place as a whole: how it is set up, what time it has, and, of a scratch
 //! bucket, whether its versioning can be suspended.
 
-use super::answer::{Answer, Control, Outcome, Seen, judge, tell};
-use super::canary::patiently;
+use super::answer::{Control, Outcome, RowAnswer, Seen, judge, tell};
+use super::canary::with_retries;
 use super::row::Row;
 use ledger::Moment;
-use store::{Answer as Said, Intruder, SetupFault, Store, StoreError};
+use store::{Intruder, SetupFault, Store, StoreAnswer, StoreError};
 
 /// Farther apart the two clocks may not be: S3 refuses what is signed 15 minutes off.
 const APART_MAX_S: u64 = 14 * 60;
@@ -14,22 +14,22 @@ const APART_MAX_S: u64 = 14 * 60;
 pub(super) async fn setup<S: Store>(store: &S) -> Outcome {
     match store.check().await {
         Ok(()) if store.capability().versions => {
-            Outcome::new(Row::Setup, Answer::Holds, Row::Setup.expected())
+            Outcome::new(Row::Setup, RowAnswer::Holds, Row::Setup.expected())
         }
         Ok(()) => {
             let got = "a directory: one version a key, and each object brings its own lock";
-            Outcome::new(Row::Setup, Answer::Holds, got)
+            Outcome::new(Row::Setup, RowAnswer::Holds, got)
         }
         Err(SetupFault::Unknown { cause, .. }) => {
             Outcome::unproven(Row::Setup, "it can't be asked", cause)
         }
-        Err(fault) => Outcome::new(Row::Setup, Answer::NotEnforced, fault.to_string()),
+        Err(fault) => Outcome::new(Row::Setup, RowAnswer::NotEnforced, fault.to_string()),
     }
 }
 
 /// The store's clock beside `ours`. Which of the two is wrong nobody here can say.
 pub(super) async fn clock<S: Store>(store: &S, ours: impl Fn() -> Moment) -> Outcome {
-    let theirs = match patiently(|| store.now()).await {
+    let theirs = match with_retries(|| store.now()).await {
         Ok(theirs) => theirs,
         Err(error) => return Outcome::unproven(Row::Clock, "it tells no time", error),
     };
@@ -44,10 +44,10 @@ fn compare(theirs: Moment, ours: Moment) -> Outcome {
         (ahead_s, _) => format!("{ahead_s} s ahead of ours"),
     };
     if ahead_s.max(behind_s) <= APART_MAX_S {
-        return Outcome::new(Row::Clock, Answer::Holds, got);
+        return Outcome::new(Row::Clock, RowAnswer::Holds, got);
     }
     let got = format!("{got}: one of the two is wrong, and locks are counted from the store's");
-    Outcome::new(Row::Clock, Answer::NotProven, got)
+    Outcome::new(Row::Clock, RowAnswer::NotProven, got)
 }
 
 /// Suspends the versioning of a scratch bucket, and turns it on again: that is the control too.
@@ -57,12 +57,12 @@ pub(super) async fn suspend<S: Intruder>(scratch: &S) -> Outcome {
     match scratch.check().await {
         Ok(()) => {}
         Err(SetupFault::Unknown { cause, .. }) => return Outcome::unproven(row, unfit, cause),
-        Err(fault) => return Outcome::new(row, Answer::NotAsked, format!("{unfit}: {fault}")),
+        Err(fault) => return Outcome::new(row, RowAnswer::NotAsked, format!("{unfit}: {fault}")),
     }
-    let said = patiently(|| scratch.set_versioning(false)).await;
+    let said = with_retries(|| scratch.set_versioning(false)).await;
     let seen = look(scratch).await;
     let what = "enabling it again";
-    let control = match patiently(|| scratch.set_versioning(true)).await {
+    let control = match with_retries(|| scratch.set_versioning(true)).await {
         Ok(()) => Control::Worked(format!("{what} worked")),
         Err(error) => Control::Failed(format!("{what}: {}", error.answer().said)),
     };
@@ -83,7 +83,10 @@ async fn look<S: Store>(scratch: &S) -> Seen {
         Err(SetupFault::Unknown { cause, .. }) => Seen::Unknown(cause),
         Err(fault @ (SetupFault::Absent { .. } | SetupFault::NoObjectLock { .. })) => {
             let asked = "look at the scratch bucket";
-            Seen::Unknown(StoreError::Broken(Said::new(asked, fault.to_string())))
+            Seen::Unknown(StoreError::Broken(StoreAnswer::new(
+                asked,
+                fault.to_string(),
+            )))
         }
     }
 }
@@ -97,11 +100,11 @@ mod tests {
         let ours = Moment::from_micros(1_764_000_000_000_000);
         let later = |s: u64| ours.plus_s(s);
         for (theirs, ours, expected) in [
-            (ours, ours, Answer::Holds),
-            (later(840), ours, Answer::Holds),
-            (ours, later(840), Answer::Holds),
-            (later(841), ours, Answer::NotProven),
-            (ours, later(841), Answer::NotProven),
+            (ours, ours, RowAnswer::Holds),
+            (later(840), ours, RowAnswer::Holds),
+            (ours, later(840), RowAnswer::Holds),
+            (later(841), ours, RowAnswer::NotProven),
+            (ours, later(841), RowAnswer::NotProven),
         ] {
             assert_eq!(compare(theirs, ours).answer, expected, "{theirs} {ours}");
         }

@@ -1,14 +1,14 @@
 //! The part of the probe that an archiver runs before it sends anything: what its role can prove
 //! without any right to delete, on one canary, in about a dozen requests.
 
-use super::answer::{Answer, Outcome};
+use super::answer::{Outcome, RowAnswer};
 use super::attack::Missed;
-use super::canary::{Canary, Field};
+use super::canary::{Canary, CanarySet};
 use super::place;
 use super::row::Row;
 use ledger::Moment;
 use std::sync::Arc;
-use store::{Answer as Said, Intruder, StoreError};
+use store::{Intruder, StoreAnswer, StoreError};
 
 /// How long the canary is locked at first: longer than a dozen requests take on a slow line.
 const LOCK_S: u64 = 30;
@@ -58,7 +58,7 @@ pub async fn harmless<S: Intruder + 'static>(
     run: &str,
     clock: fn() -> Moment,
 ) -> Result<Option<String>, Refusal> {
-    let mut field = Field::new(Arc::clone(&store), run, LOCK_S);
+    let mut field = CanarySet::new(Arc::clone(&store), run, LOCK_S);
     let accept = |outcome: Outcome| accept(store.url(), outcome);
     let created = field.refused_then_created(Row::Checksum).await;
     let (outcome, mut canary) = match created {
@@ -72,13 +72,13 @@ pub async fn harmless<S: Intruder + 'static>(
         accept(attack(&mut field, row, &mut canary).await)?;
     }
     let clock = place::clock(store.as_ref(), clock).await;
-    Ok((clock.answer != Answer::Holds).then_some(clock.got))
+    Ok((clock.answer != RowAnswer::Holds).then_some(clock.got))
 }
 
 /// Attacks the lock of `canary`. Where that ended too early it lays another, locked twice as long, which
 /// the next attack takes as well.
 async fn attack<S: Intruder + 'static>(
-    field: &mut Field<S>,
+    field: &mut CanarySet<S>,
     row: Row,
     canary: &mut Canary,
 ) -> Outcome {
@@ -102,15 +102,16 @@ async fn attack<S: Intruder + 'static>(
 fn accept(url: &str, outcome: Outcome) -> Result<(), Refusal> {
     let (url, row) = (url.to_owned(), outcome.row);
     match outcome.answer {
-        Answer::Holds | Answer::NotTried => Ok(()),
-        Answer::NotEnforced => Err(Refusal::NotEnforced {
+        RowAnswer::Holds | RowAnswer::NotTried => Ok(()),
+        RowAnswer::NotEnforced => Err(Refusal::NotEnforced {
             url,
             row: row.title(),
             expected: row.expected(),
             got: outcome.got,
         }),
-        Answer::NotProven | Answer::NotAsked => {
-            let nothing = || StoreError::Refused(Said::new(row.title(), outcome.got.clone()));
+        RowAnswer::NotProven | RowAnswer::NotAsked => {
+            let nothing =
+                || StoreError::Refused(StoreAnswer::new(row.title(), outcome.got.clone()));
             Err(Refusal::Unknown {
                 url,
                 row: row.title(),

@@ -6,6 +6,7 @@ mod liar;
 use super::*;
 use liar::{Liar, Lie};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use store::testing::model::{Model, store_time};
 
 /// What a request takes by the store's clock, which stands still otherwise: no test depends on how fast the
@@ -15,8 +16,8 @@ const REQUEST: Duration = Duration::from_millis(50);
 /// Long enough for all rows at that.
 const LOCK_S: u64 = 20;
 
-fn options<'a>() -> Options<'a> {
-    Options {
+fn options<'a>() -> ProbeOptions<'a> {
+    ProbeOptions {
         run: "0123456789abcdef",
         lock_s: LOCK_S,
         clock: store_time,
@@ -38,12 +39,15 @@ fn taking(request: Duration, row: Option<(Row, Lie)>) -> Arc<Liar> {
 }
 
 /// Rows that are not as they must be, with their answers.
-fn red(report: &Report) -> Vec<(Row, Answer)> {
-    let red = report.rows.iter().filter(|row| row.answer != Answer::Holds);
+fn red(report: &ProbeReport) -> Vec<(Row, RowAnswer)> {
+    let red = report
+        .rows
+        .iter()
+        .filter(|row| row.answer != RowAnswer::Holds);
     red.map(|row| (row.row, row.answer)).collect()
 }
 
-async fn probed(row: Option<(Row, Lie)>) -> Report {
+async fn probed(row: Option<(Row, Lie)>) -> ProbeReport {
     let scratch = liar(row.filter(|(row, _)| *row == Row::Suspend));
     probe(liar(row), Some(scratch.as_ref()), &options()).await
 }
@@ -53,7 +57,7 @@ async fn a_store_that_keeps_its_promise_holds_in_every_row_and_is_left_clean() {
     let store = liar(None);
     let report = probe(Arc::clone(&store), Some(&*liar(None)), &options()).await;
     assert_eq!(red(&report), [], "{:#?}", report.rows);
-    assert_eq!((report.verdict, report.exit_code), (Verdict::Holds, 0));
+    assert_eq!((report.verdict, report.exit_code), (ProbeVerdict::Holds, 0));
     let rows: Vec<_> = report.rows.iter().map(|row| row.row).collect();
     assert_eq!(rows, Row::ALL);
     let needs_control = |row: &&RowReport| {
@@ -71,12 +75,12 @@ async fn a_store_that_keeps_its_promise_holds_in_every_row_and_is_left_clean() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_scratch_bucket_no_versioning_is_touched() {
     let report = probe(liar(Some((Row::Suspend, Lie::Openly))), None, &options()).await;
-    assert_eq!(red(&report), [(Row::Suspend, Answer::NotTried)]);
+    assert_eq!(red(&report), [(Row::Suspend, RowAnswer::NotTried)]);
     assert_eq!(report.exit_code, 0);
 }
 
 /// Probes one liar for each row and lie, all at once.
-async fn lied_to(rows: &[Row], lie: Lie, expected: Answer, exit_code: u8) {
+async fn lied_to(rows: &[Row], lie: Lie, expected: RowAnswer, exit_code: u8) {
     let mut probes = tokio::task::JoinSet::new();
     for row in rows.iter().copied() {
         probes.spawn(async move { (row, probed(Some((row, lie))).await) });
@@ -131,20 +135,20 @@ const NEEDING_A_RIGHT: [Row; 11] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lie_is_red_in_its_row_alone_and_a_missing_right_is_never_a_pass() {
     tokio::join!(
-        lied_to(&LYING, Lie::Openly, Answer::NotEnforced, 1),
-        lied_to(&LYING, Lie::Secretly, Answer::NotEnforced, 1),
-        lied_to(&NEEDING_A_RIGHT, Lie::NoRight, Answer::NotProven, 2),
+        lied_to(&LYING, Lie::Openly, RowAnswer::NotEnforced, 1),
+        lied_to(&LYING, Lie::Secretly, RowAnswer::NotEnforced, 1),
+        lied_to(&NEEDING_A_RIGHT, Lie::NoRight, RowAnswer::NotProven, 2),
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clocks_that_are_apart_are_not_proven() {
-    let options = Options {
+    let options = ProbeOptions {
         clock: || store_time().plus_s(3600),
         ..options()
     };
     let report = probe(liar(None), Some(&*liar(None)), &options).await;
-    assert_eq!(red(&report), [(Row::Clock, Answer::NotProven)]);
+    assert_eq!(red(&report), [(Row::Clock, RowAnswer::NotProven)]);
     assert_eq!(report.exit_code, 2);
 }
 
@@ -203,9 +207,9 @@ const SLOW: Duration = Duration::from_millis(1500);
 /// So slow that every lock does.
 const TOO_SLOW: Duration = Duration::from_secs(30);
 
-async fn slow(request: Duration) -> (Report, Arc<Liar>) {
+async fn slow(request: Duration) -> (ProbeReport, Arc<Liar>) {
     let (store, scratch) = (taking(request, None), liar(None));
-    let options = Options {
+    let options = ProbeOptions {
         lock_s: *LOCK_BOUNDS_S.start(),
         ..options()
     };
@@ -224,7 +228,7 @@ async fn a_row_whose_lock_ended_too_early_is_asked_again_with_a_lock_twice_as_lo
     assert!(!asked("60s-delete"), "{:?}", objects.keys());
     // What the first tries laid is cleared away as well.
     assert!(objects.values().flatten().all(|kept| kept.is_gone));
-    let told = report.json().unwrap() + &report.text(host::report::Style::for_terminal(false));
+    let told = report.json().unwrap() + &report.text(host::terminal::Style::for_terminal(false));
     assert!(!told.contains("too slow"), "{told}");
 }
 
@@ -233,10 +237,13 @@ async fn a_row_that_the_longest_lock_is_too_short_for_is_not_asked_and_says_so()
     let (report, _) = slow(TOO_SLOW).await;
     let attacked = report.rows.iter().filter(|row| ATTACKS.contains(&row.row));
     for row in attacked {
-        assert_eq!(row.answer, Answer::NotAsked, "{row:?}");
+        assert_eq!(row.answer, RowAnswer::NotAsked, "{row:?}");
         assert!(row.got.contains("a lock of 60 s"), "{row:?}");
     }
-    assert_eq!((report.verdict, report.exit_code), (Verdict::NotProven, 2));
+    assert_eq!(
+        (report.verdict, report.exit_code),
+        (ProbeVerdict::NotProven, 2)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

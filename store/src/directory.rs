@@ -3,30 +3,27 @@
 //! A key is a path below the directory and has one version, `null`. On a plain disk a lock is
 //! evidence, not protection. Only a key of Holdfast's own grammar becomes a path at all.
 
-mod fault;
+mod atime_lock;
+mod directory_fault;
+mod directory_tree;
 mod intrude;
-mod lock;
-mod tree;
 mod walk;
 
 use super::{
     Capability, Fetched, Lock, LockMode, Page, Protection, Put, SetupFault, Store, StoreError,
-    Stored, Token,
+    StoredVersion, Token,
 };
 use bytes::Bytes;
-use fault::Fault;
+use directory_fault::DirectoryFault;
+use directory_tree::{DirectoryTree, ONLY_VERSION, Place};
 use ledger::{Digest, Moment};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tree::{Place, Tree};
 
 /// Entries of a page; each page costs one pass over the names of its folder.
 const PAGE_SIZE: usize = 16 * 1024;
-
-/// The only version a key has here.
-const ONLY_VERSION: &str = "null";
 
 /// A directory that keeps objects.
 #[derive(Debug, Clone)]
@@ -49,8 +46,8 @@ impl DirectoryStore {
 
     /// Makes the directory, durably, if it is not there; says whether it did.
     pub async fn make(&self) -> Result<bool, StoreError> {
-        let make = |tree: &Tree| match tree.open_root() {
-            Err(Fault::NoRoot) => tree.make_root().map(|()| true),
+        let make = |tree: &DirectoryTree| match tree.open_root() {
+            Err(DirectoryFault::NoRoot) => tree.make_root().map(|()| true),
             opened => opened.map(|_| false),
         };
         self.blocking("make", "", make).await
@@ -61,11 +58,11 @@ impl DirectoryStore {
         &self,
         operation: &'static str,
         key: &str,
-        work: impl FnOnce(&Tree) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&DirectoryTree) -> Result<T, DirectoryFault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let tree = Tree::new(Arc::clone(&self.root));
+        let tree = DirectoryTree::new(Arc::clone(&self.root));
         let done = tokio::task::spawn_blocking(move || work(&tree)).await;
-        done.unwrap_or_else(|died| Err(Fault::System(io::Error::other(died))))
+        done.unwrap_or_else(|died| Err(DirectoryFault::System(io::Error::other(died))))
             .map_err(|fault| {
                 let slash = if key.is_empty() { "" } else { "/" };
                 fault.explain(format!("{operation} {}{slash}{key}", self.url))
@@ -74,7 +71,7 @@ impl DirectoryStore {
 }
 
 impl Store for DirectoryStore {
-    async fn put(&self, put: Put<'_>) -> Result<Stored, StoreError> {
+    async fn put(&self, put: Put<'_>) -> Result<StoredVersion, StoreError> {
         let sha256 = put.sha256;
         let writing = Writing {
             key: put.key.to_owned(),
@@ -82,14 +79,14 @@ impl Store for DirectoryStore {
             until: put.retain_until.ceil_to_second(),
             if_absent: put.if_absent,
         };
-        let write = move |tree: &Tree| {
+        let write = move |tree: &DirectoryTree| {
             if Digest::of(&writing.bytes) != sha256 {
-                return Err(Fault::BadDigest(sha256));
+                return Err(DirectoryFault::BadDigest(sha256));
             }
             store(tree, &writing)
         };
         self.blocking("put", put.key, write).await?;
-        Ok(Stored {
+        Ok(StoredVersion {
             version_id: ONLY_VERSION.into(),
             sha256,
             store_time: host::clock::now(),
@@ -98,7 +95,8 @@ impl Store for DirectoryStore {
 
     async fn lock_of(&self, key: &str, version_id: &str) -> Result<Option<Lock>, StoreError> {
         let (path, version) = (key.to_owned(), version_id.to_owned());
-        let read = move |tree: &Tree| lock::lock_of(&open(tree, &path, Some(&version))?);
+        let read =
+            move |tree: &DirectoryTree| atime_lock::lock_of(&open(tree, &path, Some(&version))?);
         let until = self.blocking("read lock of", key, read).await?;
         Ok(until.map(|retain_until| Lock {
             mode: LockMode::Compliance,
@@ -109,12 +107,12 @@ impl Store for DirectoryStore {
     async fn extend(&self, key: &str, version_id: &str, until: Moment) -> Result<(), StoreError> {
         let (path, version) = (key.to_owned(), version_id.to_owned());
         let until = until.ceil_to_second();
-        let extend = move |tree: &Tree| {
+        let extend = move |tree: &DirectoryTree| {
             let file = open(tree, &path, Some(&version))?;
-            if let Some(now) = lock::lock_of(&file)?.filter(|now| *now > until) {
-                return Err(Fault::Shorter(now));
+            if let Some(now) = atime_lock::lock_of(&file)?.filter(|now| *now > until) {
+                return Err(DirectoryFault::Shorter(now));
             }
-            lock::lock(&file, until)
+            atime_lock::lock(&file, until)
         };
         self.blocking("extend lock of", key, extend).await
     }
@@ -126,9 +124,9 @@ impl Store for DirectoryStore {
         max_bytes: u64,
     ) -> Result<Fetched, StoreError> {
         let (path, version) = (key.to_owned(), version_id.map(str::to_owned));
-        let read = move |tree: &Tree| {
+        let read = move |tree: &DirectoryTree| {
             let file = open(tree, &path, version.as_deref())?;
-            let last_modified = lock::modified(&rustix::fs::fstat(&file)?);
+            let last_modified = atime_lock::modified(&rustix::fs::fstat(&file)?);
             let bytes = read_bounded(&file, max_bytes)?;
             Ok(Fetched {
                 bytes: bytes.into(),
@@ -141,7 +139,7 @@ impl Store for DirectoryStore {
 
     async fn head(&self, key: &str) -> Result<Option<String>, StoreError> {
         let path = key.to_owned();
-        let look = move |tree: &Tree| open(tree, &path, None).map(drop);
+        let look = move |tree: &DirectoryTree| open(tree, &path, None).map(drop);
         match self.blocking("head", key, look).await {
             Ok(()) => Ok(Some(ONLY_VERSION.into())),
             Err(StoreError::Missing(_)) => Ok(None),
@@ -152,14 +150,15 @@ impl Store for DirectoryStore {
     async fn list_versions(&self, prefix: &str, page: Option<Token>) -> Result<Page, StoreError> {
         let (wanted, page_size) = (prefix.to_owned(), self.page_size);
         let after = page.map_or_else(Vec::new, |token| token.key);
-        let list =
-            move |tree: &Tree| walk::page(&tree.open_root()?, wanted.as_bytes(), after, page_size);
+        let list = move |tree: &DirectoryTree| {
+            walk::page(&tree.open_root()?, wanted.as_bytes(), after, page_size)
+        };
         self.blocking("list", prefix, list).await
     }
 
     async fn check(&self) -> Result<(), SetupFault> {
         let url = self.url.to_string();
-        let look = |tree: &Tree| tree.open_root().map(drop);
+        let look = |tree: &DirectoryTree| tree.open_root().map(drop);
         match self.blocking("open", "", look).await {
             Ok(()) => Ok(()),
             Err(StoreError::NoBucket(_)) => Err(SetupFault::Absent { url }),
@@ -196,29 +195,29 @@ struct Writing {
 }
 
 /// Opens an object for reading; only the version `null` exists.
-fn open(tree: &Tree, key: &str, version_id: Option<&str>) -> Result<File, Fault> {
+fn open(tree: &DirectoryTree, key: &str, version_id: Option<&str>) -> Result<File, DirectoryFault> {
     if version_id.is_some_and(|version| version != ONLY_VERSION) {
-        return Err(Fault::NoVersion);
+        return Err(DirectoryFault::NoVersion);
     }
     tree.find(key)?.open()
 }
 
-fn read_bounded(file: &File, max_bytes: u64) -> Result<Vec<u8>, Fault> {
+fn read_bounded(file: &File, max_bytes: u64) -> Result<Vec<u8>, DirectoryFault> {
     if file.metadata()?.len() > max_bytes {
-        return Err(Fault::TooLarge(max_bytes));
+        return Err(DirectoryFault::TooLarge(max_bytes));
     }
     let mut bytes = Vec::new();
     // It may grow while it is read.
     file.take(max_bytes.saturating_add(1))
         .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes {
-        return Err(Fault::TooLarge(max_bytes));
+        return Err(DirectoryFault::TooLarge(max_bytes));
     }
     Ok(bytes)
 }
 
 /// Stores and locks one object, in the order that docs/design.md gives.
-fn store(tree: &Tree, put: &Writing) -> Result<(), Fault> {
+fn store(tree: &DirectoryTree, put: &Writing) -> Result<(), DirectoryFault> {
     let place = tree.make(&put.key)?;
     if !put.if_absent
         && let Some(standing) = place.open_existing()?
@@ -228,7 +227,7 @@ fn store(tree: &Tree, put: &Writing) -> Result<(), Fault> {
     let temporary = tree.scratch(host::clock::now())?;
     let placed = write(&temporary, &put.bytes)
         // Crash before the rename: a temporary file, which no list shows and a later put sweeps.
-        .and_then(|()| temporary.rename_new(&place).map_err(Fault::from));
+        .and_then(|()| temporary.rename_new(&place).map_err(DirectoryFault::from));
     if let Err(fault) = placed {
         // Never a second fsync of a file whose first one failed.
         temporary.discard();
@@ -240,27 +239,27 @@ fn store(tree: &Tree, put: &Writing) -> Result<(), Fault> {
     }
     // Crash here: the name may be lost, or it is there and unlocked; the same put again mends both.
     place.sync_folder()?;
-    lock::lock(&place.open()?, put.until)
+    atime_lock::lock(&place.open()?, put.until)
 }
 
-fn write(temporary: &Place, bytes: &[u8]) -> Result<(), Fault> {
+fn write(temporary: &Place, bytes: &[u8]) -> Result<(), DirectoryFault> {
     let mut file = temporary.create_new()?;
     file.write_all(bytes)?;
     Ok(file.sync_all()?)
 }
 
 /// Ends a put of the same bytes that was cut short; other bytes are somebody else's object.
-fn finish(place: &Place, standing: &File, put: &Writing) -> Result<(), Fault> {
+fn finish(place: &Place, standing: &File, put: &Writing) -> Result<(), DirectoryFault> {
     let found = match read_bounded(standing, put.bytes.len() as u64) {
-        Err(Fault::TooLarge(_)) => return Err(Fault::OtherBytes),
+        Err(DirectoryFault::TooLarge(_)) => return Err(DirectoryFault::OtherBytes),
         found => found?,
     };
     if found != put.bytes {
-        return Err(Fault::OtherBytes);
+        return Err(DirectoryFault::OtherBytes);
     }
     place.sync_folder()?;
-    match lock::lock_of(standing)? {
+    match atime_lock::lock_of(standing)? {
         Some(locked) if locked >= put.until => Ok(()),
-        _ => lock::lock(standing, put.until),
+        _ => atime_lock::lock(standing, put.until),
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// What was asked, and what came back; for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct StoreAnswer {
     /// Operation and object, such as `put s3://bucket/key at http://127.0.0.1:9000`.
     pub asked: String,
     /// Status, code and message, or what went wrong on the way.
@@ -15,7 +15,7 @@ pub struct Answer {
     pub advice: &'static str,
 }
 
-impl Answer {
+impl StoreAnswer {
     /// Without advice.
     #[must_use]
     pub fn new(asked: impl Into<String>, said: impl Into<String>) -> Self {
@@ -27,7 +27,7 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for StoreAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}{}", self.asked, self.said, self.advice)
     }
@@ -38,51 +38,51 @@ impl fmt::Display for Answer {
 pub enum StoreError {
     /// 412: the key has a current version (or, in a store without versions, other bytes).
     #[error("{0}")]
-    Exists(Answer),
+    Exists(StoreAnswer),
     /// 409: another write was under way. The same again may work at once.
     #[error("{0}")]
-    Conflict(Answer),
+    Conflict(StoreAnswer),
     /// 401, 403, no or expired credentials, wrong region or address, or not an S3 that can do this:
     /// a matter of configuration or rights, the same for every object. It may be mended while we run.
     #[error("{0}")]
-    Denied(Answer),
+    Denied(StoreAnswer),
     /// 404: no such key, or no such version of it, or it is a delete marker.
     #[error("{0}")]
-    Missing(Answer),
+    Missing(StoreAnswer),
     /// 404: no such bucket or directory.
     #[error("{0}")]
-    NoBucket(Answer),
+    NoBucket(StoreAnswer),
     /// Any other 4xx: the store won't take this request, however often it is repeated.
     #[error("{0}")]
-    Refused(Answer),
+    Refused(StoreAnswer),
     /// The bytes that arrived don't have the digest that was announced: damaged on the way or
     /// before. The store kept nothing.
     #[error("{0}")]
-    BadDigest(Answer),
+    BadDigest(StoreAnswer),
     /// 403: our clock is too far from the store's. The next request is signed with the store's time.
     #[error("{answer}")]
     Skew {
         /// The store's clock.
         store_time: Moment,
         /// What it said.
-        answer: Answer,
+        answer: StoreAnswer,
     },
     /// 429, 408, 5xx, time-out, reset, refused connection, full disk: later. **A put may have taken
     /// effect.**
     #[error("{0}")]
-    Busy(Answer),
+    Busy(StoreAnswer),
     /// The object is larger than the caller's bound; reading was given up.
     #[error("{answer}")]
     TooLarge {
         /// The caller's bound.
         max_bytes: u64,
         /// What was read.
-        answer: Answer,
+        answer: StoreAnswer,
     },
     /// The answer makes no sense: a success without digest or version, a page that repeats itself,
     /// something that is not S3. **A put may have taken effect.**
     #[error("{0}")]
-    Broken(Answer),
+    Broken(StoreAnswer),
 }
 
 impl StoreError {
@@ -94,7 +94,7 @@ impl StoreError {
 
     /// What was asked, and what came back.
     #[must_use]
-    pub fn answer(&self) -> &Answer {
+    pub fn answer(&self) -> &StoreAnswer {
         match self {
             Self::Exists(answer)
             | Self::Conflict(answer)

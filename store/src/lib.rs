@@ -15,6 +15,7 @@ mod location;
 mod open;
 pub mod retry;
 mod s3;
+mod store_options;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -23,11 +24,12 @@ use ledger::{Digest, Moment};
 use std::future::Future;
 
 pub use directory::DirectoryStore;
-pub use error::{Answer, OpenError, SetupFault, StoreError};
+pub use error::{OpenError, SetupFault, StoreAnswer, StoreError};
 pub use intruder::Intruder;
 pub use location::Location;
-pub use open::{AnyStore, StoreOptions, open, open_with};
-pub use s3::{BucketLock, BucketState, DefaultLock, Limits, S3Store};
+pub use open::{AnyStore, open, open_with};
+pub use s3::{BucketLock, BucketState, DefaultLock, S3Store};
+pub use store_options::{Limits, StoreOptions};
 
 /// Longest key, prefix included, that S3 takes.
 pub const KEY_MAX: usize = 1024;
@@ -62,7 +64,7 @@ pub trait Store: Send + Sync {
     ///
     /// `put.sha256` must be the digest of `put.bytes`: the store checks it on arrival and otherwise
     /// keeps nothing ([`StoreError::BadDigest`]).
-    fn put(&self, put: Put<'_>) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+    fn put(&self, put: Put<'_>) -> impl Future<Output = Result<StoredVersion, StoreError>> + Send;
 
     /// The lock of one version, as the store itself states it; `None` if it has none.
     ///
@@ -142,7 +144,7 @@ pub struct Put<'a> {
 
 /// What the store said of a put that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredVersion {
     /// The new version; `null` in a store without versions.
     pub version_id: String,
     /// The digest as the store computed it; always the one asked for.

@@ -2,10 +2,10 @@
 //! are read.
 
 use super::credentials::FreshCredentials;
-use super::s3::{ANY_REGION, Limits, S3Store};
+use super::s3::{ANY_REGION, S3Store};
 use super::{
     Capability, DirectoryStore, Fetched, Intruder, Location, Lock, OpenError, Page, Put,
-    SetupFault, Store, StoreError, Stored, Token,
+    SetupFault, Store, StoreError, StoreOptions, StoredVersion, Token,
 };
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::imds::region::ImdsRegionProvider;
@@ -15,19 +15,6 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
 use ledger::{Digest, Moment};
-
-/// What a URL doesn't say.
-#[derive(Debug, Clone, Default)]
-pub struct StoreOptions {
-    /// Bucket in the path, not in the host name; by default so where an endpoint is configured.
-    pub force_path_style: Option<bool>,
-    /// By default as the AWS conventions say.
-    pub region: Option<String>,
-    /// Entries of a list's page; by default as many as the store does well.
-    pub page_size: Option<usize>,
-    /// Time limits.
-    pub limits: Limits,
-}
 
 /// Either store.
 #[derive(Debug, Clone)]
@@ -135,7 +122,7 @@ macro_rules! either {
 }
 
 impl Store for AnyStore {
-    async fn put(&self, put: Put<'_>) -> Result<Stored, StoreError> {
+    async fn put(&self, put: Put<'_>) -> Result<StoredVersion, StoreError> {
         either!(self, store => store.put(put).await)
     }
 

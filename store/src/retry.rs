@@ -1,5 +1,5 @@
 //! What a failed request leads to. [`rule`] decides for uploads, which never give up: the same again later,
-//! one stream held, or all uploads paused. [`patiently`] repeats reads and attacks a bounded number of times.
+//! one stream held, or all uploads paused. [`with_retries`] repeats reads and attacks a bounded number of times.
 //!
 //! [`rule`] is pure: the caller gives the attempt's number and a random roll, and does the waiting.
 
@@ -74,7 +74,7 @@ fn backoff(attempt: u32, roll: u64) -> Duration {
 
 /// How long a bounded caller waits for a failure to pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Calls at most.
     pub tries: u32,
     /// The wait after the first failure.
@@ -87,8 +87,8 @@ pub struct Patience {
 ///
 /// # Errors
 /// The first failure of another kind, or the last one once `patience` is used up.
-pub async fn patiently<T, F>(
-    patience: Patience,
+pub async fn with_retries<T, F>(
+    patience: RetryPolicy,
     mut call: impl FnMut() -> F,
 ) -> Result<T, StoreError>
 where
@@ -110,13 +110,13 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Answer;
+    use crate::StoreAnswer;
     use ledger::Moment;
 
     const HOLD: Duration = Duration::from_secs(30);
 
-    fn answer() -> Answer {
-        Answer::new("put k", "no")
+    fn answer() -> StoreAnswer {
+        StoreAnswer::new("put k", "no")
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn patience_repeats_what_may_pass_and_nothing_else() {
-        let patience = Patience {
+        let patience = RetryPolicy {
             tries: 3,
             first_wait: Duration::from_millis(1),
             factor: 2,
@@ -195,7 +195,7 @@ mod tests {
             (denied, 1, 1, false),
         ] {
             let mut asked = 0;
-            let done = patiently(patience, || {
+            let done = with_retries(patience, || {
                 asked += 1;
                 let answer = if asked <= fails {
                     Err(failure())

@@ -3,7 +3,7 @@
 //! One call is one request, or more where the first answer is ambiguous: the SDK's own retries are off
 //! and every request has a time limit. What is sent is pinned by a wire test (tests/e2e/wire.rs).
 
-mod answer;
+mod error_answer;
 mod intrude;
 mod list;
 mod lossy;
@@ -12,8 +12,8 @@ mod setup;
 mod wire;
 
 use super::{
-    Answer, Capability, Fetched, Lock, LockMode, Page, Protection, Put, SetupFault, Store,
-    StoreError, StoreOptions, Stored, Token,
+    Capability, Fetched, Limits, Lock, LockMode, Page, Protection, Put, SetupFault, Store,
+    StoreAnswer, StoreError, StoreOptions, StoredVersion, Token,
 };
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
@@ -32,7 +32,6 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use ledger::{Digest, Moment};
 use list::NO_VERSION;
-pub use request::Limits;
 pub use setup::{BucketLock, BucketState, DefaultLock};
 use std::sync::Arc;
 use wire::{ReplyWatch, SignedHash, StoreClock};
@@ -139,7 +138,7 @@ impl S3Store {
 }
 
 impl Store for S3Store {
-    async fn put(&self, put: Put<'_>) -> Result<Stored, StoreError> {
+    async fn put(&self, put: Put<'_>) -> Result<StoredVersion, StoreError> {
         let what = ("put", put.key);
         let size = put.bytes.len() as u64;
         let request = self.put_request(put.clone(), ObjectLockMode::Compliance, put.sha256);
@@ -157,7 +156,7 @@ impl Store for S3Store {
             return Err(self.broken(what, "success, but without a version id"));
         };
         let store_time = self.clock.read(host::clock::boot_ms());
-        Ok(Stored {
+        Ok(StoredVersion {
             version_id,
             sha256: put.sha256,
             store_time: store_time
@@ -184,7 +183,7 @@ impl Store for S3Store {
             // MinIO also that there is no bucket.
             Err(refused @ StoreError::Refused(_)) => {
                 return match self.state().await? {
-                    None => Err(StoreError::NoBucket(Answer::new(
+                    None => Err(StoreError::NoBucket(StoreAnswer::new(
                         self.asked(what.0, key),
                         "there is no such bucket",
                     ))),
@@ -201,7 +200,7 @@ impl Store for S3Store {
             let until = retention
                 .retain_until_date
                 .as_ref()
-                .and_then(answer::moment)?;
+                .and_then(error_answer::moment)?;
             Some(Lock {
                 mode: mode(&retention.mode?),
                 retain_until: until,
@@ -247,7 +246,7 @@ impl Store for S3Store {
         if version_id.is_some_and(|asked| asked != got) {
             return Err(self.broken(what, "another version than the one asked for"));
         }
-        let last_modified = reply.last_modified.as_ref().and_then(answer::moment);
+        let last_modified = reply.last_modified.as_ref().and_then(error_answer::moment);
         Ok(Fetched {
             bytes,
             version_id: got,

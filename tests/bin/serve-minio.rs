@@ -1,7 +1,8 @@
 //! Runs the harness's MinIO for a script or for trying things by hand: prints the environment that
 //! reaches it, then serves until its stdin ends. All data are gone then.
 
-use harness::server::{REGION, root};
+use harness::account::root;
+use harness::server::REGION;
 use harness::{Kind, Server};
 use std::io::Read as _;
 

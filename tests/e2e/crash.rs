@@ -6,6 +6,7 @@
 //! under the last `step="…"` that the process logged.
 
 use harness::process::Running;
+use harness::wait::HANG_LIMIT;
 use harness::world::{Archive, check_locks};
 use harness::{
     Bucket, Dice, Kind, Rotation, Server, Site, Writer, dice, on_every_server, samples, wait_for,
@@ -23,12 +24,6 @@ const KILLS_A_PHASE: usize = 5;
 
 /// Tries after which a test that cannot hit gives up.
 const TRIES: usize = 200;
-
-/// How long a process may take to come to the step that is aimed at.
-const AIM: Duration = Duration::from_secs(10);
-
-/// The same after an outage, in which the archiver's waits have doubled up to a minute.
-const AIM_AFTER_OUTAGE: Duration = Duration::from_secs(90);
 
 /// A kill comes this long at most after its step was seen.
 const AFTER_STEP_US: u64 = 3000;
@@ -179,7 +174,7 @@ impl<'a> Stage<'a> {
             victim.kill();
             (*victim, from) = (start_agent(site), 0);
         }
-        aim(victim, phase.steps(), from, AIM)?;
+        aim(victim, phase.steps(), from);
         thread::sleep(Duration::from_micros(dice.below(AFTER_STEP_US)));
 
         let pending = site.unreceipted();
@@ -211,10 +206,11 @@ fn start_archiver(site: &Site) -> Running {
     site.start(site.archive_command(&["-vv"]), "archiver")
 }
 
-/// Waits until a process logs `words` after its first `from` bytes; `None` when `limit` is over.
-fn aim(victim: &mut Running, words: &str, from: usize, limit: Duration) -> Option<()> {
+/// Waits until a process logs `words` after its first `from` bytes, which it does sooner or later while the
+/// application writes.
+fn aim(victim: &mut Running, words: &str, from: usize) {
     let began = Instant::now();
-    while began.elapsed() < limit {
+    while began.elapsed() < HANG_LIMIT {
         let log = victim.log();
         assert!(
             victim.is_alive(),
@@ -222,11 +218,14 @@ fn aim(victim: &mut Running, words: &str, from: usize, limit: Duration) -> Optio
             victim.label()
         );
         if log.get(from..).is_some_and(|fresh| fresh.contains(words)) {
-            return Some(());
+            return;
         }
         thread::sleep(Duration::from_millis(1));
     }
-    None
+    panic!(
+        "waited {HANG_LIMIT:?} in vain for {} to log {words:?}",
+        victim.label()
+    );
 }
 
 /// The step a process was in when its log ends; `None` when it was between two.
@@ -342,10 +341,10 @@ fn a_server_killed_during_uploads_gets_everything_in_the_end(kind: Kind) {
         let writing = scope.spawn(|| application.run(&site));
         let stop = Stop(&application);
         let mut stage = Stage::open(&site);
-        for kill in 0..SERVER_KILLS {
+        for _ in 0..SERVER_KILLS {
             let from = stage.archiver.log().len();
-            aim(&mut stage.archiver, "step=\"put.", from, AIM_AFTER_OUTAGE)
-                .unwrap_or_else(|| panic!("no upload before kill {kill}"));
+            // After an outage its waits have doubled up to a minute.
+            aim(&mut stage.archiver, "step=\"put.", from);
             thread::sleep(Duration::from_micros(dice.below(AFTER_STEP_US)));
             server.kill();
             // Long enough that requests are refused as well as cut off.
@@ -354,7 +353,7 @@ fn a_server_killed_during_uploads_gets_everything_in_the_end(kind: Kind) {
         }
         drop(stop);
         let written = writing.join().expect("the application does not panic");
-        wait_for("the archiver to catch up", Duration::from_secs(120), || {
+        wait_for("the archiver to catch up", || {
             site.unreceipted().is_empty().then_some(())
         });
         written

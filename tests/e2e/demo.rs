@@ -2,7 +2,6 @@
 //! target directory; here is what it says, and what it must refuse.
 
 use harness::process::Finished;
-use harness::wait::PATIENCE;
 use harness::{Program, Running, rights, samples};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -49,7 +48,7 @@ impl Stage {
     }
 
     fn run(&self, command: Command) -> Finished {
-        Running::start(command, self.home.path(), "demo").finish(PATIENCE)
+        Running::start(command, self.home.path(), "demo").finish()
     }
 
     /// The folders that demos made.

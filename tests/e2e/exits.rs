@@ -1,5 +1,5 @@
 //! Every exit code that a command may end with, on the real programs. The table says which test shows
-//! which (a bare name: in this room); what a command has no way to is left out.
+//! which (a bare name: in this module); what a command has no way to is left out.
 //!
 //! | command | 0 | 1 | 2 | 3 | 4 |
 //! | --- | --- | --- | --- | --- | --- |
@@ -27,7 +27,6 @@ mod pipes;
 
 use harness::{Program, Running, Site};
 use std::fs;
-use std::time::Duration;
 
 /// One stream over all logs.
 const STREAMS: &str = r#"
@@ -39,8 +38,6 @@ name = "all"
 include = ["{logs}/*"]
 retention = "1d"
 "#;
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// Every command, as its words begin.
 const COMMANDS: [(Program, &[&str]); 21] = [
@@ -90,7 +87,7 @@ fn run(program: Program, words: &[&str]) -> harness::Finished {
     let logs = tempfile::TempDir::new().unwrap();
     let mut command = program.command();
     command.args(words).current_dir(logs.path());
-    Running::start(command, logs.path(), "run").finish(SOON)
+    Running::start(command, logs.path(), "run").finish()
 }
 
 #[test]

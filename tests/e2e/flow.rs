@@ -13,12 +13,9 @@ use tempfile::TempDir;
 const LINES_A_LIFE: usize = 600;
 
 /// Lines of one file between two pauses, so that writing takes seconds and meets the agent at work.
-const LINES_A_BREATH: usize = 8;
+const LINES_A_ROUND: usize = 8;
 
-const BREATH: Duration = Duration::from_millis(2);
-
-/// SIGTERM seals and exits within this.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Two streams over the eight logs, sealed every second.
 const STREAMS: &str = r#"
@@ -69,11 +66,9 @@ fn live(site: &Site) -> Vec<Vec<u8>> {
     stop(agent);
     // The logs end inside a line, which `run` leaves for later and `drain` takes.
     drop(site.agent(&["drain"]).expect(0));
-    wait_for(
-        "all batches to be archived",
-        Duration::from_secs(60),
-        || site.unreceipted().is_empty().then_some(()),
-    );
+    wait_for("all batches to be archived", || {
+        site.unreceipted().is_empty().then_some(())
+    });
     stop(archiver);
     drop(site.archive(&["--once"]).expect(0));
     written
@@ -82,7 +77,7 @@ fn live(site: &Site) -> Vec<Vec<u8>> {
 fn stop(mut program: harness::Running) {
     assert!(program.is_alive(), "{} ended by itself", program.label());
     program.signal(Signal::TERM);
-    drop(program.finish(STOP_LIMIT).expect(0));
+    drop(program.finish().expect(0));
 }
 
 /// Writes all logs line by line, in turn, half of them rotated by renaming, half by copying.
@@ -97,19 +92,19 @@ fn feed(site: &Site, samples: &[Sample]) -> Vec<Vec<u8>> {
         .iter()
         .map(|sample| sample.lines().enumerate())
         .collect();
-    let mut going_on = true;
-    while going_on {
-        going_on = false;
+    let mut has_more = true;
+    while has_more {
+        has_more = false;
         for (writer, lines) in writers.iter_mut().zip(&mut lines) {
-            for (number, line) in lines.take(LINES_A_BREATH) {
+            for (number, line) in lines.take(LINES_A_ROUND) {
                 if number > 0 && number % LINES_A_LIFE == 0 {
                     writer.rotate();
                 }
                 writer.write(line);
-                going_on = true;
+                has_more = true;
             }
         }
-        std::thread::sleep(BREATH);
+        std::thread::sleep(PAUSE);
     }
     writers
         .iter()

@@ -14,10 +14,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
-
-/// How long one command may take.
-const SOON: Duration = Duration::from_secs(30);
 
 /// Lines that must be archived while all runs: more than two lives of the file.
 const LINES_WANTED: usize = 50;
@@ -47,7 +43,7 @@ impl Up {
         for (needed, condition) in needed {
             match &*condition {
                 "service_completed_successfully" => self.complete(&needed),
-                "service_healthy" => self.heal(&needed),
+                "service_healthy" => self.wait_until_healthy(&needed),
                 other => panic!("a condition of an unknown kind: {other}"),
             }
         }
@@ -66,12 +62,12 @@ impl Up {
         }
         self.bring_up(name);
         let done = self.running.remove(name).expect("it was brought up");
-        let done = done.finish(SOON).expect(0);
+        let done = done.finish().expect(0);
         println!("{name} ended with 0: {}{}", done.stdout, done.stderr);
     }
 
     /// Brings a service up and waits until its own healthcheck finds it well.
-    fn heal(&mut self, name: &str) {
+    fn wait_until_healthy(&mut self, name: &str) {
         self.bring_up(name);
         let check = self.sandbox.service(name).healthcheck.as_ref();
         let test = &check.expect("who waits for its health names a check").test;
@@ -79,7 +75,7 @@ impl Up {
             Some((kind, words)) if kind == "CMD" => words.to_vec(),
             _ => panic!("a healthcheck of an unknown kind: {test:?}"),
         };
-        wait_for(&format!("{name} to be healthy"), SOON, || {
+        wait_for(&format!("{name} to be healthy"), || {
             let running = self.running.get_mut(name).expect("it was brought up");
             assert!(running.is_alive(), "{name} ended by itself");
             let run = self.run(self.command(name, &words), &format!("{name}-health"));
@@ -93,14 +89,14 @@ impl Up {
     }
 
     fn run(&self, command: Command, label: &str) -> Finished {
-        Running::start(command, &self.sandbox.out(), label).finish(SOON)
+        Running::start(command, &self.sandbox.out(), label).finish()
     }
 
     fn stop(&mut self, name: &str) {
         let mut running = self.running.remove(name).expect("it runs");
         assert!(running.is_alive(), "{name} ended by itself");
         running.signal(Signal::TERM);
-        drop(running.finish(SOON).expect(0));
+        drop(running.finish().expect(0));
     }
 
     /// `docker compose run --rm auditor verify <args>`
@@ -116,7 +112,7 @@ impl Up {
 
     /// Waits until an auditor finds so many entries in the bucket.
     fn wait_for_entries(&self, wanted: usize) {
-        wait_for("the app's lines to be archived", SOON * 2, || {
+        wait_for("the app's lines to be archived", || {
             let report = self.verify(&["--format", "json"]);
             let report: Value = serde_json::from_str(&report.stdout).ok()?;
             (report["coverage"]["entries"].as_u64()? >= wanted as u64).then_some(())
@@ -193,7 +189,7 @@ fn compose_runs_and_nobody_has_more_than_it_needs() {
     }
     let needed = up.sandbox.service("auditor").depends_on.keys();
     for name in needed.cloned().collect::<Vec<_>>() {
-        up.heal(&name);
+        up.wait_until_healthy(&name);
     }
     up.wait_for_entries(LINES_WANTED);
     power::show_and_check(&up);
@@ -202,7 +198,7 @@ fn compose_runs_and_nobody_has_more_than_it_needs() {
     up.wait_for_entries(up.last_written());
     up.stop("agent");
     let spool = up.sandbox.volume("spool");
-    wait_for("all batches to be archived", SOON, || {
+    wait_for("all batches to be archived", || {
         unreceipted(&spool).is_empty().then_some(())
     });
     up.stop("archiver");

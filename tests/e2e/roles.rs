@@ -6,7 +6,8 @@ mod acts;
 mod guard;
 
 use acts::{Answer, Scene, acts};
-use harness::server::{Account, client, root};
+use harness::account::{Account, root};
+use harness::server::client;
 use harness::users::policy;
 use harness::{Bucket, Kind, Server, Site};
 use serde_json::Value;

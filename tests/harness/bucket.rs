@@ -41,8 +41,24 @@ pub struct Bucket<'a> {
     pub name: String,
 }
 
+impl Server {
+    /// A new bucket with versioning and Object Lock and no default retention.
+    #[must_use]
+    pub fn locked_bucket(&self, name: &str) -> Bucket<'_> {
+        let bucket = Bucket::new(self, name);
+        bucket.create(true);
+        bucket
+    }
+
+    /// A handle on a bucket that may or may not be there.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Bucket<'_> {
+        Bucket::new(self, name)
+    }
+}
+
 impl<'a> Bucket<'a> {
-    pub(crate) fn new(server: &'a Server, name: &str) -> Self {
+    fn new(server: &'a Server, name: &str) -> Self {
         Self {
             server,
             name: name.to_owned(),

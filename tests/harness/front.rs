@@ -4,6 +4,7 @@
 //! Plain HTTP/1.1 by hand, so that nothing between the program and the test tidies a header up, and
 //! so that tests build with the same features as the programs do.
 
+use crate::wait::HANG_LIMIT;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +18,8 @@ const BODY_MAX: u64 = 64 * 1024 * 1024;
 /// Most header lines of a request.
 const HEADERS_MAX: usize = 200;
 
-/// How long a connection may be idle.
-const IDLE: Duration = Duration::from_secs(60);
+/// How long a connection may be idle: longer than any test.
+const IDLE: Duration = HANG_LIMIT;
 
 /// A request as it came over the wire.
 #[derive(Debug, Clone)]
@@ -239,7 +240,8 @@ fn reply(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::{Kind, Server, client, root};
+    use crate::account::root;
+    use crate::server::{Kind, Server, client};
 
     #[test]
     fn requests_pass_are_lost_or_answered_by_the_front() {

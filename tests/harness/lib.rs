@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod bucket;
 pub mod cache;
 pub mod compose;

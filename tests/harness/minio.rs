@@ -1,7 +1,7 @@
 //! How a MinIO is started.
 
+use crate::account::root;
 use crate::cache;
-use crate::server::root;
 use std::path::Path;
 use std::process::Command;
 

@@ -6,7 +6,6 @@ use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
 /// Lines of a log that a failing test shows.
 const SHOWN_LINES: usize = 60;
@@ -136,10 +135,10 @@ impl Running {
     /// Waits until its stderr contains `words`.
     ///
     /// # Panics
-    /// When it ends first or `limit` is over.
-    pub fn wait_for_log(&mut self, words: &str, limit: Duration) {
+    /// When it ends first, or never says them.
+    pub fn wait_for_log(&mut self, words: &str) {
         let what = format!("{} to say {words:?}", self.label);
-        wait_for(&what, limit, || {
+        wait_for(&what, || {
             let said = self.log().contains(words);
             assert!(
                 said || self.is_alive(),
@@ -171,11 +170,11 @@ impl Running {
     /// Waits for its end.
     ///
     /// # Panics
-    /// When `limit` is over.
+    /// When it does not end.
     #[must_use]
-    pub fn finish(mut self, limit: Duration) -> Finished {
+    pub fn finish(mut self) -> Finished {
         let what = format!("{} to end", self.label);
-        let status: ExitStatus = wait_for(&what, limit, || {
+        let status: ExitStatus = wait_for(&what, || {
             self.child.try_wait().expect("a child can be waited for")
         });
         Finished {

@@ -1,6 +1,7 @@
 //! The programs under test: where cargo put them, and what of the environment they may see.
 
-use crate::server::{Account, REGION};
+use crate::account::Account;
+use crate::server::REGION;
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -8,7 +8,6 @@
 use crate::compose::{Compose, Mount, Service, installed_folders, repository};
 use crate::process::Running;
 use crate::programs::Program;
-use crate::wait::PATIENCE;
 use crate::{cache, rights};
 use std::fmt::Write as _;
 use std::fs;
@@ -268,6 +267,6 @@ fn start_network(out: &Path) -> Running {
     command.args(["--net", "sh", "-ec"]);
     command.arg("ip link set lo up; echo up >&2; exec sleep infinity");
     let mut network = Running::start(command, out, "network");
-    network.wait_for_log("up", PATIENCE);
+    network.wait_for_log("up");
     network
 }

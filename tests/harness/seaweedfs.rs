@@ -1,7 +1,7 @@
 //! How a SeaweedFS is started: master, volume server, filer and S3 gateway, small, in one process.
 
+use crate::account::root;
 use crate::cache;
-use crate::server::root;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,9 @@
 //! What one kind of server needs to start is in the file named after it; what it does otherwise than
 //! others, as far as a test must know, is told by [`Kind`].
 
-use crate::bucket::Bucket;
+use crate::account::{Account, root};
 use crate::process::Running;
-use crate::wait::{PATIENCE, wait_for};
+use crate::wait::wait_for;
 use crate::{minio, ports, seaweedfs};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
@@ -31,17 +31,9 @@ const PORT_TRIES: usize = 5;
 /// The bucket that shows whether a server works. No test uses it.
 const READY: &str = "ready";
 
-/// How long one request may take that asks whether the server works.
-const READY_LIMIT: Duration = Duration::from_secs(2);
-
-/// A name and its secret.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// `AWS_ACCESS_KEY_ID`
-    pub key: String,
-    /// `AWS_SECRET_ACCESS_KEY`
-    pub secret: String,
-}
+/// When a request that asks whether the server works is given up and asked again: one that came too early
+/// may never be answered.
+const READY_AGAIN: Duration = Duration::from_secs(20);
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,20 +185,6 @@ impl Server {
         self.runtime.block_on(future)
     }
 
-    /// A new bucket with versioning and Object Lock and no default retention.
-    #[must_use]
-    pub fn locked_bucket(&self, name: &str) -> Bucket<'_> {
-        let bucket = Bucket::new(self, name);
-        bucket.create(true);
-        bucket
-    }
-
-    /// A handle on a bucket that may or may not be there.
-    #[must_use]
-    pub fn bucket(&self, name: &str) -> Bucket<'_> {
-        Bucket::new(self, name)
-    }
-
     /// Kills the server with SIGKILL; its data stay.
     pub fn kill(&self) {
         let process = self.process.lock().expect("no test panicked here").take();
@@ -230,7 +208,7 @@ impl Server {
         let command = self.kind.command(self.home.path(), &self.ports);
         let mut process = Running::start(command, self.home.path(), "server");
         let what = format!("{:?} to serve", self.kind);
-        let is_up = wait_for(&what, PATIENCE, || {
+        let is_up = wait_for(&what, || {
             if !process.is_alive() {
                 return Some(false);
             }
@@ -251,7 +229,7 @@ impl Server {
 
     /// Whether it stores an object. Health pages say 200, and lists are answered, before that.
     fn is_ready(&self) -> bool {
-        let timeout = TimeoutConfig::builder().operation_timeout(READY_LIMIT);
+        let timeout = TimeoutConfig::builder().operation_timeout(READY_AGAIN);
         let once = Builder::new()
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeout.build());
@@ -278,15 +256,6 @@ impl Drop for Server {
         // First the process: it writes into its home to the last.
         drop(self.process.get_mut().map(Option::take));
         self.kind.sweep(&self.ports);
-    }
-}
-
-/// The servers' own account.
-#[must_use]
-pub fn root() -> Account {
-    Account {
-        key: "holdfast-root".into(),
-        secret: "holdfast-root-secret".into(),
     }
 }
 

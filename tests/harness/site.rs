@@ -1,19 +1,16 @@
 //! One host of the product's user: logs, configs, a spool, and the programs run on them.
 
+use crate::account::{Account, root};
 use crate::process::{Finished, Running, show};
 use crate::programs::{Program, grant};
-use crate::server::{Account, Server, root};
+use crate::server::Server;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 use tempfile::TempDir;
-
-/// How long one command of the programs may take.
-pub const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 
 /// A host in a temporary directory. When its test fails it shows the programs' logs, and with
 /// `HOLDFAST_KEEP` set leaves the directory.
@@ -176,15 +173,13 @@ impl Site {
     #[must_use]
     pub fn agent(&self, args: &[&str]) -> Finished {
         let label = args.first().copied().unwrap_or("agent");
-        self.start(self.agent_command(args), label)
-            .finish(COMMAND_LIMIT)
+        self.start(self.agent_command(args), label).finish()
     }
 
     /// Runs `holdfast archive` to its end.
     #[must_use]
     pub fn archive(&self, args: &[&str]) -> Finished {
-        self.start(self.archive_command(args), "archive")
-            .finish(COMMAND_LIMIT)
+        self.start(self.archive_command(args), "archive").finish()
     }
 
     /// Runs `holdfast verify` on the store with the pinned key, to its end.
@@ -202,7 +197,7 @@ impl Site {
             .args(["verify", "--store", store, "--signers"])
             .arg(self.path("signers"))
             .args(args);
-        self.start(command, "verify").finish(COMMAND_LIMIT)
+        self.start(command, "verify").finish()
     }
 
     /// Demands of `holdfast verify` exit 0 and no finding above a note; gives its report.
@@ -229,7 +224,7 @@ impl Site {
         command
             .args(["bucket", "create", "--store", &self.store])
             .args(args);
-        self.start(command, "bucket-create").finish(COMMAND_LIMIT)
+        self.start(command, "bucket-create").finish()
     }
 
     /// Files `<seq>/manifest` in the spool: sealed batches that are still kept.

@@ -1,8 +1,9 @@
 //! Accounts of a MinIO with no more rights than a policy gives them, made as an operator makes them:
 //! by `mc admin`; and the project's own policies, from the files that operators take.
 
+use crate::account::{Account, root};
 use crate::cache;
-use crate::server::{Account, Server, root};
+use crate::server::Server;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

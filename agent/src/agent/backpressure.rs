@@ -49,7 +49,7 @@ fn say_full(streams: &mut Streams, index: usize) -> Result<(), SealError> {
 fn resume(streams: &mut Streams, index: usize) -> Result<(), SealError> {
     let stream = streams.get_mut(index);
     let waits = stream.has_room();
-    tracing::info!(stream = %stream.name(), "the spool has room again");
+    tracing::info!(stream = %stream.name(), "the spool has space again");
     let begins = stream.is_to_begin();
     streams.change();
     if begins {

@@ -28,7 +28,7 @@ impl Waits {
     }
 
     /// Notes events that wait, and seals heartbeats that are due.
-    pub(super) fn beat(self, streams: &mut Streams, now: Now) -> Result<(), SealError> {
+    pub(super) fn seal_heartbeats(self, streams: &mut Streams, now: Now) -> Result<(), SealError> {
         let interval = millis(self.heartbeat);
         for index in 0..streams.count() {
             let waits = streams.tracker().has_events(streams.get(index).name());

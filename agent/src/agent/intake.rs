@@ -96,7 +96,7 @@ impl Intake {
         let buffer = &mut self.buffer;
         let peeked = streams.tracker_mut().peek(key, buffer, mode, Now::read());
         if let Err(fault) = &peeked {
-            tracing::debug!(%fault, "a source is passed over");
+            tracing::debug!(%fault, "source skipped");
         }
         let mut rest = if peeked.is_ok() { buffer.pieces() } else { &[] };
         let mut took = false;
@@ -130,7 +130,7 @@ fn pack(
     let (tracker, stream) = streams.tracker_and(index);
     let Some(view) = tracker.source(key) else {
         // Never so for a source with pieces; if it were, nothing may be taken from it.
-        tracing::error!(?key, "a source without a name is passed over");
+        tracing::error!(?key, "source without a name skipped");
         return 0;
     };
     let batch = stream.batch_or_begin(now);

@@ -23,7 +23,7 @@ enum FileTrouble {
 impl fmt::Display for FileTrouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unmatched => f.write_str("matches no file yet; it waits"),
+            Self::Unmatched => f.write_str("matches no file yet; waiting for one"),
             Self::Unreadable(why) => f.write_str(why),
         }
     }

@@ -84,7 +84,7 @@ impl Upkeep {
             }
             match stream.hold() {
                 Some(Hold { slot, why }) => {
-                    tracing::error!(%slot, %why, "stream held: nothing of it is read");
+                    tracing::error!(%slot, %why, "stream held: its files are not read");
                 }
                 None => tracing::info!(stream = %stream.name(), "stream no longer held"),
             }
@@ -110,7 +110,7 @@ impl Upkeep {
         match prune(streams.spool_mut(), &keep) {
             Ok(0) => return false,
             Ok(gone) => {
-                tracing::info!(gone, "batches that are in the store were deleted");
+                tracing::info!(gone, "deleted archived batches from the spool");
                 streams.change();
                 return true;
             }

@@ -1,7 +1,7 @@
-//! Whether a store is let in on: seen to be set up for evidence, and to keep it, before the first batch
+//! Whether a store is admitted: seen to be set up for evidence, and to keep it, before the first batch
 //! is sent.
 
-use crate::archive::StartError;
+use super::start_error::StartError;
 use crate::upload::Terms;
 use host::disk;
 use probe::{Refusal, harmless};

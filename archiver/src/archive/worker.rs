@@ -4,8 +4,8 @@
 use crate::health::Health;
 use crate::spool::batch::{Batch, BatchError};
 use crate::spool::order::{Blocked, Next};
-use crate::spool::{Memory, Spool};
-use crate::upload::{Course, Halt, Uploader};
+use crate::spool::{Spool, StreamView};
+use crate::upload::{UploadError, UploadProgress, Uploader};
 use ledger::name::Name;
 use ledger::receipt::{Bad, BadReason};
 use ledger::spool::BatchId;
@@ -30,8 +30,8 @@ pub(super) struct Shared<S> {
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) stream: Name,
-    memory: Memory,
-    course: Course,
+    view: StreamView,
+    progress: UploadProgress,
     /// A batch that was not there, though it must be.
     missing: Option<Next>,
 }
@@ -57,8 +57,8 @@ impl Worker {
     pub(super) fn new(stream: Name) -> Self {
         Self {
             stream,
-            memory: Memory::default(),
-            course: Course::default(),
+            view: StreamView::default(),
+            progress: UploadProgress::default(),
             missing: None,
         }
     }
@@ -72,14 +72,14 @@ impl<S: Store> Shared<S> {
         while uploaded < BATCHES_MAX {
             let result = self.upload_next(worker).await;
             let hold = result.as_ref().err().map(|hold| hold.why.as_str());
-            let backlog = worker.memory.outlook.backlog;
+            let backlog = worker.view.outlook.backlog;
             let is_new = self.health.looked(&worker.stream, backlog, hold);
             match result {
                 Ok(true) => uploaded += 1,
                 Ok(false) => return (uploaded, RunEnd::Drained),
                 Err(Hold { why, damaged }) => {
                     // Much may have changed by the next try.
-                    worker.memory.forget();
+                    worker.view.forget();
                     if is_new {
                         tracing::error!(stream = %worker.stream, backlog, "held: {why}");
                     }
@@ -102,39 +102,41 @@ impl<S: Store> Shared<S> {
         };
         let id = BatchId::from(&batch.slot());
         let bytes = batch.file.len() + batch.body.as_ref().map_or(0, bytes::Bytes::len);
-        match self.uploader.upload(batch, &mut worker.course).await {
+        match self.uploader.upload(batch, &mut worker.progress).await {
             Ok(receipt) => {
                 tracing::debug!(step = "receipt.write", slot = %id);
                 let write = || self.uploader.receipts.write_receipt(&id, &receipt);
-                self.insist(write).await?;
+                self.retry_write(write).await?;
                 tracing::debug!(step = "receipt.write.done", slot = %id);
-                worker.memory.passed(next);
+                worker.view.passed(next);
                 let at = receipt.store_time;
                 self.health.uploaded(&worker.stream, bytes as u64, at);
                 Ok(true)
             }
-            Err(Halt::Bad(reason, detail)) => Err(self.mark_bad(&id, reason, detail).await?),
-            Err(Halt::Fork(file)) => {
+            Err(UploadError::Bad(reason, detail)) => {
+                Err(self.mark_bad(&id, reason, detail).await?)
+            }
+            Err(UploadError::Fork(file)) => {
                 let write = || self.uploader.receipts.write_conflict(&id, &file);
-                self.insist(write).await?;
+                self.retry_write(write).await?;
                 Err(blocked(&id, Blocked::Conflict))
             }
-            Err(Halt::Held(scope, why)) => {
+            Err(UploadError::Held(scope, why)) => {
                 let scope = match scope {
                     Scope::Stream => "",
                     Scope::Everything => "uploads are paused: ",
                 };
                 Err(held(format!("{id}: {scope}{why}")))
             }
-            Err(Halt::NotEnforced(why)) => Err(Hold { why, damaged: true }),
+            Err(UploadError::NotEnforced(why)) => Err(Hold { why, damaged: true }),
         }
     }
 
     fn look(&self, worker: &mut Worker) -> Result<Option<Next>, Hold> {
-        let memory = &mut worker.memory;
-        let looked = block_in_place(|| self.spool.look(&worker.stream, memory, Instant::now()));
+        let view = &mut worker.view;
+        let looked = block_in_place(|| self.spool.refresh(&worker.stream, view, Instant::now()));
         looked.map_err(|error| held(error.to_string()))?;
-        let outlook = &memory.outlook;
+        let outlook = &view.outlook;
         match (outlook.next, outlook.blocked.first()) {
             (Some(next), _) => Ok(Some(next)),
             (None, None) => Ok(None),
@@ -157,9 +159,9 @@ impl<S: Store> Shared<S> {
             Ok(batch) => Ok(Some(batch)),
             Err(BatchError::Rot(detail)) => Err(self.mark_bad(&id, BadReason::Rot, detail).await?),
             Err(BatchError::Absent) if worker.missing != Some(next) => {
-                // The agent may have reresult it since the look, if it was void.
+                // The agent may have resealed it since the look, if it was void.
                 worker.missing = Some(next);
-                worker.memory.forget();
+                worker.view.forget();
                 Ok(None)
             }
             Err(BatchError::Absent) => Err(held(format!(
@@ -179,14 +181,14 @@ impl<S: Store> Shared<S> {
         tracing::error!(slot = %id, ?reason, "this batch can't be uploaded as it is: {detail}");
         let at = host::clock::now();
         let bad = Bad { reason, detail, at };
-        self.insist(|| self.uploader.receipts.write_bad(id, &bad))
+        self.retry_write(|| self.uploader.receipts.write_bad(id, &bad))
             .await?;
         Ok(blocked(id, Blocked::Bad))
     }
 
     /// Writes a mark, for ever if need be: uploading the batch again because its receipt found no
     /// room would leave one more locked version each time.
-    async fn insist(&self, write: impl Fn() -> io::Result<()>) -> Result<(), Hold> {
+    async fn retry_write(&self, write: impl Fn() -> io::Result<()>) -> Result<(), Hold> {
         let terms = self.uploader.terms();
         loop {
             match block_in_place(&write) {

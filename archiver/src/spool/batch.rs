@@ -2,8 +2,7 @@
 //!
 //! Only [`Batch::read`] makes one, so whoever holds a `Batch` holds bytes that fit their manifest.
 
-use super::folder::Folder;
-use super::seq_name;
+use super::folder::{Folder, seq_name};
 use bytes::Bytes;
 use ledger::limits::{BATCH_RAW_MAX, MANIFEST_FILE_MAX};
 use ledger::manifest::Manifest;

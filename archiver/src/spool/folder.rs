@@ -11,6 +11,11 @@ use std::path::Path;
 /// lacks names would make batches look missing.
 pub(super) const NAMES_MAX: usize = 1 << 20;
 
+/// The folder of the batch with this number.
+pub(super) fn seq_name(seq: u64) -> String {
+    format!("{seq:020}")
+}
+
 /// A folder, open.
 #[derive(Debug)]
 pub(super) struct Folder(OwnedFd);

@@ -65,7 +65,8 @@ pub struct Outlook {
     pub backlog: usize,
 }
 
-enum Place {
+/// How far an epoch is uploaded.
+enum EpochPosition {
     /// Everything valid is in the store.
     Done,
     At(u64),
@@ -76,24 +77,24 @@ enum Place {
 #[must_use]
 pub fn outlook(epochs: &BTreeMap<Epoch, EpochView>) -> Outlook {
     let valid = |epoch: &Epoch| last_valid(epochs, *epoch);
-    let places: BTreeMap<Epoch, Place> = epochs
+    let positions: BTreeMap<Epoch, EpochPosition> = epochs
         .iter()
-        .map(|(epoch, view)| (*epoch, view.place(valid(epoch))))
+        .map(|(epoch, view)| (*epoch, view.position(valid(epoch))))
         .collect();
-    let is_done = |epoch: &Epoch| matches!(places.get(epoch), None | Some(Place::Done));
+    let is_done = |epoch: &Epoch| matches!(positions.get(epoch), None | Some(EpochPosition::Done));
     let mut outlook = Outlook::default();
     let mut waiting = Vec::new();
     for (epoch, view) in epochs {
         let last = valid(epoch);
         outlook.backlog += view.waiting(last).count();
-        match places.get(epoch) {
-            Some(Place::At(seq)) if view.links.iter().all(|head| is_done(&head.epoch)) => {
+        match positions.get(epoch) {
+            Some(EpochPosition::At(seq)) if view.links.iter().all(|head| is_done(&head.epoch)) => {
                 let (epoch, seq) = (*epoch, *seq);
                 outlook.next = outlook.next.or(Some(Next { epoch, seq, last }));
             }
-            Some(Place::At(seq)) => waiting.push((*epoch, *seq, Blocked::Circle)),
-            Some(Place::Blocked(seq, why)) => outlook.blocked.push((*epoch, *seq, *why)),
-            Some(Place::Done) | None => {}
+            Some(EpochPosition::At(seq)) => waiting.push((*epoch, *seq, Blocked::Circle)),
+            Some(EpochPosition::Blocked(seq, why)) => outlook.blocked.push((*epoch, *seq, *why)),
+            Some(EpochPosition::Done) | None => {}
         }
     }
     if outlook.next.is_none() && outlook.blocked.is_empty() {
@@ -140,10 +141,10 @@ impl EpochView {
         self.sealed.range(..=last).copied().filter(open)
     }
 
-    fn place(&self, last: u64) -> Place {
+    fn position(&self, last: u64) -> EpochPosition {
         let lowest = [self.sealed.first(), self.marks.keys().next()];
         let Some(mut seq) = lowest.into_iter().flatten().min().copied() else {
-            return Place::Done;
+            return EpochPosition::Done;
         };
         while self.marks.get(&seq) == Some(&Mark::Receipt) {
             seq += 1;
@@ -156,12 +157,12 @@ impl EpochView {
                 .next()
                 .is_none_or(|seq| *seq > last)
         {
-            return Place::Done;
+            return EpochPosition::Done;
         }
         match self.marks.get(&seq) {
-            Some(Mark::Bad) => Place::Blocked(seq, Blocked::Bad),
-            Some(Mark::Conflict) => Place::Blocked(seq, Blocked::Conflict),
-            Some(Mark::Receipt) | None => Place::At(seq),
+            Some(Mark::Bad) => EpochPosition::Blocked(seq, Blocked::Bad),
+            Some(Mark::Conflict) => EpochPosition::Blocked(seq, Blocked::Conflict),
+            Some(Mark::Receipt) | None => EpochPosition::At(seq),
         }
     }
 }
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_of_what_is_blocked_waits_and_a_stranger_does_not() {
+    fn a_successor_of_what_is_blocked_waits_and_another_epoch_does_not() {
         let blocked = || view(&[0, 1], &[(0, Bad)], &[]);
         let successor = look(vec![(1, blocked()), (2, view(&[0], &[], &[(1, 1)]))]);
         assert_eq!(successor.next, None);

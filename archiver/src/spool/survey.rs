@@ -1,7 +1,8 @@
 //! What waits in a stream, for people: nothing is removed, made durable or remembered.
 
+use super::folder::seq_name;
 use super::order::{self, Outlook};
-use super::{Orphans, Spool, found, name_error, seq_name};
+use super::{Orphans, Spool, found, name_error};
 use ledger::name::Name;
 use ledger::spool::{BODY, MANIFEST, SEALED};
 use std::collections::BTreeMap;

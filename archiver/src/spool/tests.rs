@@ -17,8 +17,8 @@ fn mark(spool: &Path, id: &BatchId, extension: &str) {
     fs::write(path, b"").unwrap();
 }
 
-fn next(memory: &Memory) -> Option<u64> {
-    memory.outlook.next.map(|next| next.seq)
+fn next(view: &StreamView) -> Option<u64> {
+    view.outlook.next.map(|next| next.seq)
 }
 
 #[test]
@@ -131,27 +131,27 @@ fn between_close_looks_only_the_next_number_is_asked_for() {
     let mut sealer = Sealer::new(spool.path(), "auth", 1);
     let genesis = sealer.genesis(&[]);
     let found = Spool::open(spool.path()).unwrap();
-    let (mut memory, now) = (Memory::default(), Instant::now());
+    let (mut view, now) = (StreamView::default(), Instant::now());
     let stream = genesis.stream.clone();
-    let look = |memory: &mut Memory, later: Duration| {
-        found.look(&stream, memory, now + later).unwrap();
-        (next(memory), memory.outlook.backlog)
+    let look = |view: &mut StreamView, later: Duration| {
+        found.refresh(&stream, view, now + later).unwrap();
+        (next(view), view.outlook.backlog)
     };
-    assert_eq!(look(&mut memory, Duration::ZERO), (Some(0), 1));
+    assert_eq!(look(&mut view, Duration::ZERO), (Some(0), 1));
     mark(spool.path(), &genesis, "receipt");
-    memory.passed(memory.outlook.next.unwrap());
-    assert_eq!(look(&mut memory, Duration::ZERO), (None, 0));
+    view.passed(view.outlook.next.unwrap());
+    assert_eq!(look(&mut view, Duration::ZERO), (None, 0));
     let one = sealer.heartbeat();
     sealer.heartbeat();
-    assert_eq!(look(&mut memory, Duration::ZERO), (Some(1), 1));
+    assert_eq!(look(&mut view, Duration::ZERO), (Some(1), 1));
     mark(spool.path(), &one, "receipt");
-    memory.passed(memory.outlook.next.unwrap());
-    assert_eq!(look(&mut memory, Duration::ZERO), (Some(2), 1));
+    view.passed(view.outlook.next.unwrap());
+    assert_eq!(look(&mut view, Duration::ZERO), (Some(2), 1));
     // One that is gone though a later one is there shows at the latest at the next close look.
     let gone = BatchId { seq: 2, ..one };
     fs::rename(folder(spool.path(), &gone), spool.path().join("kept")).unwrap();
     sealer.heartbeat();
-    assert_eq!(look(&mut memory, LOOK_EVERY), (Some(2), 1));
+    assert_eq!(look(&mut view, RESCAN_EVERY), (Some(2), 1));
     assert!(matches!(found.read(&gone), Err(BatchError::Absent)));
 }
 
@@ -161,28 +161,28 @@ fn a_new_epoch_is_seen_at_once_and_comes_after_what_it_continues() {
     let mut old = Sealer::new(spool.path(), "auth", 9);
     let genesis = old.genesis(&[]);
     let found = Spool::open(spool.path()).unwrap();
-    let (mut memory, now) = (Memory::default(), Instant::now());
-    found.look(&genesis.stream, &mut memory, now).unwrap();
+    let (mut view, now) = (StreamView::default(), Instant::now());
+    found.refresh(&genesis.stream, &mut view, now).unwrap();
     let head = old.head();
     let void = old.heartbeat();
     let mut new = Sealer::new(spool.path(), "auth", 1);
     let successor = new.genesis(&[head]);
-    found.look(&genesis.stream, &mut memory, now).unwrap();
+    found.refresh(&genesis.stream, &mut view, now).unwrap();
     let expected = |id: &BatchId, last| {
         let (epoch, seq) = (id.epoch, id.seq);
         Some(Next { epoch, seq, last })
     };
-    assert_eq!(memory.outlook.next, expected(&genesis, 0));
-    assert_eq!(memory.outlook.backlog, 2);
+    assert_eq!(view.outlook.next, expected(&genesis, 0));
+    assert_eq!(view.outlook.backlog, 2);
     mark(spool.path(), &genesis, "receipt");
-    memory.passed(memory.outlook.next.unwrap());
-    found.look(&genesis.stream, &mut memory, now).unwrap();
-    assert_eq!(memory.outlook.next, expected(&successor, u64::MAX));
+    view.passed(view.outlook.next.unwrap());
+    found.refresh(&genesis.stream, &mut view, now).unwrap();
+    assert_eq!(view.outlook.next, expected(&successor, u64::MAX));
     assert_ne!(void.epoch, successor.epoch);
 }
 
 #[test]
-fn marks_go_with_their_batches_and_strangers_stay() {
+fn marks_go_with_their_batches_and_foreign_files_stay() {
     let spool = spool();
     let mut sealer = Sealer::new(spool.path(), "auth", 1);
     let genesis = sealer.genesis(&[]);
@@ -204,9 +204,9 @@ fn marks_go_with_their_batches_and_strangers_stay() {
     fs::write(receipts.join("note"), b"").unwrap();
     fs::remove_dir_all(folder(spool.path(), &genesis)).unwrap();
     let found = Spool::open(spool.path()).unwrap();
-    let mut memory = Memory::default();
+    let mut view = StreamView::default();
     found
-        .look(&genesis.stream, &mut memory, Instant::now())
+        .refresh(&genesis.stream, &mut view, Instant::now())
         .unwrap();
     let mut left: Vec<_> = fs::read_dir(&receipts)
         .unwrap()
@@ -219,5 +219,5 @@ fn marks_go_with_their_batches_and_strangers_stay() {
             .with_file_name(other_epoch.epoch.to_string())
             .exists()
     );
-    assert_eq!(memory.outlook.next, None);
+    assert_eq!(view.outlook.next, None);
 }

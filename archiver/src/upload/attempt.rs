@@ -7,7 +7,7 @@ use ledger::limits::{BODY_LOCK_EXTRA_DAYS, DAY_S, MANIFEST_FILE_MAX, MANIFEST_LO
 use ledger::manifest::Manifest;
 use ledger::signature::{self, Signature};
 use ledger::{Digest, Moment};
-use store::{self, Fetched, Put, Store, StoreError, Stored};
+use store::{self, Fetched, Put, Store, StoreError, StoredVersion};
 
 /// A manifest found from an earlier run may be locked this much shorter than one stored now would
 /// be: its lock was counted from the moment before it was sent, and clocks and uploads take time.
@@ -124,11 +124,11 @@ pub(super) fn manifest_lock_s(manifest: &Manifest) -> u64 {
 }
 
 /// The store's promise, checked once more: a success names a version and the digest asked for.
-fn confirm(key: &str, stored: &Stored, sha256: Digest) -> Result<(), StoreError> {
+fn confirm(key: &str, stored: &StoredVersion, sha256: Digest) -> Result<(), StoreError> {
     if stored.sha256 == sha256 && !stored.version_id.is_empty() {
         return Ok(());
     }
-    Err(StoreError::Broken(store::Answer::new(
+    Err(StoreError::Broken(store::StoreAnswer::new(
         format!("put {key}"),
         format!(
             "stored as version {:?} with SHA-256 {}, expected a version and {sha256}",

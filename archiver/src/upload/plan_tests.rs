@@ -161,7 +161,7 @@ fn a_place_that_is_taken_and_empty_is_claimed_once_more_before_ours_goes_on_top(
 }
 
 #[test]
-fn on_top_of_a_squatter_ours_is_put_after_its_body() {
+fn on_top_of_a_foreign_object_ours_is_put_after_its_body() {
     let turns = vec![
         (Step::Look, Answer::Taken),
         (Step::Compare, Answer::Found(Found::Foreign)),

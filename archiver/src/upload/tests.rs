@@ -133,7 +133,7 @@ async fn ends_in_a_receipt_in_memory(request: Request, fault: Fault) {
     let store = Faulty::new(Model::default(), vec![(request, fault)]);
     let uploader = uploader(spool.path(), store, TERMS);
     let receipt = uploader
-        .upload(batch.clone(), &mut Course::default())
+        .upload(batch.clone(), &mut UploadProgress::default())
         .await
         .unwrap();
     assert!(uploader.store.is_over(), "{name}");
@@ -150,7 +150,7 @@ async fn ends_in_a_receipt_on_disk(request: Request, fault: Fault) {
     let store = Faulty::new(inner, vec![(request, fault)]);
     let uploader = uploader(spool.path(), store, TERMS);
     let receipt = uploader
-        .upload(batch.clone(), &mut Course::default())
+        .upload(batch.clone(), &mut UploadProgress::default())
         .await
         .unwrap();
     must_be_true(&uploader.store.inner, &receipt, &batch).await;
@@ -162,7 +162,7 @@ async fn without_faults_each_object_is_stored_once_body_first() {
     let store = Faulty::new(Model::default(), Vec::new());
     let uploader = uploader(spool.path(), store, TERMS);
     let receipt = uploader
-        .upload(batch.clone(), &mut Course::default())
+        .upload(batch.clone(), &mut UploadProgress::default())
         .await
         .unwrap();
     must_be_true(&uploader.store.inner, &receipt, &batch).await;
@@ -177,11 +177,11 @@ async fn a_second_start_finds_its_manifest_and_adds_none() {
     let (spool, batch) = one_batch();
     let uploader = uploader(spool.path(), Model::default(), TERMS);
     let first = uploader
-        .upload(batch.clone(), &mut Course::default())
+        .upload(batch.clone(), &mut UploadProgress::default())
         .await
         .unwrap();
     let second = uploader
-        .upload(batch.clone(), &mut Course::default())
+        .upload(batch.clone(), &mut UploadProgress::default())
         .await
         .unwrap();
     assert_eq!(first.manifest, second.manifest);
@@ -198,7 +198,7 @@ async fn a_short_lock_of_an_earlier_run_is_extended() {
     model.plant(&batch.slot().manifest_key(), &batch.file);
     let uploader = uploader(spool.path(), model, TERMS);
     let receipt = uploader
-        .upload(batch.clone(), &mut Course::default())
+        .upload(batch.clone(), &mut UploadProgress::default())
         .await
         .unwrap();
     must_be_true(&uploader.store, &receipt, &batch).await;
@@ -240,14 +240,14 @@ async fn another_statement_of_the_same_key_is_a_fork_and_nothing_else_is() {
             let model = Model::default();
             model.plant(&batch.slot().manifest_key(), &planted);
             let uploader = uploader(spool.path(), model, TERMS);
-            let mut course = Course {
+            let mut progress = UploadProgress {
                 is_known: !look_first,
-                ..Course::default()
+                ..UploadProgress::default()
             };
-            let done = uploader.upload(batch.clone(), &mut course).await;
+            let done = uploader.upload(batch.clone(), &mut progress).await;
             if is_fork {
                 assert!(
-                    matches!(done, Err(Halt::Fork(file)) if file == planted),
+                    matches!(done, Err(UploadError::Fork(file)) if file == planted),
                     "{text}"
                 );
                 assert_eq!(uploader.store.versions("manifests/"), [1], "{text}");
@@ -270,9 +270,11 @@ async fn a_store_without_versions_keeps_what_is_there_and_the_stream_waits() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, b"foreign").unwrap();
         let uploader = uploader(spool.path(), store, TERMS);
-        let done = uploader.upload(batch.clone(), &mut Course::default()).await;
+        let done = uploader
+            .upload(batch.clone(), &mut UploadProgress::default())
+            .await;
         assert!(
-            matches!(done, Err(Halt::Held(Scope::Stream, _))),
+            matches!(done, Err(UploadError::Held(Scope::Stream, _))),
             "{planted}: {done:?}"
         );
         assert_eq!(std::fs::read(&path).unwrap(), b"foreign");
@@ -295,9 +297,9 @@ async fn what_will_not_pass_holds_the_stream_and_in_a_run_that_ends_everything()
         let (spool, batch) = one_batch();
         let store = Faulty::new(Model::default(), vec![(Request::PutBody, fault.clone())]);
         let uploader = uploader(spool.path(), store, terms);
-        let done = uploader.upload(batch, &mut Course::default()).await;
+        let done = uploader.upload(batch, &mut UploadProgress::default()).await;
         assert!(
-            matches!(&done, Err(Halt::Held(scope, _)) if *scope == expected),
+            matches!(&done, Err(UploadError::Held(scope, _)) if *scope == expected),
             "{fault:?}: {done:?}"
         );
         assert_eq!(
@@ -317,9 +319,9 @@ async fn a_lock_that_is_none_gets_no_receipt() {
         ..TERMS
     };
     let done = uploader(spool.path(), store, terms)
-        .upload(batch, &mut Course::default())
+        .upload(batch, &mut UploadProgress::default())
         .await;
-    assert!(matches!(done, Err(Halt::NotEnforced(_))), "{done:?}");
+    assert!(matches!(done, Err(UploadError::NotEnforced(_))), "{done:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -333,10 +335,10 @@ async fn bytes_that_rotted_after_they_were_read_are_found_out() {
     let bad_digest = Fault::Before(StoreError::BadDigest(answer("put", "400")));
     let store = Faulty::new(Model::default(), vec![(Request::PutBody, bad_digest)]);
     let done = uploader(spool.path(), store, TERMS)
-        .upload(batch, &mut Course::default())
+        .upload(batch, &mut UploadProgress::default())
         .await;
     assert!(
-        matches!(done, Err(Halt::Bad(BadReason::Rot, _))),
+        matches!(done, Err(UploadError::Bad(BadReason::Rot, _))),
         "{done:?}"
     );
 }
@@ -353,9 +355,11 @@ async fn what_must_not_be_sent_is_not() {
         Faulty::new(Model::default(), Vec::new()),
         short,
     );
-    let done = uploader.upload(batch.clone(), &mut Course::default()).await;
+    let done = uploader
+        .upload(batch.clone(), &mut UploadProgress::default())
+        .await;
     assert!(
-        matches!(done, Err(Halt::Bad(BadReason::Retention, _))),
+        matches!(done, Err(UploadError::Bad(BadReason::Retention, _))),
         "{done:?}"
     );
 
@@ -365,7 +369,7 @@ async fn what_must_not_be_sent_is_not() {
         TERMS,
     );
     let mut receipt = Uploader::new(Model::default(), Spool::open(spool.path()).unwrap(), TERMS)
-        .upload(batch.clone(), &mut Course::default())
+        .upload(batch.clone(), &mut UploadProgress::default())
         .await
         .unwrap();
     receipt.manifest_sha256 = Digest::of(b"another genesis");
@@ -374,9 +378,11 @@ async fn what_must_not_be_sent_is_not() {
         ..BatchId::from(&batch.slot())
     };
     uploader.receipts.write_receipt(&genesis, &receipt).unwrap();
-    let done = uploader.upload(batch.clone(), &mut Course::default()).await;
+    let done = uploader
+        .upload(batch.clone(), &mut UploadProgress::default())
+        .await;
     assert!(
-        matches!(done, Err(Halt::Bad(BadReason::Rot, _))),
+        matches!(done, Err(UploadError::Bad(BadReason::Rot, _))),
         "{done:?}"
     );
 
@@ -384,9 +390,11 @@ async fn what_must_not_be_sent_is_not() {
     let mut sealer = Sealer::new(other.path(), "auth", 1).signed_by(key(2));
     let id = sealer.genesis(&[]);
     let theirs = Spool::open(other.path()).unwrap().read(&id).unwrap();
-    let done = uploader.upload(theirs, &mut Course::default()).await;
+    let done = uploader
+        .upload(theirs, &mut UploadProgress::default())
+        .await;
     assert!(
-        matches!(done, Err(Halt::Held(Scope::Stream, _))),
+        matches!(done, Err(UploadError::Held(Scope::Stream, _))),
         "{done:?}"
     );
     assert_eq!(uploader.store.seen(), []);
@@ -399,15 +407,15 @@ async fn a_hold_that_is_tried_again_stores_nothing_twice() {
     let faults = vec![(Request::PutManifest, refused()); 3];
     let store = Faulty::new(Model::default(), faults);
     let uploader = uploader(spool.path(), store, TERMS);
-    let mut course = Course::default();
+    let mut progress = UploadProgress::default();
     for _ in 0..3 {
-        let done = uploader.upload(batch.clone(), &mut course).await;
+        let done = uploader.upload(batch.clone(), &mut progress).await;
         assert!(
-            matches!(done, Err(Halt::Held(Scope::Stream, _))),
+            matches!(done, Err(UploadError::Held(Scope::Stream, _))),
             "{done:?}"
         );
     }
-    let receipt = uploader.upload(batch.clone(), &mut course).await.unwrap();
+    let receipt = uploader.upload(batch.clone(), &mut progress).await.unwrap();
     must_be_true(&uploader.store.inner, &receipt, &batch).await;
     assert_eq!(uploader.store.inner.versions("entries/"), [1]);
     assert_eq!(uploader.store.inner.versions("manifests/"), [1]);

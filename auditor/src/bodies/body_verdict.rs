@@ -4,7 +4,7 @@
 use super::body_content::Touches;
 use super::body_versions::{BodyVersions, NamedBody, OtherBytes};
 use crate::criteria::Criteria;
-use crate::findings::commands::ByHand;
+use crate::findings::by_hand::ByHand;
 use crate::objects::shadow_versions::ShadowVersion;
 use crate::objects::{lock_state, markers, missing_objects, unjudged};
 use ledger::finding::{Code, Finding, Severity};

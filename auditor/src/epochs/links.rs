@@ -2,36 +2,15 @@
 //! the last one's end says of today: LOOSE_EPOCH, EPOCH_FORK, VOID. Pure: ends in, findings out.
 
 use super::epoch_end::{EpochEnd, Genesis};
+use super::judged_stream::JudgedStream;
 use super::{breaks, promises};
-use crate::criteria::Criteria;
 use crate::findings::seq_range;
 use crate::listing::succession::Successor;
 use crate::objects::missing_objects::{self, MissingAt};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::manifest::EpochHead;
-use ledger::name::{Epoch, Name};
+use ledger::name::Epoch;
 use std::collections::BTreeMap;
-
-/// The stream whose epochs are judged, and by what.
-pub(crate) struct JudgedStream<'a> {
-    pub(crate) agent: &'a Name,
-    pub(crate) stream: &'a Name,
-    pub(crate) criteria: &'a Criteria,
-}
-
-impl JudgedStream<'_> {
-    fn place(&self, finding: Finding, epoch: Epoch) -> Finding {
-        finding.in_epoch(self.agent, self.stream, epoch)
-    }
-
-    /// The line with which a new agent continues this stream.
-    fn init_after(&self, end: &EpochEnd) -> String {
-        format!(
-            "holdfast-agent init --after {}:{}:{}:{}:{}",
-            self.stream, end.epoch, end.agreed.seq, end.agreed.sha256, end.agreed.retention_max_s
-        )
-    }
-}
 
 /// Judges a stream by its epochs' ends, which are all that have a statement.
 pub(crate) fn judge(

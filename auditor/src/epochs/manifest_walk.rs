@@ -4,8 +4,8 @@
 
 use super::epoch_end::Ends;
 use super::epoch_walk::EpochWalk;
-use super::links::{self, JudgedStream};
-use super::{named_heads, source_joins};
+use super::judged_stream::JudgedStream;
+use super::{head_check, links, source_joins};
 use crate::audit_state::Audit;
 use crate::listing::hidden_folders::HiddenFolders;
 use crate::listing::lister::{ListError, Lister};
@@ -139,7 +139,7 @@ impl<S: Store + 'static> ManifestWalk<S> {
         });
         if audit.heads.is_full() {
             let heads = std::mem::take(&mut audit.heads);
-            named_heads::judge(audit, &agent.agent, heads, &agent.ends).await;
+            head_check::judge(audit, &agent.agent, heads, &agent.ends).await;
         }
         let (_, epoch) = self
             .epoch
@@ -169,7 +169,7 @@ impl<S: Store + 'static> ManifestWalk<S> {
             return;
         };
         if !heads.is_empty() {
-            named_heads::judge(audit, &agent, heads, &ends).await;
+            head_check::judge(audit, &agent, heads, &ends).await;
         }
         audit.coverage.agents += u64::from(!ends.is_empty());
         audit.coverage.streams += ends.len() as u64;

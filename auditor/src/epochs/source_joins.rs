@@ -2,7 +2,7 @@
 //! BYTE_OVERLAP, ENTRY_CONT, SOURCE_MISMATCH, RESTATED, GAP. Pure: facts in, findings out.
 
 use super::epoch_end::{Ends, EpochEnd, MadeClaim};
-use super::links::JudgedStream;
+use super::judged_stream::JudgedStream;
 use crate::objects::missing_objects;
 use ledger::chain::{Edge, SeamFault, TilingFault};
 use ledger::finding::{Code, Finding, Severity};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use store::retry::{Patience, patiently};
+use store::retry::{RetryPolicy, with_retries};
 use store::{Fetched, Lock, Page, Store, StoreError, Token};
 
 /// How long a read is tried before it counts as unreadable: three seconds of waiting.
-const PATIENCE: Patience = Patience {
+const PATIENCE: RetryPolicy = RetryPolicy {
     tries: 5,
     first_wait: Duration::from_millis(200),
     factor: 2,
@@ -38,7 +38,7 @@ impl<S: Store> StoreReader<S> {
         version_id: &str,
         max_bytes: u64,
     ) -> Result<Fetched, StoreError> {
-        patiently(PATIENCE, || {
+        with_retries(PATIENCE, || {
             self.store.get(key, Some(version_id), max_bytes)
         })
         .await
@@ -50,7 +50,7 @@ impl<S: Store> StoreReader<S> {
         key: &str,
         version_id: &str,
     ) -> Result<Option<Lock>, StoreError> {
-        patiently(PATIENCE, || self.store.lock_of(key, version_id)).await
+        with_retries(PATIENCE, || self.store.lock_of(key, version_id)).await
     }
 
     /// One page of all versions and markers.
@@ -59,6 +59,6 @@ impl<S: Store> StoreReader<S> {
         prefix: &str,
         page: Option<&Token>,
     ) -> Result<Page, StoreError> {
-        patiently(PATIENCE, || self.store.list_versions(prefix, page.cloned())).await
+        with_retries(PATIENCE, || self.store.list_versions(prefix, page.cloned())).await
     }
 }

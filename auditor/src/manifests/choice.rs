@@ -1,6 +1,6 @@
 //! Several statements for one place: which of them the chain continues from, and what the others are.
 
-use crate::findings::commands::ByHand;
+use crate::findings::by_hand::ByHand;
 use crate::manifests::manifest_versions::{ManifestVersions, SignedStatement};
 use ledger::chain::Chain;
 use ledger::finding::{Code, Finding, Severity};

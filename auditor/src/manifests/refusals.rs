@@ -2,8 +2,8 @@
 //! SIG_INVALID, SIG_SCOPE, SIZE_LIMIT, MANIFEST_FORMAT, UNKNOWN_FORMAT, UNKNOWN_SIGNER, NOTHING_FOUND. Pure.
 
 use super::manifest_versions::{ManifestVersions, NotAStatement, RefusedVersion};
+use crate::findings::by_hand::ByHand;
 use crate::findings::collection::Findings;
-use crate::findings::commands::ByHand;
 use crate::objects::shadow_versions::{self, ShadowVersion};
 use crate::objects::unjudged;
 use ledger::finding::{Code, Finding, Severity};

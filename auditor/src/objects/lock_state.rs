@@ -1,7 +1,7 @@
 //! Whether an object's lock keeps the promise its manifest signed, COMPLIANCE and long enough: LOCK_ABSENT,
 //! LOCK_MODE, LOCK_SHORT, LOCK_UNKNOWN.
 
-use crate::findings::commands::ByHand;
+use crate::findings::by_hand::ByHand;
 use crate::listing::store_reader::StoreReader;
 use ledger::Moment;
 use ledger::finding::{Code, Finding, Severity};
@@ -113,7 +113,7 @@ pub(crate) fn finding(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use store::Answer;
+    use store::StoreAnswer;
 
     #[test]
     fn only_compliance_for_long_enough_keeps_the_promise() {
@@ -137,7 +137,7 @@ mod tests {
             needed,
         };
         assert_eq!(state(lock(LockMode::Compliance, 99), 0), short);
-        let denied = Err(StoreError::Denied(Answer::new("get", "403")));
+        let denied = Err(StoreError::Denied(StoreAnswer::new("get", "403")));
         let unknown = LockState::Unknown("get: 403".into());
         assert_eq!(state(denied, 0), unknown);
 

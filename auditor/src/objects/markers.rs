@@ -1,7 +1,7 @@
 //! Delete markers over archived objects: DELETE_MARKER. Pure: facts in, findings out.
 
+use crate::findings::by_hand::ByHand;
 use crate::findings::collection::Findings;
-use crate::findings::commands::ByHand;
 use ledger::Moment;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Slot;

@@ -4,7 +4,7 @@
 
 use super::unjudged;
 use crate::criteria::Criteria;
-use crate::findings::commands::ByHand;
+use crate::findings::by_hand::ByHand;
 use crate::findings::seq_range;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Slot;

@@ -1,6 +1,6 @@
 //! Versions that hold other bytes than the archived ones beside them: SHADOW_VERSION. Pure.
 
-use crate::findings::commands::ByHand;
+use crate::findings::by_hand::ByHand;
 use ledger::Moment;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Slot;

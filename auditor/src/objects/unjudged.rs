@@ -1,6 +1,6 @@
 //! What could not be read or judged: COVERAGE, which is never taken for absence. Pure.
 
-use crate::findings::commands::ByHand;
+use crate::findings::by_hand::ByHand;
 use crate::listing::lister::ListError;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::{Name, Slot};

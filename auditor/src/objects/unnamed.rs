@@ -2,7 +2,7 @@
 
 use super::{markers, missing_objects};
 use crate::criteria::Criteria;
-use crate::findings::commands::ByHand;
+use crate::findings::by_hand::ByHand;
 use host::cli::counted;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Slot;

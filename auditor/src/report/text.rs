@@ -1,20 +1,24 @@
 //! The report as text.
 
-use super::Report;
+use super::AuditReport;
 use host::cli::counted;
-use host::report::{Style, escape};
+use host::terminal::{Style, escape};
 use ledger::finding::{Code, Finding, Severity, Verdict};
 use std::fmt::Write as _;
 
-pub(crate) fn write(report: &Report, style: Style) -> String {
-    let mut text = String::new();
-    // A String takes whatever is written into it.
-    let written = write_all(&mut text, report, style);
-    debug_assert!(written.is_ok());
-    text
+impl AuditReport {
+    /// For people: the verdict first, then what was found, then over what.
+    #[must_use]
+    pub fn text(&self, style: Style) -> String {
+        let mut text = String::new();
+        // A String takes whatever is written into it.
+        let written = write_all(&mut text, self, style);
+        debug_assert!(written.is_ok());
+        text
+    }
 }
 
-fn write_all(text: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+fn write_all(text: &mut String, report: &AuditReport, style: Style) -> std::fmt::Result {
     let (severity, sentence) = match report.verdict {
         Verdict::Clean => (
             Severity::Note,
@@ -87,7 +91,7 @@ fn place(finding: &Finding) -> String {
     }
 }
 
-fn write_coverage(text: &mut String, report: &Report) -> std::fmt::Result {
+fn write_coverage(text: &mut String, report: &AuditReport) -> std::fmt::Result {
     let coverage = &report.coverage;
     writeln!(
         text,
@@ -133,12 +137,12 @@ mod tests {
     use super::*;
     use crate::report::Coverage;
     use crate::report::StoreDescribed;
-    use host::report::Tool;
+    use host::tool::Tool;
     use ledger::Moment;
 
-    fn report(findings: Vec<Finding>) -> Report {
+    fn report(findings: Vec<Finding>) -> AuditReport {
         let verdict = Verdict::over(findings.iter().map(|finding| finding.severity));
-        Report {
+        AuditReport {
             verdict,
             exit_code: verdict.exit_code(),
             findings,

@@ -1,6 +1,7 @@
 //! `holdfast bucket create`, as typed: words in, steps on stdout, an exit code out.
 
 use super::{CreateError, create};
+use crate::output;
 use clap::{Args, Subcommand};
 use host::exit;
 use host::settings::parse_retention;
@@ -18,7 +19,7 @@ What it locks stays locked: nobody, the cloud provider included, can shorten it.
 
 What is there is completed, never weakened: asked for less than what is there, it ends with 3.";
 
-/// Words of `holdfast bucket`.
+/// The arguments of `holdfast bucket`.
 #[derive(Debug, Args)]
 pub struct BucketArgs {
     #[command(subcommand)]
@@ -53,7 +54,7 @@ fn days(text: &str) -> Result<u64, &'static str> {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum CommandError {
+enum BucketError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -62,7 +63,7 @@ enum CommandError {
     System(#[from] std::io::Error),
 }
 
-impl CommandError {
+impl BucketError {
     fn exit(&self) -> u8 {
         match self {
             Self::Open(_) => exit::USAGE,
@@ -79,15 +80,15 @@ impl CommandError {
 pub fn run(args: &BucketArgs) -> u8 {
     let BucketCommand::Create(args) = &args.command;
     match make(args) {
-        Ok(report) => crate::print(&report),
+        Ok(report) => output::print(&report),
         Err(error) => {
-            crate::complain(&error);
+            output::complain(&error);
             error.exit()
         }
     }
 }
 
-fn make(args: &CreateArgs) -> Result<String, CommandError> {
+fn make(args: &CreateArgs) -> Result<String, BucketError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

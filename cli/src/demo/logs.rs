@@ -4,8 +4,8 @@
 //! by line; the story's numbers and what the auditor must find are computed from that, never taken from
 //! the agent.
 
-use super::scene::{SceneError, at};
-use host::report::escape;
+use super::demo_setup::{SetupError, at};
+use host::terminal::escape;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _, Seek as _};
@@ -131,7 +131,7 @@ impl Input {
 }
 
 /// Copies the files into the demo's folder, each into a folder of its own.
-pub(super) fn copy(inputs: Vec<Input>, folder: &Path) -> Result<Vec<Log>, SceneError> {
+pub(super) fn copy(inputs: Vec<Input>, folder: &Path) -> Result<Vec<Log>, SetupError> {
     let numbered = (1..).zip(inputs);
     let logs = numbered.map(|(number, input)| {
         let title = input.title();
@@ -142,7 +142,7 @@ pub(super) fn copy(inputs: Vec<Input>, folder: &Path) -> Result<Vec<Log>, SceneE
 }
 
 /// Makes the log of an application.
-pub(super) fn make(folder: &Path) -> Result<Vec<Log>, SceneError> {
+pub(super) fn make(folder: &Path) -> Result<Vec<Log>, SetupError> {
     let mut text = String::new();
     for number in 1..=MADE_LINES {
         let user = ["root", "alice", "bob", "backup"][number as usize % 4];
@@ -168,8 +168,8 @@ impl Log {
         number: u32,
         name: &str,
         bytes: impl io::Read,
-    ) -> Result<Self, SceneError> {
-        let place = |below: &str| -> Result<PathBuf, SceneError> {
+    ) -> Result<Self, SetupError> {
+        let place = |below: &str| -> Result<PathBuf, SetupError> {
             let folder = folder.join(below).join(number.to_string());
             fs::create_dir_all(&folder).map_err(at(&folder))?;
             Ok(folder.join(name))
@@ -187,12 +187,12 @@ impl Log {
     }
 
     /// Writes what stands before the rotation.
-    pub(super) fn write_first_half(&self) -> Result<(), SceneError> {
+    pub(super) fn write_first_half(&self) -> Result<(), SetupError> {
         self.write(0, self.shape.half.0)
     }
 
     /// Renames the log away, as logrotate does, and writes the rest into a file of its name.
-    pub(super) fn rotate(&self) -> Result<(), SceneError> {
+    pub(super) fn rotate(&self) -> Result<(), SetupError> {
         let mut rotated = self.path.clone().into_os_string();
         rotated.push(".1");
         fs::rename(&self.path, rotated).map_err(at(&self.path))?;
@@ -200,7 +200,7 @@ impl Log {
         self.write(half, self.shape.bytes - half)
     }
 
-    fn write(&self, from: u64, bytes: u64) -> Result<(), SceneError> {
+    fn write(&self, from: u64, bytes: u64) -> Result<(), SetupError> {
         let mut copy = File::open(&self.copy).map_err(at(&self.copy))?;
         copy.seek(io::SeekFrom::Start(from))
             .map_err(at(&self.copy))?;

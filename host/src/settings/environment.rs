@@ -1,7 +1,7 @@
 //! The variables of the environment that are Holdfast's, read at the edge and passed on from there.
 
 use super::key::Key;
-use super::nearest;
+use super::nearest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
@@ -65,9 +65,9 @@ impl Environment {
                 let bares: BTreeSet<String> = known.iter().map(bare).collect();
                 match nearest(&bare(name), &bares) {
                     Some(near) => {
-                        format!("variable {name} means nothing here, did you mean {PREFIX}{near}?")
+                        format!("variable {name} is unknown, did you mean {PREFIX}{near}?")
                     }
-                    None => format!("variable {name} means nothing here"),
+                    None => format!("variable {name} is unknown"),
                 }
             })
             .collect()
@@ -81,7 +81,7 @@ mod tests {
     use std::os::unix::ffi::OsStringExt as _;
 
     #[test]
-    fn strangers_are_named_with_what_is_near() {
+    fn unknown_variables_are_named_with_what_is_near() {
         let key = |path, form| Key {
             path,
             form,
@@ -111,9 +111,9 @@ mod tests {
         assert_eq!(
             environment.unknown_variables(&keys, &["HOLDFAST_STORE"]),
             [
-                "variable HOLDFAST_7 means nothing here",
-                "variable HOLDFAST_SEAL_AEG means nothing here, did you mean HOLDFAST_SEAL_AGE?",
-                "variable HOLDFAST_STREAM_RETENTION means nothing here",
+                "variable HOLDFAST_7 is unknown",
+                "variable HOLDFAST_SEAL_AEG is unknown, did you mean HOLDFAST_SEAL_AGE?",
+                "variable HOLDFAST_STREAM_RETENTION is unknown",
             ]
         );
         let bytes = OsString::from_vec(vec![0xff]);

@@ -5,7 +5,7 @@ use ledger::{Digest, Moment};
 use store::testing::model::{Model, answer, store_time};
 use store::{
     Capability, Fetched, Intruder, Lock, LockMode, Page, Put, SetupFault, Store, StoreError,
-    Stored, Token, Version, VersionKind,
+    StoredVersion, Token, Version, VersionKind,
 };
 
 /// How a store lies.
@@ -57,7 +57,7 @@ fn told(lie: Lie, key: &str, harm: impl FnOnce()) -> Result<(), StoreError> {
 }
 
 impl Store for Liar {
-    async fn put(&self, put: Put<'_>) -> Result<Stored, StoreError> {
+    async fn put(&self, put: Put<'_>) -> Result<StoredVersion, StoreError> {
         let key = put.key;
         let creates = [
             (Row::CreateTwice, "-create-twice"),

@@ -4,10 +4,9 @@
 //! is bounded, and memory by the page's size times the depth, however many files a folder holds.
 
 use super::super::{Page, Token, Version, VersionKind};
-use super::ONLY_VERSION;
-use super::fault::Fault;
-use super::lock::modified;
-use super::tree::{DEPTH_MAX, SCRATCH, open_folder};
+use super::atime_lock::modified;
+use super::directory_fault::DirectoryFault;
+use super::directory_tree::{DEPTH_MAX, ONLY_VERSION, SCRATCH, open_folder};
 use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
 use std::collections::BinaryHeap;
@@ -20,7 +19,7 @@ pub(super) fn page(
     prefix: &[u8],
     after: Vec<u8>,
     page_size: usize,
-) -> Result<Page, Fault> {
+) -> Result<Page, DirectoryFault> {
     let mut walk = Walk {
         prefix,
         after,
@@ -47,7 +46,7 @@ struct Walk<'a> {
 }
 
 /// A name in a folder, ordered by the key it stands for; a folder's ends with `/`.
-struct Found {
+struct FolderEntry {
     key: Vec<u8>,
     name: CString,
     /// A folder to go into; one that lies too deep is listed itself.
@@ -60,7 +59,12 @@ impl Walk<'_> {
     }
 
     /// Lists the folder whose keys start with `base`, in rounds that each hold at most a page.
-    fn folder(&mut self, folder: &OwnedFd, base: &[u8], depth: usize) -> Result<(), Fault> {
+    fn folder(
+        &mut self,
+        folder: &OwnedFd,
+        base: &[u8],
+        depth: usize,
+    ) -> Result<(), DirectoryFault> {
         let mut last = Vec::new();
         loop {
             let round = self.first_after(folder, base, &last, depth)?;
@@ -85,7 +89,7 @@ impl Walk<'_> {
         base: &[u8],
         last: &[u8],
         depth: usize,
-    ) -> Result<Vec<Found>, Fault> {
+    ) -> Result<Vec<FolderEntry>, DirectoryFault> {
         let mut first = BinaryHeap::new();
         for entry in Dir::read_from(folder)? {
             let entry = entry?;
@@ -108,7 +112,7 @@ impl Walk<'_> {
             let enter = kind == FileType::Directory && depth < DEPTH_MAX;
             if key.as_slice() > last && self.may_need(&key, enter) {
                 let name = name.to_owned();
-                first.push(Found { key, name, enter });
+                first.push(FolderEntry { key, name, enter });
                 if first.len() > self.page_size {
                     first.pop();
                 }
@@ -123,7 +127,12 @@ impl Walk<'_> {
         starts && (key > self.after.as_slice() || (enter && self.after.starts_with(key)))
     }
 
-    fn visit(&mut self, folder: &OwnedFd, found: &Found, depth: usize) -> Result<(), Fault> {
+    fn visit(
+        &mut self,
+        folder: &OwnedFd,
+        found: &FolderEntry,
+        depth: usize,
+    ) -> Result<(), DirectoryFault> {
         if found.enter {
             return match open_folder(folder, &found.name) {
                 Ok(inner) => self.folder(&inner, &found.key, depth + 1),
@@ -155,25 +164,25 @@ impl Walk<'_> {
     }
 }
 
-impl Ord for Found {
+impl Ord for FolderEntry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.key.cmp(&other.key)
     }
 }
 
-impl PartialOrd for Found {
+impl PartialOrd for FolderEntry {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Found {
+impl PartialEq for FolderEntry {
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key
     }
 }
 
-impl Eq for Found {}
+impl Eq for FolderEntry {}
 
 fn kind_of(folder: &OwnedFd, name: &CStr) -> Result<FileType, Errno> {
     let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;

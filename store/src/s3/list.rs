@@ -1,7 +1,7 @@
 //! A page of versions from a server's list, which is hostile input.
 
 use super::super::{Page, Token, Version, VersionKind};
-use super::answer::moment;
+use super::error_answer::moment;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::types::EncodingType;
 use ledger::Moment;

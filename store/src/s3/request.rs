@@ -1,8 +1,8 @@
 //! One request: sent once, within its time limit, its answer read within its bound.
 
-use super::super::{Answer, StoreError};
+use super::super::{StoreAnswer, StoreError};
 use super::S3Store;
-use super::answer::{causes, explain};
+use super::error_answer::{causes, explain};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
@@ -13,34 +13,6 @@ use std::time::Duration;
 
 /// Room that is made for an object before its bytes come: the largest batch of ours fits.
 const ROOM_MAX_BYTES: usize = 32 * 1024 * 1024;
-
-/// How long a request may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Until connected, TLS included.
-    pub connect: Duration,
-    /// Whole request and reply, besides what their bytes take.
-    pub attempt: Duration,
-    /// Slowest line that still is one.
-    pub bytes_per_s: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            attempt: Duration::from_secs(30),
-            bytes_per_s: 64 * 1024,
-        }
-    }
-}
-
-impl Limits {
-    /// For a request or reply of `bytes`.
-    fn of(&self, bytes: u64) -> Duration {
-        self.attempt + Duration::from_secs(bytes / self.bytes_per_s.max(1))
-    }
-}
 
 impl S3Store {
     pub(super) fn asked(&self, operation: &str, key: &str) -> String {
@@ -70,9 +42,9 @@ impl S3Store {
         }
     }
 
-    fn too_slow(&self, (operation, key): (&str, &str), limit: Duration) -> Answer {
+    fn too_slow(&self, (operation, key): (&str, &str), limit: Duration) -> StoreAnswer {
         let said = format!("no whole answer within {limit:?}");
-        Answer::new(self.asked(operation, key), said)
+        StoreAnswer::new(self.asked(operation, key), said)
     }
 
     pub(super) fn broken(
@@ -80,7 +52,7 @@ impl S3Store {
         (operation, key): (&str, &str),
         said: impl Into<String>,
     ) -> StoreError {
-        StoreError::Broken(Answer::new(self.asked(operation, key), said))
+        StoreError::Broken(StoreAnswer::new(self.asked(operation, key), said))
     }
 
     /// Reads an object, and no further than `max_bytes`.
@@ -108,7 +80,7 @@ impl S3Store {
         announced: Option<u64>,
         max_bytes: u64,
     ) -> Result<Bytes, StoreError> {
-        let answer = |said: String| Answer::new(self.asked(operation, key), said);
+        let answer = |said: String| StoreAnswer::new(self.asked(operation, key), said);
         let too_large = || StoreError::TooLarge {
             max_bytes,
             answer: answer(format!("longer than the {max_bytes} bytes it may have")),

@@ -1,7 +1,7 @@
 //! What we change on the SDK's way to the wire and back: the payload's hash, the store's clock, and
 //! a bound on what a reply may cost.
 
-use super::answer::parse_date;
+use super::error_answer::parse_date;
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::primitives::SdkBody;
@@ -24,11 +24,11 @@ const CLOCK_KEPT_MS: u64 = 60_000;
 /// The store's clock, as its replies tell it.
 #[derive(Debug, Default)]
 pub(super) struct StoreClock {
-    seen: Mutex<Option<Seen>>,
+    seen: Mutex<Option<ClockReading>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct ClockReading {
     date: Moment,
     /// On the clock that nobody sets and that counts suspend.
     boot_ms: u64,
@@ -45,7 +45,7 @@ impl StoreClock {
     }
 
     fn set(&self, date: Moment, boot_ms: u64) {
-        let seen = Some(Seen { date, boot_ms });
+        let seen = Some(ClockReading { date, boot_ms });
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clock_goes_on_from_the_last_reply_for_a_minute() {
+    fn clock_continues_from_the_last_reply_for_a_minute() {
         let clock = StoreClock::default();
         assert_eq!(clock.read(0), None);
         let date = Moment::from_micros(5_000_000);

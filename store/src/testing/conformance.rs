@@ -1,7 +1,7 @@
 //! The conformance suite: what the [`Store`] trait promises, a function a promise. Every store runs all of
 //! it (tests/e2e/stores.rs); each function panics where a promise is broken.
 
-use crate::{Lock, LockMode, Put, Store, StoreError, Stored, Version, VersionKind};
+use crate::{Lock, LockMode, Put, Store, StoreError, StoredVersion, Version, VersionKind};
 use ledger::{Digest, Moment};
 use tokio::task::JoinSet;
 
@@ -63,7 +63,7 @@ pub async fn list(store: &impl Store, prefix: &str, page_size: usize) -> Vec<Ver
     }
 }
 
-async fn stored(store: &impl Store, key: &str, bytes: &[u8]) -> Stored {
+async fn stored(store: &impl Store, key: &str, bytes: &[u8]) -> StoredVersion {
     let until = tomorrow(store).await;
     store.put(put(key, bytes, until)).await.expect("a put")
 }

@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
-
-/// Long enough for many looks at a file, at 50 ms each.
+/// Long enough for many scans, at 50 ms each. A busy machine makes fewer in it: then less is shown, but nothing
+/// fails.
 const A_WHILE: Duration = Duration::from_secs(1);
 
 /// The agent's command, as somebody whom file modes bind.
@@ -47,17 +46,17 @@ fn covered(spool: &Path) -> u64 {
 
 fn wait_until_covered(spool: &Path, bytes: u64) {
     let what = format!("{bytes} bytes to be sealed");
-    wait_for(&what, SOON, || (covered(spool) == bytes).then_some(()));
+    wait_for(&what, || (covered(spool) == bytes).then_some(()));
 }
 
 fn stop(mut agent: Running) {
     assert!(agent.is_alive(), "the agent ended by itself");
     agent.signal(Signal::TERM);
-    drop(agent.finish(SOON).expect(0));
+    drop(agent.finish().expect(0));
 }
 
 #[test]
-fn an_unreadable_file_is_named_and_the_others_go_on() {
+fn an_unreadable_file_is_named_and_the_others_are_read() {
     let site = Site::new("file:///unused", STREAMS);
     site.init();
     fs::write(site.log("closed.log"), "not for you\n").unwrap();
@@ -67,12 +66,10 @@ fn an_unreadable_file_is_named_and_the_others_go_on() {
     hand_over(&site.path("state"));
     let mut agent = site.start(as_nobody(&site, &["run"]), "run");
     let closed = site.log("closed.log").display().to_string();
-    agent.wait_for_log(&closed, SOON);
+    agent.wait_for_log(&closed);
     wait_until_covered(&site.path("spool"), 8);
-    wait_for("status to name the file", SOON, || {
-        let status = site
-            .start(as_nobody(&site, &["status"]), "status")
-            .finish(SOON);
+    wait_for("status to name the file", || {
+        let status = site.start(as_nobody(&site, &["status"]), "status").finish();
         status.stdout.contains(&closed).then_some(())
     });
     set_mode(&site.log("closed.log"), 0o644);
@@ -91,19 +88,19 @@ fn agent_with_disk(site: &Site, more: &str) -> (Running, PathBuf) {
         site.path("agent.toml").display(),
     );
     let mut agent = site.start(with_mounts(&site.agent_command(&["run"]), &script), "run");
-    agent.wait_for_log("", SOON);
+    agent.wait_for_log("");
     let seen = PathBuf::from(format!("/proc/{}/root{}", agent.pid(), spool.display()));
     (agent, seen)
 }
 
 #[test]
-fn a_full_disk_stops_reading_and_an_emptied_one_goes_on() {
+fn a_full_disk_stops_reading_and_an_emptied_one_resumes() {
     let site = Site::new("file:///unused", STREAMS);
     let filler = site.path("spool/filler");
     let fill = format!("cat /dev/zero > {} 2> /dev/null || true", filler.display());
     fs::write(site.log("a.log"), "first\n").unwrap();
     let (mut agent, spool) = agent_with_disk(&site, &fill);
-    agent.wait_for_log("full", SOON);
+    agent.wait_for_log("full");
     fs::write(site.log("b.log"), "second\n").unwrap();
     std::thread::sleep(A_WHILE);
     assert_eq!(covered(&spool), 0, "nothing can be sealed on a full disk");
@@ -114,7 +111,7 @@ fn a_full_disk_stops_reading_and_an_emptied_one_goes_on() {
 }
 
 #[test]
-fn a_read_only_disk_stops_reading_and_a_mended_one_goes_on() {
+fn a_read_only_disk_stops_reading_and_a_writable_one_resumes() {
     let site = Site::new("file:///unused", STREAMS);
     fs::write(site.log("a.log"), "first\n").unwrap();
     let (mut agent, spool) = agent_with_disk(&site, "");
@@ -125,7 +122,7 @@ fn a_read_only_disk_stops_reading_and_a_mended_one_goes_on() {
         &["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", &tmp],
     );
     fs::write(site.log("b.log"), "second\n").unwrap();
-    agent.wait_for_log("Read-only file system", SOON);
+    agent.wait_for_log("Read-only file system");
     std::thread::sleep(A_WHILE);
     assert_eq!(
         covered(&spool),

@@ -4,9 +4,6 @@ use super::STREAMS;
 use harness::{Site, wait_for};
 use rustix::process::Signal;
 use std::fs;
-use std::time::Duration;
-
-const SOON: Duration = Duration::from_secs(10);
 
 fn site() -> Site {
     let site = Site::new("file:///unused", STREAMS);
@@ -94,15 +91,15 @@ fn a_pattern_that_matches_nothing_is_warned_of_and_waited_for() {
     let site = site();
     site.init();
     let mut agent = site.start(site.agent_command(&["run"]), "run");
-    agent.wait_for_log(&site.log("*").display().to_string(), SOON);
+    agent.wait_for_log(&site.log("*").display().to_string());
     assert!(agent.log().contains("WARN"), "{}", agent.log());
     let before = site.sealed().len();
     fs::write(site.log("late.log"), "here at last\n").unwrap();
-    wait_for("the late file to be sealed", SOON, || {
+    wait_for("the late file to be sealed", || {
         (site.sealed().len() > before).then_some(())
     });
     agent.signal(Signal::TERM);
-    drop(agent.finish(SOON).expect(0));
+    drop(agent.finish().expect(0));
 }
 
 #[test]
@@ -111,7 +108,7 @@ fn a_second_agent_on_a_spool_or_state_is_refused() {
     site.init();
     fs::write(site.log("a.log"), "a\n").unwrap();
     let mut first = site.start(site.agent_command(&["run"]), "run");
-    wait_for("the first agent to seal", SOON, || {
+    wait_for("the first agent to seal", || {
         (!site.sealed().is_empty()).then_some(())
     });
     for command in ["run", "drain"] {
@@ -134,7 +131,7 @@ fn a_second_archiver_on_a_spool_is_refused() {
     fs::write(site.log("a.log"), "a\n").unwrap();
     drop(site.agent(&["drain"]).expect(0));
     let mut first = site.start(site.archive_command(&[]), "archive");
-    wait_for("the first archiver to drain", SOON, || {
+    wait_for("the first archiver to drain", || {
         site.unreceipted().is_empty().then_some(())
     });
     drop(

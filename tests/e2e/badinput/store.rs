@@ -1,15 +1,12 @@
 //! Stores that are not there, not fit, or not open to us; archives and keys that are the wrong ones.
 
 use super::STREAMS;
-use harness::server::root;
+use harness::account::root;
 use harness::{Bucket, Kind, Server, Site, on_every_server, wait_for};
 use rustix::process::Signal;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// A host with one sealed file, archiving to a bucket that the test makes, or not.
 fn site(server: &Server, bucket: &Bucket<'_>) -> Site {
@@ -81,7 +78,7 @@ fn an_outage_is_told_by_status_until_it_ends() {
     let site = site(&server, &bucket);
     let mut archiver = site.start(site.archive_command(&[]), "archive");
     let status_is = |code: i32, words: &str| {
-        wait_for("the status to tell of it", SOON, || {
+        wait_for("the status to tell of it", || {
             let told = site.archive(&["status"]);
             (told.code == Some(code) && told.stdout.contains(words)).then_some(())
         });
@@ -94,7 +91,7 @@ fn an_outage_is_told_by_status_until_it_ends() {
     server.restart();
     status_is(0, "stream all: 0 batches waiting");
     archiver.signal(Signal::TERM);
-    drop(archiver.finish(SOON).expect(0));
+    drop(archiver.finish().expect(0));
     site.verify_clean();
 }
 
@@ -122,30 +119,30 @@ fn wrong_credentials_hold_everything_until_they_are_mended(kind: Kind) {
     let credentials = site.path("credentials");
     write_credentials(&credentials, "not-the-secret");
     let archive = |args: &[&str]| by_file(site.archive_command(args), &credentials);
-    let once = site.start(archive(&["--once"]), "archive").finish(SOON);
+    let once = site.start(archive(&["--once"]), "archive").finish();
     drop(once.expect(2));
     let status = || site.archive(&["status"]);
     let held = ["PAUSED: ", "403"];
-    let left = status().expect(2).says(&["no archiver runs now"]);
+    let left = status().expect(2).says(&["no archiver is running"]);
     drop(left.says(&held));
 
     let mut archiver = site.start(archive(&[]), "archive");
-    archiver.wait_for_log("credentials", SOON);
+    archiver.wait_for_log("credentials");
     assert!(archiver.is_alive(), "wrong credentials are waited for");
     let told = status().expect(2).says(&held);
-    assert!(!told.stdout.contains("no archiver runs"), "{told:?}");
+    assert!(!told.stdout.contains("no archiver is running"), "{told:?}");
     assert!(bucket.versions("").is_empty());
     write_credentials(&credentials, &root().secret);
-    wait_for("the mended archiver to drain", SOON, || {
+    wait_for("the mended archiver to drain", || {
         site.unreceipted().is_empty().then_some(())
     });
-    wait_for("the status to tell of it", SOON, || {
+    wait_for("the status to tell of it", || {
         let told = status();
         let drained = told.stdout.contains("stream all: 0 batches waiting");
         (drained && told.code == Some(0)).then_some(())
     });
     archiver.signal(Signal::TERM);
-    drop(archiver.finish(SOON).expect(0));
+    drop(archiver.finish().expect(0));
     site.verify_clean();
 }
 

@@ -94,7 +94,7 @@ fn manual_pages_end_with_0_one_for_each_command() {
         let mut command = program.command();
         command.arg("man").arg(folder.path());
         let told = Running::start(command, folder.path(), "man")
-            .finish(super::SOON)
+            .finish()
             .expect(0);
         assert_eq!(told.stdout, "");
         for (of, words) in COMMANDS {

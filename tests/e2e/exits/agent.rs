@@ -1,6 +1,6 @@
 //! The commands of `holdfast-agent`.
 
-use super::{SOON, STREAMS, site};
+use super::{STREAMS, site};
 use harness::{Site, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -66,15 +66,15 @@ fn run_ends_with_0_after_a_signal_and_status_tells_before_and_after() {
             .says(&["no agent has run"]),
     );
     let mut agent = site.start(site.agent_command(&["run"]), "run");
-    wait_for("the agent to say how it stands", SOON, || {
+    wait_for("the agent to say how it stands", || {
         (site.agent(&["status"]).code == Some(0)).then_some(())
     });
     agent.signal(Signal::TERM);
-    drop(agent.finish(SOON).expect(0));
+    drop(agent.finish().expect(0));
     drop(
         site.agent(&["status"])
             .expect(2)
-            .says(&["no agent runs now"]),
+            .says(&["no agent is running"]),
     );
 }
 
@@ -115,7 +115,7 @@ fn drain_ends_with_2_while_the_spool_is_full() {
 fn status_ends_with_0_in_either_form_while_it_runs() {
     let site = site();
     let mut agent = site.start(site.agent_command(&["run"]), "run");
-    let told = wait_for("the agent to run", SOON, || {
+    let told = wait_for("the agent to run", || {
         let told = site.agent(&["status", "--format", "json"]);
         (told.code == Some(0)).then_some(told)
     });
@@ -131,7 +131,7 @@ fn status_ends_with_2_when_none_runs() {
         site()
             .agent(&["status"])
             .expect(2)
-            .says(&["no agent runs now"]),
+            .says(&["no agent is running"]),
     );
 }
 
@@ -153,7 +153,7 @@ fn variables_are_in_force_and_in_the_hash_of_the_settings() {
         fs::write(site.log("a.log"), "another line\n").unwrap();
         let mut command = site.agent_command(&["drain"]);
         command.envs(variable.iter().copied());
-        drop(site.start(command, "drain").finish(SOON).expect(0));
+        drop(site.start(command, "drain").finish().expect(0));
         let mut manifests = site.sealed();
         manifests.sort();
         let newest = fs::read(manifests.last().unwrap()).unwrap();
@@ -176,6 +176,6 @@ fn variables_are_in_force_and_in_the_hash_of_the_settings() {
     );
     let mut command = site.agent_command(&["check"]);
     command.env("HOLDFAST_SEAL_AGE", "10 parsecs");
-    let told = site.start(command, "check").finish(SOON).expect(3);
+    let told = site.start(command, "check").finish().expect(3);
     drop(told.says(&["variable HOLDFAST_SEAL_AGE: \"10 parsecs\" where a duration"]));
 }

@@ -1,6 +1,6 @@
 //! `holdfast archive`, `--check` and `status`.
 
-use super::{SOON, site, site_with_store};
+use super::{site, site_with_store};
 use harness::rights::{bind_by_modes, copy_program};
 use harness::site::files_below;
 use harness::wait_for;
@@ -58,7 +58,7 @@ fn variables_override_the_file_and_unknown_ones_are_warned_of() {
         command.args(["archive", "--check"]);
         command.env("HOLDFAST_CONFIG", site.path("archiver.toml"));
         command.envs(variables.iter().copied());
-        site.start(command, "check").finish(SOON)
+        site.start(command, "check").finish()
     };
     drop(with(&[]).expect(0));
     let told = with(&[("HOLDFAST_STORE", &elsewhere)]).expect(2);
@@ -70,7 +70,7 @@ fn variables_override_the_file_and_unknown_ones_are_warned_of() {
         ("HOLDFAST_SERVICE_HOST", "10.0.0.1"),
     ])
     .expect(0);
-    drop(told.says(&["HOLDFAST_STOER means nothing here, did you mean HOLDFAST_STORE?"]));
+    drop(told.says(&["HOLDFAST_STOER is unknown, did you mean HOLDFAST_STORE?"]));
 }
 
 /// Every file below a folder, with its bytes and the time it was changed.
@@ -140,7 +140,7 @@ fn check_ends_with_2_and_names_what_stands_in_the_way() {
     let mut command = copy_program(&site.archive_command(&["--check"]), &site.path("holdfast"));
     bind_by_modes(&mut command);
     if harness::rights::is_root() {
-        let told = site.start(command, "check").finish(SOON).expect(2);
+        let told = site.start(command, "check").finish().expect(2);
         drop(told.says(&["FAULT", "spool", "which this user may read"]));
     }
     fs::remove_dir_all(site.path("spool")).unwrap();
@@ -171,10 +171,10 @@ fn status_ends_with_0_while_a_healthy_archiver_runs_and_2_after_it() {
             .says(&["no archiver has run"]),
     );
     let mut archiver = site.start(site.archive_command(&[]), "archive");
-    wait_for("the archiver to drain", SOON, || {
+    wait_for("the archiver to drain", || {
         site.unreceipted().is_empty().then_some(())
     });
-    let healthy = wait_for("the status to tell of it", SOON, || {
+    let healthy = wait_for("the status to tell of it", || {
         let told = site.archive(&["status", "--format", "json"]).expect(0);
         let status: Value = serde_json::from_str(&told.stdout).unwrap();
         (status["streams"]["all"]["backlog"] == 0).then_some(status)
@@ -189,11 +189,11 @@ fn status_ends_with_0_while_a_healthy_archiver_runs_and_2_after_it() {
     // A look at the lock must never keep an archiver from starting.
     assert!(archiver.is_alive());
     archiver.signal(Signal::TERM);
-    drop(archiver.finish(SOON).expect(0));
+    drop(archiver.finish().expect(0));
     drop(
         site.archive(&["status"])
             .expect(2)
-            .says(&["no archiver runs now"]),
+            .says(&["no archiver is running"]),
     );
 }
 
@@ -210,7 +210,7 @@ fn status_ends_with_2_while_an_archiver_holds_everything() {
         .env("AWS_ACCESS_KEY_ID", "a")
         .env("AWS_SECRET_ACCESS_KEY", "b");
     let mut archiver = site.start(command, "archive");
-    archiver.wait_for_log("uploads are paused", SOON);
+    archiver.wait_for_log("uploads are paused");
     let told = site.archive(&["status"]).expect(2);
     drop(told.says(&["PAUSED", "127.0.0.1:9"]));
     assert!(archiver.is_alive());
@@ -234,7 +234,7 @@ fn status_tells_of_this_start_and_not_of_what_an_earlier_run_left() {
         .env("AWS_SECRET_ACCESS_KEY", "b");
     let archiver = site.start(command, "archive");
     // It has the lock a moment before it can say so; so what was left may be read once more.
-    let told = wait_for("the status to tell of the start", SOON, || {
+    let told = wait_for("the status to tell of the start", || {
         let told = site.archive(&["status"]);
         told.stdout.contains("s3://silent/prod").then_some(told)
     });
@@ -245,7 +245,7 @@ fn status_tells_of_this_start_and_not_of_what_an_earlier_run_left() {
     fs::remove_dir_all(site.path("store")).unwrap();
     drop(site.archive(&[]).expect(3));
     drop(site.archive(&["status"]).expect(2).says(&[
-        "no archiver runs now",
+        "no archiver is running",
         "PAUSED",
         "store does not exist",
         "holdfast bucket create --store file://",

@@ -1,8 +1,8 @@
 //! `holdfast verify`, `explain`, `bucket create` and `demo`.
 
-use super::{SOON, run, site, site_with_store};
+use super::{run, site, site_with_store};
+use harness::account::root;
 use harness::programs::grant;
-use harness::server::root;
 use harness::site::files_below;
 use harness::{Front, Kind, Program, Server, Site, on_every_server};
 use ledger::finding::Code;
@@ -100,7 +100,7 @@ fn verify_takes_store_and_signers_from_variables() {
     let mut command = site.holdfast_command();
     command.arg("verify").env("HOLDFAST_STORE", site.store());
     command.env("HOLDFAST_SIGNERS", site.path("signers"));
-    drop(site.start(command, "verify").finish(SOON).expect(0));
+    drop(site.start(command, "verify").finish().expect(0));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn bucket_create(endpoint: &str, store: &str) -> harness::Finished {
     let mut command = Program::Holdfast.command();
     grant(&mut command, endpoint, &root());
     command.args(["bucket", "create", "--retention", "1d", "--store", store]);
-    harness::Running::start(command, logs.path(), "create").finish(SOON)
+    harness::Running::start(command, logs.path(), "create").finish()
 }
 
 on_every_server! {
@@ -212,7 +212,7 @@ fn demo_ends_with_2_where_no_folder_can_be_made() {
     let logs = tempfile::TempDir::new().unwrap();
     let mut command = Program::Holdfast.command();
     command.arg("demo").env("TMPDIR", "/nonexistent/folder");
-    let told = harness::Running::start(command, logs.path(), "demo").finish(SOON);
+    let told = harness::Running::start(command, logs.path(), "demo").finish();
     drop(told.expect(2).says(&["/nonexistent/folder"]));
 }
 
@@ -231,7 +231,7 @@ fn the_demo_minds_no_variables() {
         .env("HOLDFAST_STORE", "s3://nowhere");
     drop(
         harness::Running::start(command, logs.path(), "demo")
-            .finish(SOON)
+            .finish()
             .expect(0),
     );
 }

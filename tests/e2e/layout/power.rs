@@ -1,6 +1,6 @@
 //! Who can read, write and reach what, tried as each service while all of them run.
 
-use super::{SOON, Up};
+use super::Up;
 use harness::site::sealed;
 use harness::wait_for;
 use std::fmt;
@@ -79,7 +79,7 @@ fn outcome(code: Option<i32>, said: &str) -> Outcome {
 #[rustfmt::skip] // a table, one power a line
 fn powers(up: &Up) -> Vec<Power> {
     let logs = up.sandbox.volume("logs");
-    wait_for("a rotated log", SOON, || fs::hard_link(logs.join("app.log.1"), logs.join("tried")).ok());
+    wait_for("a rotated log", || fs::hard_link(logs.join("app.log.1"), logs.join("tried")).ok());
     let spool = up.sandbox.volume("spool");
     let mut manifests = sealed(&spool);
     manifests.sort();

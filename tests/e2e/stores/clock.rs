@@ -2,7 +2,7 @@
 
 use super::{s3, shared};
 use aws_types::sdk_config::{SharedTimeSource, TimeSource};
-use harness::server::root;
+use harness::account::root;
 use harness::{Kind, Server, on_every_server};
 use std::time::{Duration, SystemTime};
 use store::testing::conformance::put_if_absent;

@@ -140,9 +140,9 @@ fn directory_that_is_not_there_is_told_and_made() {
             .await;
         assert!(matches!(put, Err(StoreError::NoBucket(_))), "{put:?}");
 
-        use cli::bucket::{Step, create};
-        assert_eq!(create(&store, 1).await, Ok(vec![Step::MadeDirectory]));
-        assert_eq!(create(&store, 1).await, Ok(vec![Step::FoundRight]));
+        use cli::bucket::{SetupStep, create};
+        assert_eq!(create(&store, 1).await, Ok(vec![SetupStep::MadeDirectory]));
+        assert_eq!(create(&store, 1).await, Ok(vec![SetupStep::FoundRight]));
         assert_eq!(store.check().await, Ok(()));
     });
 }

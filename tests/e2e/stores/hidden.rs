@@ -1,7 +1,7 @@
 //! What a bucket's owner may do behind our back, and what the store still tells.
 
 use super::{Ground, PAGE_SIZE, Stand, s3, shared};
-use harness::server::root;
+use harness::account::root;
 use harness::{Kind, Server, on_every_server};
 use store::testing::conformance::{list, put, put_if_absent, tomorrow};
 use store::{Store as _, StoreError, VersionKind};

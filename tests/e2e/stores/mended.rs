@@ -1,6 +1,7 @@
 //! Credentials that are mended while the program runs come into force without a restart.
 
-use harness::server::{Account, REGION, root};
+use harness::account::{Account, root};
+use harness::server::REGION;
 use harness::{Kind, Server, on_every_server};
 use std::fs;
 use std::path::Path;
@@ -10,9 +11,10 @@ use std::time::Duration;
 use store::testing::conformance::put;
 use store::{Store as _, StoreError, StoreOptions, open};
 
-/// How often the child asks, and how many times: well over the time after which keys are looked up.
+/// How often the child asks, and how many times: far over the time after which keys are looked up, and that
+/// which this process may take to mend them.
 const PAUSE: Duration = Duration::from_secs(1);
-const TRIES: usize = 60;
+const TRIES: usize = 600;
 
 const CHILD: &str = "stores::mended::puts_until_it_may";
 
@@ -41,11 +43,9 @@ fn keys_mended_in_a_profile_come_into_force(kind: Kind) {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    harness::wait_for(
-        "the wrong key to be refused",
-        harness::wait::PATIENCE,
-        || home.path().join("denied").exists().then_some(()),
-    );
+    harness::wait_for("the wrong key to be refused", || {
+        home.path().join("denied").exists().then_some(())
+    });
     write(&keys, &root());
     assert!(child.wait().unwrap().success());
     assert_eq!(server.bucket("mended").versions("").len(), 1);

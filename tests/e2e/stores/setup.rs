@@ -2,8 +2,8 @@
 
 use super::{s3, shared};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use cli::bucket::{CreateError, Step, create};
-use harness::server::root;
+use cli::bucket::{CreateError, SetupStep, create};
+use harness::account::root;
 use harness::{Kind, Server, on_every_server};
 use store::{AnyStore, SetupFault, Store as _, StoreError};
 
@@ -59,11 +59,11 @@ fn bucket_is_made_lengthened_and_never_weakened(kind: Kind) {
     let server = Server::shared(kind);
     let store = at(&server, "s3://made/prefix");
     let made = |days| server.run(create(&store, days));
-    let default = |from_days, days| Step::SetDefault { from_days, days };
+    let default = |from_days, days| SetupStep::SetDefault { from_days, days };
 
-    assert_eq!(made(2), Ok(vec![Step::MadeBucket, default(None, 2)]));
+    assert_eq!(made(2), Ok(vec![SetupStep::MadeBucket, default(None, 2)]));
     assert_eq!(server.run(store.check()), Ok(()));
-    assert_eq!(made(2), Ok(vec![Step::FoundRight]));
+    assert_eq!(made(2), Ok(vec![SetupStep::FoundRight]));
     assert_eq!(made(3), Ok(vec![default(Some(2), 3)]));
     let weaker = made(2);
     assert!(

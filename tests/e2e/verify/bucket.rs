@@ -4,18 +4,14 @@ use super::draft::{Draft, Object, key};
 use super::judged::signers_text;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::ObjectLockMode;
+use harness::account::root;
 use harness::front::Answer;
 use harness::programs::grant;
-use harness::server::root;
 use harness::{Bucket, Finished, Front, Kind, Program, Running, Server, on_every_server};
 use ledger::Digest;
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
 use tempfile::TempDir;
-
-/// Longest time one judgement may take.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Where the archive stands in its bucket.
 const PREFIX: &str = "prod/";
@@ -108,7 +104,7 @@ impl Site {
         ]);
         command.arg("--signers").arg(&signers).args(args);
         grant(&mut command, endpoint, &root());
-        Running::start(command, self.folder.path(), "verify").finish(LIMIT)
+        Running::start(command, self.folder.path(), "verify").finish()
     }
 
     /// Judges, demands an exit code, and gives the report.
@@ -376,7 +372,7 @@ fn usage(kind: Kind) {
         "--signers",
         "/nonexistent",
     ]);
-    let done = Running::start(command, site.folder.path(), "signers").finish(LIMIT);
+    let done = Running::start(command, site.folder.path(), "signers").finish();
     done.expect(3)
         .says(&["/nonexistent", "holdfast-agent init"]);
 }

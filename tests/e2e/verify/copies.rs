@@ -50,7 +50,7 @@ fn where_bodies_are_missing_decides() {
 }
 
 #[test]
-fn a_stream_goes_on_over_its_epochs() {
+fn a_stream_continues_over_its_epochs() {
     let one = archive();
     let mut two = one.continued(2, |_| {});
     two.batch(1);

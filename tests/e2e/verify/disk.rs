@@ -4,8 +4,8 @@ use super::draft::{Draft, Object, Objects, key};
 use super::judged::{
     assert_all, assert_found, judge, put, put_all, signers, store_at, wait, write,
 };
-use auditor::Options;
-use auditor::report::Report;
+use auditor::AuditOptions;
+use auditor::report::AuditReport;
 use ledger::Moment;
 use ledger::finding::Code;
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
@@ -47,11 +47,11 @@ impl Site {
         Self { folder, draft, now }
     }
 
-    fn judge(&self, after_s: u64) -> Report {
-        self.judge_with(after_s, Options::new(2))
+    fn judge(&self, after_s: u64) -> AuditReport {
+        self.judge_with(after_s, AuditOptions::new(2))
     }
 
-    fn judge_with(&self, after_s: u64, options: Options) -> Report {
+    fn judge_with(&self, after_s: u64, options: AuditOptions) -> AuditReport {
         let store = store_at(self.folder.path());
         let now = self.now.plus_s(after_s);
         wait(judge(store, signers(&key(1), &["web-01"]), options, now))
@@ -75,7 +75,7 @@ fn drafted() -> Draft {
 }
 
 /// Codes and severities without the note that says the stream rests.
-fn graver(report: &Report) -> Vec<(Code, ledger::finding::Severity)> {
+fn graver(report: &AuditReport) -> Vec<(Code, ledger::finding::Severity)> {
     let all = super::judged::brief(report);
     all.into_iter()
         .filter(|(code, _)| *code != Code::Stopped)
@@ -161,9 +161,9 @@ fn a_directory_without_any_lock_looks_like_a_copy() {
     let report = site.judge(LATER_S);
     assert_found(&report, Code::LooksLikeCopy, Inconclusive);
     assert!(report.store.judged_as_copy);
-    let copy = Options {
+    let copy = AuditOptions {
         copy: true,
-        ..Options::new(2)
+        ..AuditOptions::new(2)
     };
     assert_all(&site.judge_with(LATER_S, copy), &[]);
 }
@@ -265,11 +265,11 @@ fn nothing_found_is_never_clean() {
     let site = Site::at_rest();
     let wrong = store_at(&site.path("manifests"));
     let keys = || signers(&key(1), &["web-01"]);
-    let report = wait(judge(wrong, keys(), Options::new(2), site.now));
+    let report = wait(judge(wrong, keys(), AuditOptions::new(2), site.now));
     assert_eq!(report.exit_code, 2);
-    let other = Options {
+    let other = AuditOptions {
         stream: Some("other".parse().unwrap()),
-        ..Options::new(2)
+        ..AuditOptions::new(2)
     };
     assert_found(
         &site.judge_with(SOON_S, other),
@@ -277,7 +277,7 @@ fn nothing_found_is_never_clean() {
         Inconclusive,
     );
     let absent = store_at(Path::new("/nonexistent/holdfast"));
-    let report = wait(judge(absent, keys(), Options::new(2), site.now));
+    let report = wait(judge(absent, keys(), AuditOptions::new(2), site.now));
     assert_eq!(report.exit_code, 2);
 }
 
@@ -294,10 +294,10 @@ fn a_filter_judges_its_part_alone() {
     let site = Site::of(draft);
     site.remove(&zone.body_key(1));
     assert_eq!(site.judge(SOON_S).exit_code, 1);
-    let only = |stream: &str| Options {
+    let only = |stream: &str| AuditOptions {
         agent: Some("web-01".parse().unwrap()),
         stream: Some(stream.parse().unwrap()),
-        ..Options::new(2)
+        ..AuditOptions::new(2)
     };
     assert_all(&site.judge_with(SOON_S, only("auth")), &[]);
     assert_found(

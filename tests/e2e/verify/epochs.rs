@@ -4,8 +4,8 @@ use super::draft::{Draft, Objects, epoch, name};
 use super::judged::{
     assert_all, assert_found, judge, judge_copy, put_all, signers, store_at, wait,
 };
-use auditor::Options;
-use auditor::report::Report;
+use auditor::AuditOptions;
+use auditor::report::AuditReport;
 use ledger::finding::Code;
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 use ledger::manifest::{EpochHead, Event, EventKind, Was};
@@ -32,19 +32,19 @@ fn together(drafts: &[&Draft]) -> Objects {
         .collect()
 }
 
-fn judged(drafts: &[&Draft]) -> Report {
+fn judged(drafts: &[&Draft]) -> AuditReport {
     judge_copy(&together(drafts))
 }
 
 /// Judges objects as the embedded store holds them, just stored.
-fn judge_stored(objects: &Objects) -> Report {
+fn judge_stored(objects: &Objects) -> AuditReport {
     let folder = TempDir::new().unwrap();
     let store = store_at(folder.path());
     wait(async {
         put_all(&store, objects).await;
         let now = store.now().await.unwrap();
         let signers = signers(&super::draft::key(1), &["web-01"]);
-        judge(store, signers, Options::new(2), now).await
+        judge(store, signers, AuditOptions::new(2), now).await
     })
 }
 
@@ -264,10 +264,10 @@ fn a_stream_that_is_gone_is_missed_by_its_neighbour() {
             put_all(&store, &one.objects).await;
             let now = store.now().await.unwrap().plus_s(after_s);
             let signers = signers(&super::draft::key(1), &["web-01"]);
-            judge(store.clone(), signers, Options::new(2), now).await
+            judge(store.clone(), signers, AuditOptions::new(2), now).await
         })
     };
-    let severity = |report: &Report, code| {
+    let severity = |report: &AuditReport, code| {
         let of_code = report.findings.iter().find(|one| one.code == code);
         of_code.map(|one| one.severity)
     };

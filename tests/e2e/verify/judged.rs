@@ -1,8 +1,8 @@
 //! Judges drafted archives with the library, on a disk of their own, and says briefly what was found.
 
 use super::draft::{Object, Objects};
-use auditor::report::Report;
-use auditor::{Options, Progress, verify};
+use auditor::report::AuditReport;
+use auditor::{AuditOptions, Progress, verify};
 use bytes::Bytes;
 use ledger::finding::{Code, Severity};
 use ledger::name::Name;
@@ -86,43 +86,43 @@ pub(super) fn wait<T>(judge: impl Future<Output = T>) -> T {
 pub(super) async fn judge<S: Store + 'static>(
     store: S,
     signers: AllowedSigners,
-    options: Options,
+    options: AuditOptions,
     now: Moment,
-) -> Report {
+) -> AuditReport {
     let progress = Arc::new(Progress::default());
     verify(Arc::new(store), Arc::new(signers), options, now, progress).await
 }
 
 /// Judges objects as a copy, by key 1 pinned for web-01.
-pub(super) fn judge_copy(objects: &Objects) -> Report {
+pub(super) fn judge_copy(objects: &Objects) -> AuditReport {
     judge_copy_by(objects, signers(&super::draft::key(1), &["web-01"]))
 }
 
-pub(super) fn judge_copy_by(objects: &Objects, signers: AllowedSigners) -> Report {
+pub(super) fn judge_copy_by(objects: &Objects, signers: AllowedSigners) -> AuditReport {
     let folder = copy_of(objects);
     let store = store_at(folder.path());
-    let options = Options {
+    let options = AuditOptions {
         copy: true,
-        ..Options::new(2)
+        ..AuditOptions::new(2)
     };
     wait(judge(store, signers, options, Moment::from_micros(0)))
 }
 
 /// The findings in brief, gravest first.
-pub(super) fn brief(report: &Report) -> Vec<(Code, Severity)> {
+pub(super) fn brief(report: &AuditReport) -> Vec<(Code, Severity)> {
     let brief = |finding: &ledger::finding::Finding| (finding.code, finding.severity);
     report.findings.iter().map(brief).collect()
 }
 
 /// Demands one finding and its exit code.
 #[track_caller]
-pub(super) fn assert_found(report: &Report, code: Code, severity: Severity) {
+pub(super) fn assert_found(report: &AuditReport, code: Code, severity: Severity) {
     assert_all(report, &[(code, severity)]);
 }
 
 /// Demands exactly these findings, in any order, and the exit code that goes with the gravest.
 #[track_caller]
-pub(super) fn assert_all(report: &Report, expected: &[(Code, Severity)]) {
+pub(super) fn assert_all(report: &AuditReport, expected: &[(Code, Severity)]) {
     let mut got = brief(report);
     let mut expected = expected.to_vec();
     got.sort_unstable();

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::judged::{assert_all, assert_found, judge_copy};
-use auditor::report::Report;
+use auditor::report::AuditReport;
 use ledger::finding::Code;
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 use ledger::manifest::{Event, EventKind, Manifest, Prev, Reason};
@@ -22,7 +22,7 @@ fn archive(change: impl FnOnce(&mut Manifest)) -> Draft {
     draft
 }
 
-fn judged(change: impl FnOnce(&mut Manifest)) -> Report {
+fn judged(change: impl FnOnce(&mut Manifest)) -> AuditReport {
     judge_copy(&archive(change).objects)
 }
 

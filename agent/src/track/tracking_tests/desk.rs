@@ -168,7 +168,7 @@ impl Desk {
                 happens(desk);
             }
         });
-        tracker.look(matches, found.unmatched, scan);
+        tracker.judge(matches, found.unmatched, scan);
         self.tracker = tracker;
     }
 

@@ -197,6 +197,9 @@ async fn one_refused_object_holds_its_stream_and_wrong_credentials_hold_all() {
     }
 }
 
+/// Far longer than any machine takes: only what hangs reaches it.
+const HANG_LIMIT: Duration = Duration::from_secs(600);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_running_archiver_drains_by_itself_once_it_is_let_in() {
     let spool = spool();
@@ -216,9 +219,7 @@ async fn a_long_running_archiver_drains_by_itself_once_it_is_let_in() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), done)
-        .await
-        .unwrap();
+    tokio::time::timeout(HANG_LIMIT, done).await.unwrap();
     assert!(archive.uploader.store().is_over());
     assert_eq!(archive.uploader.gate.why(), None);
     serving.abort();

@@ -1,6 +1,6 @@
 //! Bodies that are not what their manifests signed.
 
-use super::{Explanation, FETCH, HASH, LIST};
+use super::explanation::{Explanation, FETCH, HASH, LIST};
 use ledger::finding::Severity::{Critical, Interference};
 
 /// For what can only come about by a change of the stored bytes.

@@ -1,6 +1,6 @@
 //! Bytes of log files that are not accounted for once.
 
-use super::{Explanation, RANGES};
+use super::explanation::{Explanation, RANGES};
 use ledger::finding::Severity::{Critical, Note};
 
 const ALONG: &str = "head -qn 1 manifests/AGENT/STREAM/EPOCH/* | jq -c '.seq as $s | .sources[] | [$s, .id, .from, .to]'";

@@ -1,6 +1,6 @@
 //! Epochs that do not continue one another as they must, and what an agent's first stream vouches for.
 
-use super::{Explanation, LIST};
+use super::explanation::{Explanation, LIST};
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 
 const GENESES: &str = "head -qn 1 manifests/AGENT/STREAM/*/00000000000000000000.manifest | jq -c '[.epoch, .prev_epoch]'";

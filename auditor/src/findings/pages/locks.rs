@@ -1,6 +1,6 @@
 //! Locks that do not keep what the manifests promise.
 
-use super::{Explanation, LOCK};
+use super::explanation::{Explanation, LOCK};
 use ledger::finding::Severity::{Critical, Inconclusive};
 
 const NEEDED: &str = "head -n 1 MANIFEST | jq '.retention_s, .retention_max_s'     # a body, a manifest: LastModified + so many seconds";

@@ -1,6 +1,6 @@
 //! Manifests that do not follow one another as they must.
 
-use super::{Explanation, LIST};
+use super::explanation::{Explanation, LIST};
 use ledger::finding::Severity::{Critical, Interference};
 
 const BOTH: &[&str] = &["head -n 1 BEFORE.manifest | jq .; head -n 1 MANIFEST | jq ."];

@@ -1,6 +1,6 @@
 //! Statements that are not the agent's, not judged, or too many.
 
-use super::{Explanation, FETCH, LIST, SIGNATURE, SPLIT};
+use super::explanation::{Explanation, FETCH, LIST, SIGNATURE, SPLIT};
 use ledger::finding::Severity::{Critical, Inconclusive, Interference};
 
 const READ: &[&str] = &[FETCH, SPLIT, SIGNATURE];

@@ -1,6 +1,6 @@
 //! Streams that say nothing, say it late, or need not be there any longer.
 
-use super::{Explanation, LIST};
+use super::explanation::{Explanation, LIST};
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 
 const PROMISE: &str = "head -n 1 LAST.manifest | jq '.time.sealed, .next_due, .events'";

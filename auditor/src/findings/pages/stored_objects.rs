@@ -1,6 +1,6 @@
 //! What was looked at, and objects and versions that are more or fewer than they should be.
 
-use super::{Explanation, FETCH, HASH, LIST};
+use super::explanation::{Explanation, FETCH, HASH, LIST};
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 
 pub(super) const NOTHING_FOUND: Explanation = Explanation {

@@ -5,12 +5,12 @@ use store::Store;
 /// Writes commands for one store.
 #[derive(Debug, Clone)]
 pub(crate) struct ByHand {
-    place: Whereabouts,
+    place: CommandTarget,
     prefix: String,
 }
 
 #[derive(Debug, Clone)]
-enum Whereabouts {
+enum CommandTarget {
     Bucket(String),
     Directory(String),
 }
@@ -20,10 +20,10 @@ impl ByHand {
         let url = store.url();
         let place = match url.split_once("://") {
             Some(("s3", rest)) => {
-                Whereabouts::Bucket(rest.split('/').next().unwrap_or_default().to_string())
+                CommandTarget::Bucket(rest.split('/').next().unwrap_or_default().to_string())
             }
-            Some((_, path)) => Whereabouts::Directory(path.to_string()),
-            None => Whereabouts::Directory(url.to_string()),
+            Some((_, path)) => CommandTarget::Directory(path.to_string()),
+            None => CommandTarget::Directory(url.to_string()),
         };
         Self {
             place,
@@ -59,13 +59,13 @@ impl ByHand {
     /// Shows one version's lock.
     pub(crate) fn lock(&self, key: &str, version_id: &str) -> String {
         match &self.place {
-            Whereabouts::Bucket(bucket) => format!(
+            CommandTarget::Bucket(bucket) => format!(
                 "aws s3api get-object-retention --bucket {} --key {} --version-id {}",
                 quote(bucket),
                 quote(&self.full_key(key)),
                 quote(version_id)
             ),
-            Whereabouts::Directory(_) => {
+            CommandTarget::Directory(_) => {
                 format!("stat -c '%A, locked until %x' {}", self.local(key))
             }
         }
@@ -74,12 +74,12 @@ impl ByHand {
     /// Lists all versions and markers below a key or prefix.
     pub(crate) fn list(&self, key: &str) -> String {
         match &self.place {
-            Whereabouts::Bucket(bucket) => format!(
+            CommandTarget::Bucket(bucket) => format!(
                 "aws s3api list-object-versions --bucket {} --prefix {}",
                 quote(bucket),
                 quote(&self.full_key(key))
             ),
-            Whereabouts::Directory(directory) => {
+            CommandTarget::Directory(directory) => {
                 let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
                 format!("ls -l {}", quote(&format!("{directory}/{folder}")))
             }
@@ -96,20 +96,20 @@ impl ByHand {
 
     fn fetch(&self, key: &str, version_id: &str) -> String {
         match &self.place {
-            Whereabouts::Bucket(bucket) => format!(
+            CommandTarget::Bucket(bucket) => format!(
                 "aws s3api get-object --bucket {} --key {} --version-id {} object && ",
                 quote(bucket),
                 quote(&self.full_key(key)),
                 quote(version_id)
             ),
-            Whereabouts::Directory(_) => String::new(),
+            CommandTarget::Directory(_) => String::new(),
         }
     }
 
     fn local(&self, key: &str) -> String {
         match &self.place {
-            Whereabouts::Bucket(_) => "object".into(),
-            Whereabouts::Directory(directory) => quote(&format!("{directory}/{key}")),
+            CommandTarget::Bucket(_) => "object".into(),
+            CommandTarget::Directory(directory) => quote(&format!("{directory}/{key}")),
         }
     }
 }

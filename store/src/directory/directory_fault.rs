@@ -1,13 +1,13 @@
 //! What goes wrong in a directory store, and what that means to a store's caller.
 
-use super::super::{Answer, StoreError};
+use super::super::{StoreAnswer, StoreError};
 use ledger::{Digest, Moment};
 use rustix::io::Errno;
 use std::io;
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum DirectoryFault {
     #[error("there is no such directory; `holdfast bucket create` makes one")]
     NoRoot,
     #[error("this key is none of Holdfast's, so it never becomes a path")]
@@ -33,13 +33,13 @@ pub(super) enum Fault {
     System(#[from] io::Error),
 }
 
-impl From<Errno> for Fault {
+impl From<Errno> for DirectoryFault {
     fn from(errno: Errno) -> Self {
         Self::System(errno.into())
     }
 }
 
-impl Fault {
+impl DirectoryFault {
     /// Whether a name was taken by another.
     pub(super) fn is_taken(&self) -> bool {
         matches!(self, Self::System(error) if error.kind() == io::ErrorKind::AlreadyExists)
@@ -47,7 +47,7 @@ impl Fault {
 
     /// What it means to the caller.
     pub(super) fn explain(&self, asked: String) -> StoreError {
-        let answer = Answer::new(asked, self.to_string());
+        let answer = StoreAnswer::new(asked, self.to_string());
         match self {
             Self::NoRoot => StoreError::NoBucket(answer),
             Self::ForeignKey | Self::NotAFile => StoreError::Refused(answer),

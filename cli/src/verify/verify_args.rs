@@ -1,4 +1,4 @@
-//! Words of `holdfast verify`, as typed.
+//! The arguments of `holdfast verify`.
 
 use auditor::GRACE_S;
 use clap::{Args, ValueEnum};
@@ -24,7 +24,7 @@ AWS_REGION, AWS_ENDPOINT_URL_S3, instance metadata, web identity.
 
 What a finding means: holdfast explain CODE. Nothing found is never 0.";
 
-/// Words of `holdfast verify`.
+/// The arguments of `holdfast verify`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct VerifyArgs {

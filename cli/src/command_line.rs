@@ -1,7 +1,7 @@
-//! The command line, as typed. Each command's words live beside the command; here they are joined.
+//! The command line, as typed. Each command's arguments live beside the command; here they are joined.
 
 use clap::{Parser, Subcommand};
-use host::cli::{About, LogWords};
+use host::cli::{About, LogArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,22 +20,22 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Words of every command.
+    /// Arguments of every command.
     #[command(flatten)]
-    pub(crate) log: LogWords,
+    pub(crate) log: LogArgs,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Upload sealed batches from the spool and see them locked
-    Archive(crate::archive::words::ArchiveArgs),
+    Archive(crate::archive::archive_args::ArchiveArgs),
     /// Judge what a store holds, with read-only access and pinned keys
-    Verify(crate::verify::words::VerifyArgs),
+    Verify(crate::verify::verify_args::VerifyArgs),
     /// Say what a finding means, what may have caused it and what to do
     Explain(crate::explain::ExplainArgs),
     /// Try to break a store: does it keep what it locks
-    Probe(crate::probe::words::ProbeArgs),
+    Probe(crate::probe::probe_args::ProbeArgs),
     /// Prepare a place that can keep evidence
     Bucket(crate::bucket::command::BucketArgs),
     /// See the whole story in a temporary folder: seal, archive, verify, tamper, verify

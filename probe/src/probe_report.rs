@@ -1,9 +1,10 @@
 //! What a probe found: JSON whose shape is a contract, and a table for people that says the same.
 
-use super::answer::{Answer, Outcome, Verdict};
-use super::canary::Left;
+use super::answer::{Outcome, ProbeVerdict, RowAnswer};
+use super::canary::Leftover;
 use super::row::Row;
-use host::report::{Style, Tool, escape};
+use host::terminal::{Style, escape};
+use host::tool::Tool;
 use ledger::Moment;
 use ledger::finding::Severity;
 use serde::Serialize;
@@ -11,17 +12,17 @@ use std::fmt::Write as _;
 
 /// What a run of `holdfast probe` found, and what it comes to.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct ProbeReport {
     /// Where.
     pub store: StoreProbed,
     /// All rows, in the order of [`Row::ALL`].
     pub rows: Vec<RowReport>,
     /// What they come to.
-    pub verdict: Verdict,
+    pub verdict: ProbeVerdict,
     /// The exit code that goes with it.
     pub exit_code: u8,
     /// Canaries that these credentials could not clear away.
-    pub left: Vec<Left>,
+    pub left: Vec<Leftover>,
     /// When the last lock of those ends.
     pub left_until: Option<Moment>,
     /// What the store said to deleting the last of them.
@@ -49,7 +50,7 @@ pub struct RowReport {
     /// Which.
     pub row: Row,
     /// What it comes to.
-    pub answer: Answer,
+    pub answer: RowAnswer,
     /// What the control showed; empty if there was none.
     pub control: String,
     /// What a store that keeps evidence does.
@@ -75,25 +76,25 @@ impl RowReport {
     #[must_use]
     pub fn answer_text(&self) -> &'static str {
         match self.answer {
-            Answer::Holds if self.row.is_refusal() => "refused by the lock",
-            Answer::Holds => "holds",
-            Answer::NotProven => "not proven",
-            Answer::NotEnforced => "LOCK NOT ENFORCED",
-            Answer::NotAsked => "not asked",
-            Answer::NotTried => "not tried",
+            RowAnswer::Holds if self.row.is_refusal() => "refused by the lock",
+            RowAnswer::Holds => "holds",
+            RowAnswer::NotProven => "not proven",
+            RowAnswer::NotEnforced => "LOCK NOT ENFORCED",
+            RowAnswer::NotAsked => "not asked",
+            RowAnswer::NotTried => "not tried",
         }
     }
 
     fn severity(&self) -> Severity {
         match self.answer {
-            Answer::NotEnforced => Severity::Critical,
-            Answer::NotProven | Answer::NotAsked => Severity::Inconclusive,
-            Answer::Holds | Answer::NotTried => Severity::Note,
+            RowAnswer::NotEnforced => Severity::Critical,
+            RowAnswer::NotProven | RowAnswer::NotAsked => Severity::Inconclusive,
+            RowAnswer::Holds | RowAnswer::NotTried => Severity::Note,
         }
     }
 }
 
-impl Report {
+impl ProbeReport {
     /// One JSON object and LF.
     ///
     /// # Errors
@@ -153,7 +154,7 @@ impl Report {
     /// What it comes to, and what to do.
     fn sentence(&self) -> (Severity, (&'static str, &'static str)) {
         match self.verdict {
-            Verdict::Holds => (
+            ProbeVerdict::Holds => (
                 Severity::Note,
                 (
                     "HOLDS: this store keeps what it locks",
@@ -161,7 +162,7 @@ impl Report {
                      Probe again\nafter an update of the server.",
                 ),
             ),
-            Verdict::NotEnforced if self.store.locks == "evidenced" => (
+            ProbeVerdict::NotEnforced if self.store.locks == "evidenced" => (
                 Severity::Critical,
                 (
                     "LOCK NOT ENFORCED: a directory only evidences",
@@ -170,7 +171,7 @@ impl Report {
                      that enforces WORM.",
                 ),
             ),
-            Verdict::NotEnforced => (
+            ProbeVerdict::NotEnforced => (
                 Severity::Critical,
                 (
                     "LOCK NOT ENFORCED: this store does not keep what it locks",
@@ -178,7 +179,7 @@ impl Report {
                      holdfast bucket create --store s3://NEW-BUCKET/… --retention 1d",
                 ),
             ),
-            Verdict::NotProven => (
+            ProbeVerdict::NotProven => (
                 Severity::Inconclusive,
                 (
                     "NOT PROVEN: no lock was broken, but not every refusal was the lock's",
@@ -198,10 +199,10 @@ fn width<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
 mod tests {
     use super::*;
 
-    fn report(answer: Answer, got: &str) -> Report {
+    fn report(answer: RowAnswer, got: &str) -> ProbeReport {
         let outcome = Outcome::new(Row::Delete, answer, got).with_control(got);
-        let verdict = Verdict::over([answer]);
-        Report {
+        let verdict = ProbeVerdict::over([answer]);
+        ProbeReport {
             store: StoreProbed {
                 url: "s3://b/p".into(),
                 locks: "enforced",
@@ -209,7 +210,7 @@ mod tests {
             rows: vec![outcome.into()],
             verdict,
             exit_code: verdict.exit_code(),
-            left: vec![Left {
+            left: vec![Leftover {
                 key: got.into(),
                 version_id: got.into(),
             }],
@@ -224,7 +225,7 @@ mod tests {
     #[test]
     fn nothing_from_the_store_reaches_the_terminal_raw() {
         let hostile = "a\u{1b}]0;x\u{7}\u{202e}\n\u{9b}b";
-        let text = report(Answer::NotProven, hostile).text(Style::Plain);
+        let text = report(RowAnswer::NotProven, hostile).text(Style::Plain);
         let harmless = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
         assert!(text.chars().all(harmless), "{text:?}");
         assert_eq!(
@@ -237,14 +238,14 @@ mod tests {
     #[test]
     fn the_table_is_aligned_and_ends_in_a_verdict() {
         for (answer, word, verdict) in [
-            (Answer::Holds, "refused by the lock", "HOLDS"),
-            (Answer::NotProven, "not proven", "NOT PROVEN"),
+            (RowAnswer::Holds, "refused by the lock", "HOLDS"),
+            (RowAnswer::NotProven, "not proven", "NOT PROVEN"),
             (
-                Answer::NotEnforced,
+                RowAnswer::NotEnforced,
                 "LOCK NOT ENFORCED",
                 "LOCK NOT ENFORCED",
             ),
-            (Answer::NotAsked, "not asked", "NOT PROVEN"),
+            (RowAnswer::NotAsked, "not asked", "NOT PROVEN"),
         ] {
             let report = report(answer, "403");
             let text = report.text(Style::Plain);
@@ -252,13 +253,13 @@ mod tests {
             assert!(text.starts_with(&head), "{text}");
             assert!(text.contains(&format!("\n{verdict}: ")), "{text}");
             let coloured = report.text(Style::Colour).contains("\x1b[");
-            assert_eq!(coloured, answer != Answer::Holds, "{answer:?}");
+            assert_eq!(coloured, answer != RowAnswer::Holds, "{answer:?}");
         }
     }
 
     #[test]
     fn json_has_the_contracts_fields() {
-        let json = report(Answer::NotEnforced, "gone").json().unwrap();
+        let json = report(RowAnswer::NotEnforced, "gone").json().unwrap();
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         for name in [
             "store",

@@ -1,6 +1,6 @@
 //! What an S3 server's answer, or its absence, means: one pure table, and the texts around it.
 
-use super::super::{Answer, StoreError};
+use super::super::{StoreAnswer, StoreError};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_types::date_time::Format;
@@ -15,7 +15,7 @@ const CAUSES_MAX: usize = 8;
 
 /// What kind of no a status and code are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum AnswerKind {
     Exists,
     Conflict,
     Denied,
@@ -29,18 +29,18 @@ enum Kind {
 }
 
 /// The one table. Codes come first where servers disagree about the status.
-fn classify(status: u16, code: &str) -> Kind {
+fn classify(status: u16, code: &str) -> AnswerKind {
     match (status, code) {
-        (200..=299, _) => Kind::Broken,
-        (_, "RequestTimeTooSkewed") => Kind::Skew,
-        (_, "NoSuchBucket") => Kind::NoBucket,
+        (200..=299, _) => AnswerKind::Broken,
+        (_, "RequestTimeTooSkewed") => AnswerKind::Skew,
+        (_, "NoSuchBucket") => AnswerKind::NoBucket,
         (
             400,
             "BadDigest"
             | "InvalidDigest"
             | "XAmzContentSHA256Mismatch"
             | "XAmzContentChecksumMismatch",
-        ) => Kind::BadDigest,
+        ) => AnswerKind::BadDigest,
         // AWS says 400 to what is a matter of credentials or region, not of this object.
         (
             400,
@@ -52,37 +52,37 @@ fn classify(status: u16, code: &str) -> Kind {
             | "InvalidBucketName"
             | "InvalidRegion"
             | "IllegalLocationConstraintException",
-        ) => Kind::Denied,
+        ) => AnswerKind::Denied,
         // The body did not arrive whole, or in time.
-        (400, "RequestTimeout" | "IncompleteBody") => Kind::Busy,
-        (300..=399 | 401 | 403 | 501, _) => Kind::Denied,
+        (400, "RequestTimeout" | "IncompleteBody") => AnswerKind::Busy,
+        (300..=399 | 401 | 403 | 501, _) => AnswerKind::Denied,
         // 405: the version is a delete marker.
-        (404 | 405, _) => Kind::Missing,
-        (408 | 425 | 429 | 500..=599, _) => Kind::Busy,
-        (409, _) => Kind::Conflict,
-        (412, _) => Kind::Exists,
-        (400..=499, _) => Kind::Refused,
-        _ => Kind::Broken,
+        (404 | 405, _) => AnswerKind::Missing,
+        (408 | 425 | 429 | 500..=599, _) => AnswerKind::Busy,
+        (409, _) => AnswerKind::Conflict,
+        (412, _) => AnswerKind::Exists,
+        (400..=499, _) => AnswerKind::Refused,
+        _ => AnswerKind::Broken,
     }
 }
 
 /// What to do about it, where that is known.
-fn advice(kind: Kind, status: u16, code: &str) -> &'static str {
+fn advice(kind: AnswerKind, status: u16, code: &str) -> &'static str {
     match (kind, code) {
-        (Kind::NoBucket, _) => {
+        (AnswerKind::NoBucket, _) => {
             "; make it with: holdfast bucket create --store s3://BUCKET --retention 1d"
         }
-        (Kind::Denied, "InvalidAccessKeyId" | "SignatureDoesNotMatch") => {
+        (AnswerKind::Denied, "InvalidAccessKeyId" | "SignatureDoesNotMatch") => {
             "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile"
         }
-        (Kind::Denied, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") => {
+        (AnswerKind::Denied, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") => {
             "; renew the session's credentials"
         }
-        (Kind::Denied, _) if status == 501 => "; this server can't do what Holdfast needs",
-        (Kind::Denied, _) if status <= 400 => {
+        (AnswerKind::Denied, _) if status == 501 => "; this server can't do what Holdfast needs",
+        (AnswerKind::Denied, _) if status <= 400 => {
             "; check the bucket's region (AWS_REGION) and endpoint (AWS_ENDPOINT_URL_S3)"
         }
-        (Kind::Denied, _) => "; check that these credentials have the right to do this",
+        (AnswerKind::Denied, _) => "; check that these credentials have the right to do this",
         _ => "",
     }
 }
@@ -100,35 +100,35 @@ where
     let date = reply.headers().get("date").and_then(parse_date);
     let kind = match classify(status, code) {
         // Without the store's time there is nothing to sign with.
-        Kind::Skew if date.is_none() => Kind::Denied,
+        AnswerKind::Skew if date.is_none() => AnswerKind::Denied,
         kind => kind,
     };
     let message = match error.message() {
         Some(message) => tidy(message),
-        None if kind == Kind::Broken => tidy(&causes(error)),
+        None if kind == AnswerKind::Broken => tidy(&causes(error)),
         None => String::new(),
     };
     let words = [status.to_string(), tidy(code), message];
     let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    let answer = Answer {
+    let answer = StoreAnswer {
         asked,
         said: words.join(" "),
         advice: advice(kind, status, code),
     };
     match kind {
-        Kind::Exists => StoreError::Exists(answer),
-        Kind::Conflict => StoreError::Conflict(answer),
-        Kind::Denied => StoreError::Denied(answer),
-        Kind::Missing => StoreError::Missing(answer),
-        Kind::NoBucket => StoreError::NoBucket(answer),
-        Kind::Refused => StoreError::Refused(answer),
-        Kind::BadDigest => StoreError::BadDigest(answer),
-        Kind::Skew => StoreError::Skew {
+        AnswerKind::Exists => StoreError::Exists(answer),
+        AnswerKind::Conflict => StoreError::Conflict(answer),
+        AnswerKind::Denied => StoreError::Denied(answer),
+        AnswerKind::Missing => StoreError::Missing(answer),
+        AnswerKind::NoBucket => StoreError::NoBucket(answer),
+        AnswerKind::Refused => StoreError::Refused(answer),
+        AnswerKind::BadDigest => StoreError::BadDigest(answer),
+        AnswerKind::Skew => StoreError::Skew {
             store_time: date.unwrap_or(Moment::LAST),
             answer,
         },
-        Kind::Busy => StoreError::Busy(answer),
-        Kind::Broken => StoreError::Broken(answer),
+        AnswerKind::Busy => StoreError::Busy(answer),
+        AnswerKind::Broken => StoreError::Broken(answer),
     }
 }
 
@@ -144,14 +144,14 @@ where
              give this machine a role ({})",
             tidy(&causes(cause))
         );
-        return StoreError::Denied(Answer::new(asked, said));
+        return StoreError::Denied(StoreAnswer::new(asked, said));
     }
     // The SDK's outermost text only says that there is an inner one.
     let said = tidy(&causes(error.source().unwrap_or(error)));
     match error {
         // The SDK would not even build the request: the same for ever.
-        SdkError::ConstructionFailure(_) => StoreError::Refused(Answer::new(asked, said)),
-        _ => StoreError::Busy(Answer::new(asked, said)),
+        SdkError::ConstructionFailure(_) => StoreError::Refused(StoreAnswer::new(asked, said)),
+        _ => StoreError::Busy(StoreAnswer::new(asked, said)),
     }
 }
 
@@ -211,40 +211,40 @@ mod tests {
     #[test]
     fn every_answer_has_its_meaning() {
         for (status, code, kind) in [
-            (200, "", Kind::Broken),
-            (204, "AccessDenied", Kind::Broken),
-            (301, "PermanentRedirect", Kind::Denied),
-            (307, "TemporaryRedirect", Kind::Denied),
-            (400, "", Kind::Refused),
-            (400, "InvalidRequest", Kind::Refused),
-            (400, "BadDigest", Kind::BadDigest),
-            (400, "XAmzContentSHA256Mismatch", Kind::BadDigest),
-            (400, "XAmzContentChecksumMismatch", Kind::BadDigest),
-            (400, "ExpiredToken", Kind::Denied),
-            (400, "AuthorizationHeaderMalformed", Kind::Denied),
-            (400, "RequestTimeout", Kind::Busy),
-            (401, "", Kind::Denied),
-            (403, "AccessDenied", Kind::Denied),
-            (403, "RequestTimeTooSkewed", Kind::Skew),
-            (404, "", Kind::Missing),
-            (404, "NoSuchKey", Kind::Missing),
-            (404, "NoSuchVersion", Kind::Missing),
-            (404, "NoSuchBucket", Kind::NoBucket),
-            (405, "MethodNotAllowed", Kind::Missing),
-            (408, "", Kind::Busy),
-            (409, "ConditionalRequestConflict", Kind::Conflict),
-            (409, "OperationAborted", Kind::Conflict),
-            (411, "MissingContentLength", Kind::Refused),
-            (412, "PreconditionFailed", Kind::Exists),
-            (413, "EntityTooLarge", Kind::Refused),
-            (429, "", Kind::Busy),
-            (500, "InternalError", Kind::Busy),
-            (501, "NotImplemented", Kind::Denied),
-            (502, "", Kind::Busy),
-            (503, "SlowDown", Kind::Busy),
-            (599, "", Kind::Busy),
-            (100, "", Kind::Broken),
-            (999, "", Kind::Broken),
+            (200, "", AnswerKind::Broken),
+            (204, "AccessDenied", AnswerKind::Broken),
+            (301, "PermanentRedirect", AnswerKind::Denied),
+            (307, "TemporaryRedirect", AnswerKind::Denied),
+            (400, "", AnswerKind::Refused),
+            (400, "InvalidRequest", AnswerKind::Refused),
+            (400, "BadDigest", AnswerKind::BadDigest),
+            (400, "XAmzContentSHA256Mismatch", AnswerKind::BadDigest),
+            (400, "XAmzContentChecksumMismatch", AnswerKind::BadDigest),
+            (400, "ExpiredToken", AnswerKind::Denied),
+            (400, "AuthorizationHeaderMalformed", AnswerKind::Denied),
+            (400, "RequestTimeout", AnswerKind::Busy),
+            (401, "", AnswerKind::Denied),
+            (403, "AccessDenied", AnswerKind::Denied),
+            (403, "RequestTimeTooSkewed", AnswerKind::Skew),
+            (404, "", AnswerKind::Missing),
+            (404, "NoSuchKey", AnswerKind::Missing),
+            (404, "NoSuchVersion", AnswerKind::Missing),
+            (404, "NoSuchBucket", AnswerKind::NoBucket),
+            (405, "MethodNotAllowed", AnswerKind::Missing),
+            (408, "", AnswerKind::Busy),
+            (409, "ConditionalRequestConflict", AnswerKind::Conflict),
+            (409, "OperationAborted", AnswerKind::Conflict),
+            (411, "MissingContentLength", AnswerKind::Refused),
+            (412, "PreconditionFailed", AnswerKind::Exists),
+            (413, "EntityTooLarge", AnswerKind::Refused),
+            (429, "", AnswerKind::Busy),
+            (500, "InternalError", AnswerKind::Busy),
+            (501, "NotImplemented", AnswerKind::Denied),
+            (502, "", AnswerKind::Busy),
+            (503, "SlowDown", AnswerKind::Busy),
+            (599, "", AnswerKind::Busy),
+            (100, "", AnswerKind::Broken),
+            (999, "", AnswerKind::Broken),
         ] {
             assert_eq!(classify(status, code), kind, "{status} {code}");
         }

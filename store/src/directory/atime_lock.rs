@@ -1,12 +1,12 @@
 //! A lock on a file, as SnapLock and SmartLock take it: access time = end, then no write permission.
 
-use super::fault::Fault;
+use super::directory_fault::DirectoryFault;
 use ledger::Moment;
 use rustix::fs::{Mode, Stat, Timespec, Timestamps, UTIME_OMIT};
 use std::fs::File;
 
 /// Locks `file` until `until`, durably, and reads the lock back.
-pub(super) fn lock(file: &File, until: Moment) -> Result<(), Fault> {
+pub(super) fn lock(file: &File, until: Moment) -> Result<(), DirectoryFault> {
     let times = Timestamps {
         last_access: Timespec {
             tv_sec: i64::try_from(until.seconds()).unwrap_or(i64::MAX),
@@ -26,16 +26,16 @@ pub(super) fn lock(file: &File, until: Moment) -> Result<(), Fault> {
     if kept.is_some_and(|kept| kept >= until) {
         return Ok(());
     }
-    Err(Fault::LockNotKept { asked: until, kept })
+    Err(DirectoryFault::LockNotKept { asked: until, kept })
 }
 
 /// Gives write permission back, if the file system lets us: the probe alone asks.
-pub(super) fn lift(file: &File) -> Result<(), Fault> {
+pub(super) fn lift(file: &File) -> Result<(), DirectoryFault> {
     Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(0o644))?)
 }
 
 /// Until when a file is locked; `None` while anyone may write to it.
-pub(super) fn lock_of(file: &File) -> Result<Option<Moment>, Fault> {
+pub(super) fn lock_of(file: &File) -> Result<Option<Moment>, DirectoryFault> {
     let stat = rustix::fs::fstat(file)?;
     let writable = stat.st_mode & 0o222 != 0;
     Ok((!writable).then(|| moment(stat.st_atime, 0)))

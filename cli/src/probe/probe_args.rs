@@ -1,4 +1,4 @@
-//! Words of `holdfast probe`, as typed.
+//! The arguments of `holdfast probe`.
 
 use clap::{Args, ValueEnum};
 use probe::LOCK_BOUNDS_S;
@@ -17,7 +17,7 @@ bucket's versions: an administrator's, not the archiver's.
 It ends with 0 if every row holds, with 1 if the store does not enforce a lock or cannot lock, with 2 if some row is
 not proven, for want of a permission or of an answer.";
 
-/// Words of `holdfast probe`.
+/// The arguments of `holdfast probe`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ProbeArgs {

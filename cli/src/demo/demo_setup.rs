@@ -1,7 +1,7 @@
-//! Where the demo plays: a folder with a log, an agent, a spool, an archive and an auditor's key file.
+//! Where the demo runs: a folder with a log, an agent, a spool, an archive and an auditor's key file.
 
-use auditor::report::Report;
-use auditor::{Options, Progress, verify};
+use auditor::report::AuditReport;
+use auditor::{AuditOptions, Progress, verify};
 use host::settings::{Environment, SettingsError};
 use ledger::signature::signers::{AllowedSigners, SignersError};
 use std::io;
@@ -14,7 +14,7 @@ const SPOOL_CAP: &str = "8GiB";
 
 /// Why a step of the demo could not be done.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SceneError {
+pub(super) enum SetupError {
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -36,26 +36,26 @@ pub(super) enum SceneError {
     #[error(transparent)]
     Signers(#[from] SignersError),
     #[error("{}: not what the demo archived", .0.display())]
-    Strange(PathBuf),
+    NotAsArchived(PathBuf),
     #[error("cannot sign: {0}")]
     Sign(String),
 }
 
 /// Adds the path to what the system says.
-pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> SceneError {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> SetupError {
     let path = path.to_path_buf();
-    |source| SceneError::Io { path, source }
+    |source| SetupError::Io { path, source }
 }
 
 /// The demo's folder, set up.
-pub(super) struct Scene {
+pub(super) struct DemoSetup {
     folder: PathBuf,
     config: agent::Config,
 }
 
-impl Scene {
+impl DemoSetup {
     /// Makes the folder, writes both configurations and initialises the agent.
-    pub(super) fn set() -> Result<Self, SceneError> {
+    pub(super) fn make() -> Result<Self, SetupError> {
         let temporary = std::env::temp_dir();
         let made = tempfile::Builder::new()
             .prefix("holdfast-demo-")
@@ -97,40 +97,40 @@ impl Scene {
     }
 
     /// Runs the agent over what is there.
-    pub(super) fn drain(&self) -> Result<(), SceneError> {
+    pub(super) fn drain(&self) -> Result<(), SetupError> {
         let undone = agent::Agent::open(&self.config)?.drain()?.0;
         if undone.is_empty() {
             return Ok(());
         }
-        Err(SceneError::Undone(undone.join("; ")))
+        Err(SetupError::Undone(undone.join("; ")))
     }
 
     /// How many batches and heartbeats stand sealed in the spool.
-    pub(super) fn count_batches(&self) -> Result<usize, SceneError> {
+    pub(super) fn count_batches(&self) -> Result<usize, SetupError> {
         files_below(&self.folder.join("spool/sealed"), "manifest").map(|found| found.len())
     }
 
     /// Runs the archiver until the spool is drained.
-    pub(super) fn archive(&self) -> Result<(), SceneError> {
+    pub(super) fn archive(&self) -> Result<(), SetupError> {
         let config = self.folder.join("archiver.toml");
         let config = archiver::Config::read(&config, &Environment::default())?;
         match archiver::archive::run(&config, true)? {
             host::exit::CLEAN => Ok(()),
-            code => Err(SceneError::Archive(code)),
+            code => Err(SetupError::Archive(code)),
         }
     }
 
     /// Judges the archive.
-    pub(super) fn verify(&self) -> Result<Report, SceneError> {
+    pub(super) fn verify(&self) -> Result<AuditReport, SetupError> {
         self.judge(&self.folder.join("archive"), false)
     }
 
     /// Judges a copy of it: locks don't survive copying, content does.
-    pub(super) fn verify_copy(&self, copy: &Path) -> Result<Report, SceneError> {
+    pub(super) fn verify_copy(&self, copy: &Path) -> Result<AuditReport, SetupError> {
         self.judge(copy, true)
     }
 
-    fn judge(&self, folder: &Path, copy: bool) -> Result<Report, SceneError> {
+    fn judge(&self, folder: &Path, copy: bool) -> Result<AuditReport, SetupError> {
         let path = self.folder.join("signers");
         let signers = std::fs::read_to_string(&path).map_err(at(&path))?;
         let signers = Arc::new(AllowedSigners::parse(&signers)?);
@@ -139,9 +139,9 @@ impl Scene {
             let url = format!("file://{}", folder.display());
             let store = store::open(&url, &StoreOptions::default()).await?;
             let now = store.now().await?;
-            let options = Options {
+            let options = AuditOptions {
                 copy,
-                ..Options::new(1)
+                ..AuditOptions::new(1)
             };
             let progress = Arc::new(Progress::default());
             Ok(verify(Arc::new(store), signers, options, now, progress).await)
@@ -149,7 +149,7 @@ impl Scene {
     }
 
     /// A fresh, writable copy of the archive.
-    pub(super) fn copy(&self, number: u32) -> Result<PathBuf, SceneError> {
+    pub(super) fn copy(&self, number: u32) -> Result<PathBuf, SetupError> {
         let (from, to) = (
             self.folder.join("archive"),
             self.folder.join(format!("copy-{number}")),
@@ -170,7 +170,7 @@ impl Scene {
 }
 
 /// Files below `folder` whose names end in `ending`, sorted.
-pub(super) fn files_below(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, SceneError> {
+pub(super) fn files_below(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, SetupError> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {

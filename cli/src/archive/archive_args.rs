@@ -1,4 +1,4 @@
-//! Words of `holdfast archive`, as typed.
+//! The arguments of `holdfast archive`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ Examples:
   holdfast archive                                  run until SIGTERM
   holdfast archive --config ./archiver.toml --once  upload what is in the spool, then exit
   holdfast archive --check                          what would go wrong; changes nothing
-  holdfast archive status                           how the running one stands, as a health check
+  holdfast archive status                           the running one's status, as a health check
 
 The smallest configuration (all keys: holdfast sample-config):
   spool = \"/var/lib/holdfast/spool\"
@@ -26,7 +26,7 @@ Examples:
 
 It ends with 0 if an archiver runs and holds nothing back, else with 2.";
 
-/// Words of `holdfast archive`.
+/// The arguments of `holdfast archive`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ArchiveArgs {
@@ -36,7 +36,7 @@ pub(crate) struct ArchiveArgs {
     /// Exit once everything that stands in the spool is in the store
     #[arg(long, conflicts_with = "check")]
     pub(crate) once: bool,
-    /// Say what would be done and what would go wrong, and do nothing
+    /// Show what would be done and what would go wrong; change nothing
     #[arg(long)]
     pub(crate) check: bool,
     /// What else.
@@ -47,18 +47,18 @@ pub(crate) struct ArchiveArgs {
 /// What else an archiver can be asked.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArchiveCommand {
-    /// Say how the running archiver stands
+    /// Show the running archiver's status
     #[command(after_long_help = STATUS_EXAMPLES)]
     Status {
         /// Form of the answer
         #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
-        format: Form,
+        format: StatusFormat,
     },
 }
 
 /// The forms of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
+pub(crate) enum StatusFormat {
     /// For people
     Text,
     /// For programs

@@ -2,8 +2,8 @@
 
 use super::super::KEY_MAX;
 use super::super::location::is_plain_part;
-use super::fault::Fault;
-use super::lock::modified;
+use super::atime_lock::modified;
+use super::directory_fault::DirectoryFault;
 use ledger::Moment;
 use ledger::name::ObjectName;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
@@ -14,6 +14,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
+
+/// The only version a key has here.
+pub(super) const ONLY_VERSION: &str = "null";
 
 /// Folders deep that a key may be; ours are five.
 pub(super) const DEPTH_MAX: usize = 8;
@@ -38,26 +41,26 @@ const FILE_FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 /// The directory below which keys are paths.
-pub(super) struct Tree {
+pub(super) struct DirectoryTree {
     root: Arc<Path>,
 }
 
-impl Tree {
+impl DirectoryTree {
     pub(super) fn new(root: Arc<Path>) -> Self {
         Self { root }
     }
 
     /// The directory itself: the operator's own path, so symlinks on the way to it are followed.
-    pub(super) fn open_root(&self) -> Result<OwnedFd, Fault> {
+    pub(super) fn open_root(&self) -> Result<OwnedFd, DirectoryFault> {
         let flags = FOLDER_FLAGS.difference(OFlags::NOFOLLOW);
         match rustix::fs::open(&*self.root, flags, Mode::empty()) {
-            Err(Errno::NOENT) => Err(Fault::NoRoot),
+            Err(Errno::NOENT) => Err(DirectoryFault::NoRoot),
             opened => Ok(opened?),
         }
     }
 
     /// Makes the directory and what is missing above it.
-    pub(super) fn make_root(&self) -> Result<(), Fault> {
+    pub(super) fn make_root(&self) -> Result<(), DirectoryFault> {
         let there = self.root.ancestors().find(|folder| folder.is_dir());
         let there = there.unwrap_or(Path::new("/"));
         let missing = self.root.strip_prefix(there).unwrap_or(&self.root);
@@ -66,8 +69,8 @@ impl Tree {
     }
 
     /// Where `key` stands, if its folders are there.
-    pub(super) fn find(&self, key: &str) -> Result<Place, Fault> {
-        let (folders, name) = split(key).ok_or(Fault::ForeignKey)?;
+    pub(super) fn find(&self, key: &str) -> Result<Place, DirectoryFault> {
+        let (folders, name) = split(key).ok_or(DirectoryFault::ForeignKey)?;
         let mut at = self.open_root()?;
         for folder in folders {
             at = rustix::fs::openat(&at, folder, FOLDER_FLAGS, Mode::empty())?;
@@ -76,8 +79,8 @@ impl Tree {
     }
 
     /// Where `key` is to stand. Each folder is durable in its parent before the next is made.
-    pub(super) fn make(&self, key: &str) -> Result<Place, Fault> {
-        let (folders, name) = split(key).ok_or(Fault::ForeignKey)?;
+    pub(super) fn make(&self, key: &str) -> Result<Place, DirectoryFault> {
+        let (folders, name) = split(key).ok_or(DirectoryFault::ForeignKey)?;
         let mut at = self.open_root()?;
         for folder in folders {
             at = make_folder(&at, folder, FOLDER_MODE)?;
@@ -87,7 +90,7 @@ impl Tree {
 
     /// A new name for a temporary file, in a folder of its own on the same file system. What crashes
     /// left there long before `now` is removed.
-    pub(super) fn scratch(&self, now: Moment) -> Result<Place, Fault> {
+    pub(super) fn scratch(&self, now: Moment) -> Result<Place, DirectoryFault> {
         let folder = make_folder(&self.open_root()?, SCRATCH, 0o700)?;
         for entry in Dir::read_from(&folder)? {
             let entry = entry?;
@@ -119,7 +122,7 @@ impl Place {
 
     /// Opens the regular file that stands here. Reading it leaves its access time, which is the
     /// lock, alone where we may ask for that.
-    pub(super) fn open(&self) -> Result<File, Fault> {
+    pub(super) fn open(&self) -> Result<File, DirectoryFault> {
         let open = |flags| rustix::fs::openat(&self.folder, &self.name, flags, Mode::empty());
         let file = match open(FILE_FLAGS | OFlags::NOATIME) {
             // Only the owner may ask; for others the mount decides (relatime keeps a future time).
@@ -127,26 +130,28 @@ impl Place {
             opened => opened,
         };
         let file = match file {
-            Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => return Err(Fault::NotAFile),
+            Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => return Err(DirectoryFault::NotAFile),
             opened => opened?,
         };
         let stat = rustix::fs::fstat(&file)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Fault::NotAFile);
+            return Err(DirectoryFault::NotAFile);
         }
         Ok(File::from(file))
     }
 
     /// As [`Place::open`]; `None` if nothing stands here.
-    pub(super) fn open_existing(&self) -> Result<Option<File>, Fault> {
+    pub(super) fn open_existing(&self) -> Result<Option<File>, DirectoryFault> {
         match self.open() {
-            Err(Fault::System(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(DirectoryFault::System(error)) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
             opened => opened.map(Some),
         }
     }
 
     /// Makes a new file here for writing.
-    pub(super) fn create_new(&self) -> Result<File, Fault> {
+    pub(super) fn create_new(&self) -> Result<File, DirectoryFault> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o600);
         let file = rustix::fs::openat(&self.folder, &self.name, flags, mode)?;
@@ -206,7 +211,7 @@ fn split(key: &str) -> Option<(Vec<&str>, &str)> {
     ours.then_some((parts, name))
 }
 
-fn make_folder(parent: &OwnedFd, name: &str, mode: u32) -> Result<OwnedFd, Fault> {
+fn make_folder(parent: &OwnedFd, name: &str, mode: u32) -> Result<OwnedFd, DirectoryFault> {
     match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(mode)) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno.into()),
@@ -263,7 +268,7 @@ mod tests {
     #[test]
     fn link_stands_in_for_rename() {
         let home = tempfile::tempdir().unwrap();
-        let tree = Tree::new(home.path().into());
+        let tree = DirectoryTree::new(home.path().into());
         let from = tree.scratch(Moment::from_micros(0)).unwrap();
         let to = tree.make("probe/x").unwrap();
         from.create_new().unwrap();
@@ -280,7 +285,7 @@ mod tests {
     #[test]
     fn scratch_is_swept_after_a_day() {
         let home = tempfile::tempdir().unwrap();
-        let tree = Tree::new(home.path().into());
+        let tree = DirectoryTree::new(home.path().into());
         let now = host::clock::now();
         let left = tree.scratch(now).unwrap();
         left.create_new().unwrap();

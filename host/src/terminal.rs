@@ -1,31 +1,6 @@
-//! What the reports of all commands share: the tool that made them, and text that a terminal can show
-//! whatever a store put into it.
+//! Text that a terminal can show whatever a store put into it, and its colours.
 
 use ledger::finding::Severity;
-use serde::Serialize;
-
-/// The program that judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Tool {
-    /// Its name.
-    pub name: &'static str,
-    /// Its version.
-    pub version: &'static str,
-    /// The format it knows.
-    pub format: u64,
-}
-
-impl Tool {
-    /// This program.
-    #[must_use]
-    pub fn this() -> Self {
-        Self {
-            name: "holdfast",
-            version: env!("CARGO_PKG_VERSION"),
-            format: ledger::manifest::VERSION,
-        }
-    }
-}
 
 /// Whether the text may have colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,39 @@
+//! Why a run of the archiver did not begin, and its exit code.
+
+use host::exit;
+use host::lock::LockError;
+use probe::Refusal;
+use std::io;
+use store::SetupFault;
+
+/// Why archiving did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The spool is not there or not to be read.
+    #[error("{0}; expected a spool made by `holdfast-agent init`, which this user may read")]
+    Spool(io::Error),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Open(#[from] store::OpenError),
+    #[error(transparent)]
+    Setup(SetupFault),
+    #[error(transparent)]
+    NotEnforced(Refusal),
+    #[error("held: {0}")]
+    Held(String),
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+impl StartError {
+    /// The exit code that goes with it.
+    #[must_use]
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Spool(_) | Self::Open(_) | Self::Setup(_) => exit::USAGE,
+            Self::NotEnforced(_) => exit::DAMAGED,
+            Self::Lock(_) | Self::Held(_) | Self::System(_) => exit::UNFINISHED,
+        }
+    }
+}
