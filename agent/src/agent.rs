@@ -12,6 +12,7 @@ mod streams;
 
 mod backpressure;
 mod due;
+pub(crate) mod heads;
 mod intake;
 
 mod scan_pace;
@@ -97,10 +98,7 @@ impl Agent {
             started,
             lock,
         } = startup::start(config)?;
-        let waits = Waits {
-            seal_age: config.seal_age,
-            heartbeat: config.heartbeat,
-        };
+        let waits = Waits::of(config);
         let mut agent = Self {
             config: config.clone(),
             waits,
@@ -190,6 +188,8 @@ impl Agent {
 
     /// Says what a start has to say, or leaves it for when there is room.
     fn begin(&mut self) -> Result<(), RunError> {
+        // First, for the snapshot and other streams' manifests tell what is stored.
+        self.upkeep.look_for_receipts(&mut self.streams);
         for index in (0..self.streams.count()).rev() {
             check_room(&mut self.streams, index)?;
         }
@@ -242,8 +242,7 @@ impl Agent {
     fn finish(&mut self) -> Result<Unfinished, RunError> {
         let until_ms = Now::read().boot_ms.saturating_add(millis(STOP_MAX));
         let mut unfinished = Unfinished::default();
-        // The first stream comes last: its heartbeat says where the others ended.
-        for index in (0..self.streams.count()).rev() {
+        for index in 0..self.streams.count() {
             if Now::read().boot_ms > until_ms {
                 let name = self.streams.get(index).name();
                 unfinished

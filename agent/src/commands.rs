@@ -143,11 +143,11 @@ fn set_up(config: &Config, afters: &[After]) -> u8 {
         config
             .streams
             .iter()
-            .any(|stream| stream.name == after.stream)
+            .any(|stream| stream.name == after.0.stream)
     };
     if let Some(stray) = afters.iter().find(|after| !known(after)) {
         let path = config.path.display();
-        let message = format!("--after: {path} has no stream named {}", stray.stream);
+        let message = format!("--after: {path} has no stream named {}", stray.0.stream);
         return fail(&message, exit::USAGE);
     }
     let done = match init(config) {

@@ -12,13 +12,17 @@ pub(crate) struct Now {
     pub(crate) wall: Moment,
     /// `CLOCK_BOOTTIME` in milliseconds: all waiting is measured by it.
     pub(crate) boot_ms: u64,
+    /// Milliseconds of this boot in which the machine was suspended.
+    pub(crate) suspended_ms: u64,
 }
 
 impl Now {
     pub(crate) fn read() -> Self {
+        let (boot_ms, suspended_ms) = clock::boot_and_suspended_ms();
         Self {
             wall: clock::now(),
-            boot_ms: clock::boot_ms(),
+            boot_ms,
+            suspended_ms,
         }
     }
 }

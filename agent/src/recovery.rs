@@ -23,7 +23,7 @@ use crate::sealing::stream_state::{NewEpoch, SealedState, StreamState};
 use crate::spool::Layout;
 use crate::track::checkpoint::{Checkpoint, settle};
 use host::disk;
-use ledger::manifest::{EpochHead, EventKind};
+use ledger::manifest::{EpochHead, EventKind, Reference};
 use ledger::name::{Epoch, Name, Slot};
 use ledger::receipt::Receipt;
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ enum StreamStanding {
     Lost {
         why: String,
         heads: Vec<EpochHead>,
-        retention_max_s: u64,
+        heads_after: Option<Name>,
     },
 }
 
@@ -151,13 +151,13 @@ impl Recovery<'_> {
         if why.is_none() && heads != newest.map(SealedState::epoch_head).as_slice() {
             why = Some("the archiver has receipts for batches that are not here".to_owned());
         }
-        let retention_max_s = lineage.ends.iter().map(|state| state.retention_max_s).max();
+        let heads_after = newest.and_then(|state| state.heads_after.clone());
         Ok(match (why, newest) {
             (None, Some(state)) => StreamStanding::Continues(state.clone()),
             (why, _) => StreamStanding::Lost {
                 why: why.unwrap_or_else(|| "nothing sealed is left".to_owned()),
                 heads,
-                retention_max_s: retention_max_s.unwrap_or_default(),
+                heads_after,
             },
         })
     }
@@ -187,13 +187,8 @@ impl Recovery<'_> {
                 epoch: *epoch,
                 seq: *seq,
             };
-            if let Some(sha256) = self.receipt_hash(&slot)? {
-                let head = EpochHead {
-                    epoch: *epoch,
-                    seq: *seq,
-                    sha256,
-                };
-                heads.insert(*epoch, head);
+            if let Some(reference) = self.receipted(&slot)? {
+                heads.insert(*epoch, reference.in_epoch(*epoch));
             }
         }
         // The order of `ends` is the chain's; receipts of unknown epochs follow.
@@ -203,12 +198,13 @@ impl Recovery<'_> {
         Ok(ordered)
     }
 
-    fn receipt_hash(&self, slot: &Slot) -> Result<Option<ledger::Digest>, RecoverError> {
+    /// What the receipt of a batch says of its manifest.
+    fn receipted(&self, slot: &Slot) -> Result<Option<Reference>, RecoverError> {
         let path = self.layout.note(slot, "receipt");
         match disk::read_bounded(&path, NOTE_MAX) {
             Ok(bytes) => {
                 let receipt: Option<Receipt> = serde_json::from_slice(&bytes).ok();
-                Ok(receipt.map(|receipt| receipt.manifest_sha256))
+                Ok(receipt.map(|receipt| receipt.reference(slot.seq)))
             }
             Err(error) if is_damage(&error) => Ok(None),
             Err(source) => Err(RecoverError::Io { path, source }),
@@ -221,30 +217,32 @@ fn begin(
     standing: StreamStanding,
     new_epoch: &mut impl FnMut() -> io::Result<Epoch>,
 ) -> io::Result<StreamState> {
-    let beginning = |epoch, prev_epoch, retention_max_s, event| NewEpoch {
+    let beginning = |epoch, prev_epoch, heads_after, event| NewEpoch {
         stream: stream.clone(),
         epoch,
         prev_epoch,
-        retention_max_s,
+        heads_after,
         event,
     };
     Ok(match standing {
-        StreamStanding::Fresh => StreamState::Begin(beginning(new_epoch()?, Vec::new(), 0, None)),
+        StreamStanding::Fresh => {
+            StreamState::Begin(beginning(new_epoch()?, Vec::new(), None, None))
+        }
         // Named by the config again after it was closed.
         StreamStanding::Continues(state) if state.closed => {
             let heads = vec![state.epoch_head()];
-            StreamState::Begin(beginning(new_epoch()?, heads, state.retention_max_s, None))
+            StreamState::Begin(beginning(new_epoch()?, heads, state.heads_after, None))
         }
         StreamStanding::Continues(state) => StreamState::After(state),
         StreamStanding::Lost {
             why,
             heads,
-            retention_max_s,
+            heads_after,
         } => {
             let epoch = new_epoch()?;
             tracing::error!(%stream, %epoch, %why, "state lost: the stream continues in a new epoch");
             let event = Some(EventKind::StateLost);
-            StreamState::Begin(beginning(epoch, heads, retention_max_s, event))
+            StreamState::Begin(beginning(epoch, heads, heads_after, event))
         }
     })
 }

@@ -103,7 +103,7 @@ impl World {
             stream: stream(),
             epoch: epoch(roll),
             prev_epoch: Vec::new(),
-            retention_max_s: 0,
+            heads_after: None,
             event: None,
         })
     }
@@ -174,6 +174,7 @@ impl World {
         SealedAt {
             wall: Moment::from_micros(NOON + self.boot_ms * 1000),
             boot_ms: self.boot_ms,
+            suspended_ms: 0,
         }
     }
 }
@@ -189,13 +190,17 @@ pub(crate) fn receipt(world: &World, epoch: Epoch, seq: u64, manifest_sha256: Di
     receipt_for(&world.layout(), &slot, manifest_sha256);
 }
 
-/// The same for any batch.
+/// The same for any batch: what it says of the manifest is what that says, if it is still in the spool.
 pub(crate) fn receipt_for(layout: &Layout, slot: &Slot, manifest_sha256: Digest) {
     let path = layout.note(slot, "receipt");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let now = Moment::from_micros(0);
+    let batch = layout.batch(slot);
+    let sealed = batch.exists().then(|| manifest(&batch));
     let receipt = Receipt {
         manifest_sha256,
+        sealed_max: sealed.as_ref().map_or(now, |it| it.time.sealed_max),
+        retention_max_s: sealed.map_or(86_400, |it| it.retention_max_s),
         store: "file:///x".into(),
         store_time: now,
         manifest: LockedObject {

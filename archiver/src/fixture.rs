@@ -1,6 +1,6 @@
 //! Sealed batches for tests, as an agent would leave them.
 
-use ledger::manifest::{EpochHead, Manifest, Prev};
+use ledger::manifest::{EpochHead, Manifest, Reference};
 use ledger::name::{Epoch, Name};
 use ledger::spool::{BODY, BatchId, CURSORS, MANIFEST, RECEIPTS, SEALED};
 use ledger::{Digest, signature};
@@ -32,7 +32,7 @@ pub(crate) struct Sealer {
     epoch: Epoch,
     /// The next one's number.
     pub(crate) seq: u64,
-    prev: Option<Digest>,
+    prev: Option<Reference>,
     pub(crate) retention_s: u64,
     first: u64,
 }
@@ -58,11 +58,7 @@ impl Sealer {
 
     /// Where the last one stands.
     pub(crate) fn head(&self) -> EpochHead {
-        EpochHead {
-            epoch: self.epoch,
-            seq: self.seq - 1,
-            sha256: self.prev.unwrap(),
-        }
+        self.prev.unwrap().in_epoch(self.epoch)
     }
 
     /// Seals the epoch's first.
@@ -89,15 +85,15 @@ impl Sealer {
         let (size, sha256) = (body.len(), Digest::of(body));
         let mut fields = self.fields("batch");
         fields["entries"] = json!({"first": self.first, "count": 1, "root": Digest::of(b"root")});
-        fields["body"] = json!({"schema": "holdfast/entries/1", "date": "2026-11-22", "size": 9});
+        fields["body"] = json!({"schema": "holdfast/entries/1", "date": "2025-11-22", "size": 9});
         fields["stored"] = json!({"codec": "zstd", "size": size, "sha256": sha256});
         fields["blocks"] =
             json!([{"offset": 0, "size": size, "raw": 9, "count": 1, "sha256": sha256}]);
         fields["sources"] = json!([{
             "id": 0, "path": "/a", "dev": "1", "ino": "2", "via": "plain", "from": 0, "to": 9,
         }]);
-        fields["time"]["first"] = json!("2026-11-22T09:59:00.000000Z");
-        fields["time"]["last"] = json!("2026-11-22T09:59:00.000000Z");
+        fields["time"]["first"] = json!("2025-11-22T09:59:00.000000Z");
+        fields["time"]["last"] = json!("2025-11-22T09:59:00.000000Z");
         self.first += 1;
         fields
     }
@@ -109,18 +105,19 @@ impl Sealer {
             "entries": {"first": self.first, "count": 0, "root": Digest::of(b"")},
             "sources": [], "events": [],
             "time": {
-                "sealed": "2026-11-22T10:00:00.000000Z",
+                "sealed": "2025-11-22T10:00:00.000000Z",
+                "sealed_max": "2025-11-22T10:00:00.000000Z",
                 "boot_id": "11111111-2222-4333-8444-555555555555",
                 "boot_ms": 7,
+                "suspended_ms": 0,
             },
-            "heartbeat_s": 300, "next_due": "2026-11-22T10:15:00.000000Z",
+            "heartbeat_s": 300, "next_due": "2025-11-22T10:15:00.000000Z",
             "retention_s": self.retention_s, "retention_max_s": self.retention_s,
             "config_sha256": Digest::of(b"config"), "agent_version": "0.1.0",
             "ext": {}, "crit": [],
         });
-        if let Some(sha256) = self.prev {
-            let seq = self.seq - 1;
-            fields["prev"] = json!(Prev { seq, sha256 });
+        if let Some(prev) = self.prev {
+            fields["prev"] = json!(prev);
         }
         fields
     }
@@ -137,7 +134,7 @@ impl Sealer {
         if let Some(body) = body {
             std::fs::write(folder.join(BODY), body).unwrap();
         }
-        self.prev = Some(Digest::of(&line));
+        self.prev = Some(manifest.reference(Digest::of(&line)));
         self.seq += 1;
         id
     }

@@ -323,6 +323,8 @@ impl<S: Store> Uploader<S> {
         let manifest_key = batch.slot().manifest_key();
         Receipt {
             manifest_sha256: batch.line_sha256,
+            sealed_max: batch.manifest.time.sealed_max,
+            retention_max_s: batch.manifest.retention_max_s,
             store: self.store.url().to_owned(),
             store_time: placement.store_time,
             manifest: self.locked_object(&manifest_key, &placement.manifest, batch.file_sha256),

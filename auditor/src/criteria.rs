@@ -1,6 +1,7 @@
 //! What everything is judged by: plain facts that are fixed when an audit begins. Nothing here reads.
 
 use ledger::Moment;
+use ledger::manifest::Reference;
 
 /// The facts that every check is given.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +17,11 @@ pub(crate) struct Criteria {
 }
 
 impl Criteria {
+    /// Whether what `reference` names, and what lies before it, may be absent. A copy does not say when it was made.
+    pub(crate) fn has_expired(&self, reference: &Reference) -> bool {
+        !self.copy && self.now >= reference.expires()
+    }
+
     pub(crate) fn is_newer(&self, stored_at: Moment) -> bool {
         !self.copy && stored_at > self.horizon
     }

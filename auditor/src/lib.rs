@@ -54,6 +54,7 @@ mod epochs {
     pub(crate) mod epoch_walk;
     pub(crate) mod head_check;
     pub(crate) mod judged_stream;
+    pub(crate) mod key_changes;
     pub(crate) mod links;
     pub(crate) mod manifest_walk;
     pub(crate) mod named_heads;

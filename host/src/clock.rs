@@ -1,4 +1,4 @@
-//! The clocks. Called at the edge alone (`run.rs`, `main`); everything else takes time as an argument.
+//! The clocks. Called at the edge alone; everything else takes time as an argument.
 
 use ledger::Moment;
 use ledger::name::Epoch;
@@ -18,7 +18,20 @@ pub fn now() -> Moment {
 /// `CLOCK_BOOTTIME` in milliseconds: never goes back within a boot and counts suspend.
 #[must_use]
 pub fn boot_ms() -> u64 {
-    let since = clock_gettime(ClockId::Boottime);
+    read_ms(ClockId::Boottime)
+}
+
+/// The same, and by how much it is ahead of `CLOCK_MONOTONIC`, which does not count suspend.
+#[must_use]
+pub fn boot_and_suspended_ms() -> (u64, u64) {
+    // In this order, so that a pause between the two is never taken for less suspend than there was.
+    let running_ms = read_ms(ClockId::Monotonic);
+    let boot_ms = boot_ms();
+    (boot_ms, boot_ms.saturating_sub(running_ms))
+}
+
+fn read_ms(clock: ClockId) -> u64 {
+    let since = clock_gettime(clock);
     let (seconds, nanos) = (since.tv_sec.unsigned_abs(), since.tv_nsec.unsigned_abs());
     seconds * 1000 + nanos / 1_000_000
 }

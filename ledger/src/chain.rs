@@ -9,7 +9,7 @@ mod seams;
 mod tiling;
 
 use crate::digest::Digest;
-use crate::manifest::{EventKind, Manifest, Source, Was};
+use crate::manifest::{EventKind, Kind, Manifest, Reference, Source, Was};
 use crate::moment::Moment;
 use crate::name::Epoch;
 use alloc::collections::BTreeMap;
@@ -29,12 +29,12 @@ pub enum Break {
         /// The last that is missing.
         last: u64,
     },
-    /// `prev.sha256` is of another manifest.
+    /// `prev` says of the manifest before something else than it is.
     Prev {
-        /// The digest of the manifest that is there.
-        expected: Digest,
-        /// The digest that was signed.
-        got: Digest,
+        /// What the manifest that is there gives.
+        expected: Reference,
+        /// What was signed.
+        got: Reference,
     },
     /// `entries.first` is not the next number.
     Entries {
@@ -59,6 +59,10 @@ pub enum Break {
     },
     /// The manifest before had `stop`, this one has no `start`.
     StartMissing,
+    /// The manifest before closed the stream.
+    AfterClose,
+    /// `full` was said and not `resumed`, yet bytes were read.
+    ReadWhileFull,
     /// The boot clock went back within one boot.
     BootClock {
         /// Milliseconds in the manifest before.
@@ -180,20 +184,18 @@ pub struct Position {
 /// The state of one epoch after its newest manifest followed so far.
 #[derive(Debug, Clone)]
 pub struct Chain {
-    /// `seq` of that manifest.
-    pub seq: u64,
-    /// SHA-256 of its line.
-    pub sha256: Digest,
+    /// That manifest.
+    pub head: Reference,
     /// Its pulse.
     pub pulse: Pulse,
-    /// Its `retention_max_s`.
-    pub retention_max_s: u64,
     /// Number of the next entry.
     pub next_entry: u64,
     /// The epoch's sources.
     pub sources: BTreeMap<u64, Position>,
     date: Option<String>,
     stopped: bool,
+    closed: bool,
+    full: bool,
     /// Whether every manifest so far was there, so that an unknown source is a new one.
     whole: bool,
 }
@@ -204,14 +206,14 @@ impl Chain {
     #[must_use]
     pub fn begin(manifest: &Manifest, sha256: Digest) -> (Self, Step) {
         let mut chain = Self {
-            seq: manifest.seq,
-            sha256,
+            head: manifest.reference(sha256),
             pulse: Pulse::of(manifest),
-            retention_max_s: manifest.retention_max_s,
             next_entry: 0,
             sources: BTreeMap::new(),
             date: None,
             stopped: false,
+            closed: false,
+            full: false,
             whole: manifest.seq == 0,
         };
         let mut step = Step::default();
@@ -221,13 +223,7 @@ impl Chain {
                 got: manifest.entries.first,
             });
         }
-        let first_ever = manifest.prev_epoch.as_ref().is_some_and(Vec::is_empty);
-        if first_ever && manifest.retention_max_s != manifest.retention_s {
-            step.breaks.push(Break::Retention {
-                expected: manifest.retention_s,
-                got: manifest.retention_max_s,
-            });
-        }
+        step.breaks.extend(check_retention(manifest, 0));
         chain.absorb(manifest, sha256, false, &mut step);
         (chain, step)
     }
@@ -236,10 +232,10 @@ impl Chain {
     #[must_use]
     pub fn follow(&mut self, manifest: &Manifest, sha256: Digest) -> Step {
         let mut step = Step::default();
-        let gap = manifest.seq > self.seq.saturating_add(1);
+        let gap = manifest.seq > self.head.seq.saturating_add(1);
         if gap {
             step.breaks.push(Break::SeqGap {
-                first: self.seq + 1,
+                first: self.head.seq + 1,
                 last: manifest.seq - 1,
             });
             self.whole = false;
@@ -247,7 +243,8 @@ impl Chain {
             self.check_link(manifest, &mut step.breaks);
         }
         self.check_entries(manifest, gap, &mut step.breaks);
-        self.check_retention(manifest, gap, &mut step.breaks);
+        let longest = check_retention(manifest, self.head.retention_max_s);
+        step.breaks.extend(longest);
         let pulse = Pulse::of(manifest);
         if pulse.boot_id == self.pulse.boot_id && pulse.boot_ms < self.pulse.boot_ms {
             step.breaks.push(Break::BootClock {
@@ -263,11 +260,22 @@ impl Chain {
     }
 
     fn check_link(&self, manifest: &Manifest, breaks: &mut Vec<Break>) {
-        if let Some(prev) = manifest.prev.filter(|prev| prev.sha256 != self.sha256) {
+        if let Some(got) = manifest.prev.filter(|prev| *prev != self.head) {
             breaks.push(Break::Prev {
-                expected: self.sha256,
-                got: prev.sha256,
+                expected: self.head,
+                got,
             });
+        }
+        if self.closed {
+            breaks.push(Break::AfterClose);
+        }
+        let reads = manifest.entries.count > 0
+            || manifest
+                .sources
+                .iter()
+                .any(|source| source.from < source.to);
+        if self.full && reads && !manifest.has(EventKind::Resumed) {
+            breaks.push(Break::ReadWhileFull);
         }
         if self.stopped && !manifest.has(EventKind::Start) {
             breaks.push(Break::StartMissing);
@@ -278,16 +286,6 @@ impl Chain {
         let (expected, got) = (self.next_entry, manifest.entries.first);
         if got < expected || (got > expected && !gap) {
             breaks.push(Break::Entries { expected, got });
-        }
-    }
-
-    fn check_retention(&self, manifest: &Manifest, gap: bool, breaks: &mut Vec<Break>) {
-        let (expected, got) = (
-            self.retention_max_s.max(manifest.retention_s),
-            manifest.retention_max_s,
-        );
-        if got < expected || (got > expected && !gap) {
-            breaks.push(Break::Retention { expected, got });
         }
     }
 
@@ -330,10 +328,8 @@ impl Chain {
             let empty = Tiling::of(manifest).finish();
             step.breaks.extend(empty.err().map(Break::Tiling));
         }
-        self.seq = manifest.seq;
-        self.sha256 = sha256;
+        self.head = manifest.reference(sha256);
         self.pulse = Pulse::of(manifest);
-        self.retention_max_s = manifest.retention_max_s;
         self.next_entry = manifest
             .entries
             .first
@@ -342,6 +338,9 @@ impl Chain {
             self.date = Some(body.date.clone());
         }
         self.stopped = manifest.has(EventKind::Stop);
+        self.closed = manifest.kind == Kind::Close;
+        self.full = manifest.has(EventKind::Full)
+            || (self.full && !gap && !manifest.has(EventKind::Resumed));
     }
 
     fn move_source(&mut self, seq: u64, source: &Source, gap: bool, step: &mut Step) {
@@ -391,6 +390,14 @@ impl Chain {
             },
         );
     }
+}
+
+/// `retention_max_s` is the longest of the manifest's own, of what it names before itself, and of `so_far`.
+fn check_retention(manifest: &Manifest, so_far: u64) -> Option<Break> {
+    let named = manifest.before().map(|before| before.retention_max_s);
+    let expected = named.fold(so_far.max(manifest.retention_s), u64::max);
+    let got = manifest.retention_max_s;
+    (got != expected).then_some(Break::Retention { expected, got })
 }
 
 #[cfg(test)]

@@ -183,6 +183,9 @@ impl Line<'_> {
 /// # Errors
 /// The line is not an entry of format 1.
 pub fn parse(line: &[u8]) -> Result<Entry<'_>, EntryError> {
+    if !(line.starts_with(b"{") && line.ends_with(b"}")) {
+        return Err(EntryError::Field("not one object from { to }"));
+    }
     let fields: Fields<'_> = serde_json::from_slice(line)?;
     fields.check()
 }

@@ -4,12 +4,14 @@
 
 use crate::limits::INTEGER_END;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 /// Reads a string and parses it; `expected` names the form in the error.
 ///
@@ -165,58 +167,78 @@ impl Serialize for Strict {
     }
 }
 
-/// A value that is read past, with nothing asked of it but unique keys: an entry's unknown fields.
+/// Depth to which a value that is read past is followed; a deeper one is refused.
+const DEPTH_MAX: usize = 64;
+
+/// A value that is read past, with nothing asked of it but strict JSON with unique keys: an entry's unknown
+/// fields. Numbers may be of any size, for nobody computes with them.
 #[derive(Debug, Clone, Copy)]
 pub struct Skipped;
 
 impl<'de> Deserialize<'de> for Skipped {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Skipped;
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        skim(raw.get(), 0).map_err(de::Error::custom)?;
+        Ok(Self)
+    }
+}
+
+/// Looks through JSON whose syntax serde_json has accepted, for what it then does not look at: keys that
+/// repeat, and text that is none.
+fn skim(json: &str, depth: usize) -> Result<(), String> {
+    if depth > DEPTH_MAX {
+        return Err(format!("nested deeper than {DEPTH_MAX} levels"));
+    }
+    let failed = |error: serde_json::Error| error.to_string();
+    match json.as_bytes().first() {
+        Some(b'{') => {
+            let Pairs(values) = serde_json::from_str(json).map_err(failed)?;
+            values
+                .iter()
+                .try_for_each(|value| skim(value.get(), depth + 1))
+        }
+        Some(b'[') => {
+            let values: Vec<&RawValue> = serde_json::from_str(json).map_err(failed)?;
+            values
+                .iter()
+                .try_for_each(|value| skim(value.get(), depth + 1))
+        }
+        Some(b'"') => serde_json::from_str::<String>(json)
+            .map(drop)
+            .map_err(failed),
+        _ => Ok(()),
+    }
+}
+
+/// An object's values, once its keys are known to be unique.
+struct Pairs<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Pairs<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON without duplicate keys")
+                f.write_str("an object without duplicate keys")
             }
-            fn visit_unit<E>(self) -> Result<Skipped, E> {
-                Ok(Skipped)
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Skipped, E> {
-                Ok(Skipped)
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Skipped, E> {
-                Ok(Skipped)
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Skipped, E> {
-                Ok(Skipped)
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Skipped, E> {
-                Ok(Skipped)
-            }
-            fn visit_str<E>(self, _: &str) -> Result<Skipped, E> {
-                Ok(Skipped)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Skipped, A::Error> {
-                while seq.next_element::<Skipped>()?.is_some() {}
-                Ok(Skipped)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Skipped, A::Error> {
-                let mut keys = BTreeSet::new();
-                while let Some((key, _)) = map.next_entry::<String, Skipped>()? {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
+                let (mut keys, mut values) = (BTreeSet::new(), Vec::new());
+                while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
                     if !keys.insert(key) {
                         return Err(de::Error::custom("duplicate key"));
                     }
+                    values.push(value);
                 }
-                Ok(Skipped)
+                Ok(Pairs(values))
             }
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_map(Object)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
 
     #[test]
     fn strict_refuses_what_readers_disagree_on() {
@@ -241,5 +263,18 @@ mod tests {
     fn skipped_refuses_duplicates_at_any_depth() {
         assert!(serde_json::from_str::<Skipped>(r#"{"a":[{"b":-1.5,"c":null}]}"#).is_ok());
         assert!(serde_json::from_str::<Skipped>(r#"{"a":[{"b":1,"b":1}]}"#).is_err());
+        assert!(serde_json::from_str::<Skipped>(r#"["\ud800"]"#).is_err());
+    }
+
+    #[test]
+    fn skipped_takes_numbers_of_any_size_and_bounded_depth() {
+        for number in ["1e999", "-1e-999", "1.5", &"9".repeat(1000)] {
+            let json = format!(r#"{{"a":[{number}]}}"#);
+            assert!(serde_json::from_str::<Skipped>(&json).is_ok(), "{number}");
+        }
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(serde_json::from_str::<Skipped>(&nested(DEPTH_MAX)).is_ok());
+        assert!(serde_json::from_str::<Skipped>(&nested(DEPTH_MAX + 2)).is_err());
+        assert!(serde_json::from_str::<Skipped>(&nested(1 << 20)).is_err());
     }
 }

@@ -49,6 +49,9 @@ pub const INTEGER_END: u64 = 1 << 53;
 /// Longest heartbeat interval a manifest may promise, in seconds.
 pub const HEARTBEAT_MAX_S: u64 = 86_400;
 
+/// Other streams' heads that one manifest may name.
+pub const HEADS_MAX: usize = 16;
+
 /// `next_due` lies this many heartbeats after `sealed`.
 pub const HEARTBEATS_PROMISED: u64 = 3;
 
@@ -57,6 +60,9 @@ pub const BODY_LOCK_EXTRA_DAYS: u64 = 1;
 
 /// Days a manifest's lock outlasts `retention_max_s`, so that lawful expiry stays provable.
 pub const MANIFEST_LOCK_EXTRA_DAYS: u64 = 367;
+
+/// Seconds that the host's clock may be ahead of the store's before locks stop following it.
+pub const LOCK_AHEAD_MAX_S: u64 = 7 * DAY_S;
 
 /// Seconds in a day.
 pub const DAY_S: u64 = 86_400;

@@ -5,6 +5,7 @@
 //! and signed: nothing here re-serialises a manifest that it read.
 
 mod event;
+mod reference;
 mod rules;
 mod source;
 
@@ -20,6 +21,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 pub use event::{Event, EventKind, Reason};
+pub use reference::{EpochHead, Reference, StreamHead};
 pub use source::{Source, Via, Was};
 
 /// The format's version, field `v`.
@@ -40,45 +42,6 @@ pub enum Kind {
     Heartbeat,
     /// The stream ends on purpose; no entries.
     Close,
-}
-
-/// The manifest before, in the same epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Prev {
-    /// Its sequence number.
-    #[serde(deserialize_with = "integer")]
-    pub seq: u64,
-    /// SHA-256 of its first line, LF included.
-    pub sha256: Digest,
-}
-
-/// The last manifest of an epoch that this one continues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EpochHead {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// Its last sequence number; what lies beyond is void.
-    #[serde(deserialize_with = "integer")]
-    pub seq: u64,
-    /// SHA-256 of that manifest's first line, LF included.
-    pub sha256: Digest,
-}
-
-/// Where another stream of the agent stood.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StreamHead {
-    /// The stream.
-    pub stream: Name,
-    /// Its epoch.
-    pub epoch: Epoch,
-    /// Its newest sequence number.
-    #[serde(deserialize_with = "integer")]
-    pub seq: u64,
-    /// SHA-256 of that manifest's first line, LF included.
-    pub sha256: Digest,
 }
 
 /// The batch's entries; with none, `first` is the next sequence and `root` the empty tree's.
@@ -141,11 +104,17 @@ pub struct Times {
     pub last: Option<Moment>,
     /// Wall clock when sealed.
     pub sealed: Moment,
+    /// The largest `sealed` of the epoch, and of what its genesis names, so far: a boot without a clock
+    /// must not date the past.
+    pub sealed_max: Moment,
     /// The kernel's boot id.
     pub boot_id: Epoch,
     /// `CLOCK_BOOTTIME` when sealed, in milliseconds.
     #[serde(deserialize_with = "integer")]
     pub boot_ms: u64,
+    /// Milliseconds of this boot in which the machine was suspended: CLOCK_BOOTTIME − CLOCK_MONOTONIC.
+    #[serde(deserialize_with = "integer")]
+    pub suspended_ms: u64,
 }
 
 /// One manifest of format 1. Fields are public for building and reading; stored bytes come in
@@ -173,7 +142,7 @@ pub struct Manifest {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "present"
     )]
-    pub prev: Option<Prev>,
+    pub prev: Option<Reference>,
     /// At seq 0 alone: the epochs it continues, empty for a stream's very first.
     #[serde(
         default,
@@ -210,7 +179,7 @@ pub struct Manifest {
     pub events: Vec<Event>,
     /// When.
     pub time: Times,
-    /// In heartbeats of the agent's first stream: where its other streams stood.
+    /// Where other streams of the agent stood, in order of their names.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -320,6 +289,25 @@ impl Manifest {
         line.push(b'\n');
         Self::parse(&line)?;
         Ok(line)
+    }
+
+    /// What the next manifest says of this one, whose first line has this hash.
+    #[must_use]
+    pub fn reference(&self, sha256: Digest) -> Reference {
+        Reference {
+            seq: self.seq,
+            sha256,
+            sealed_max: self.time.sealed_max,
+            retention_max_s: self.retention_max_s,
+        }
+    }
+
+    /// What it names before itself: `prev`, or the heads of `prev_epoch`.
+    pub fn before(&self) -> impl Iterator<Item = Reference> {
+        let heads = self.prev_epoch.as_deref().unwrap_or_default();
+        self.prev
+            .into_iter()
+            .chain(heads.iter().map(EpochHead::reference))
     }
 
     /// Its place in the archive.

@@ -2,6 +2,7 @@
 //!
 //! Each is one JSON line in the archiver's half of the spool. They never leave the host.
 
+use crate::manifest::Reference;
 use crate::{Digest, Moment};
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,10 @@ pub struct LockedObject {
 pub struct Receipt {
     /// SHA-256 of the manifest's first line: what the receipt is matched by.
     pub manifest_sha256: Digest,
+    /// The manifest's `time.sealed_max`.
+    pub sealed_max: Moment,
+    /// The manifest's `retention_max_s`.
+    pub retention_max_s: u64,
     /// The store's URL.
     pub store: String,
     /// The store's own time when it was done.
@@ -37,6 +42,19 @@ pub struct Receipt {
     /// The body object, if the batch has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<LockedObject>,
+}
+
+impl Receipt {
+    /// The manifest as another one names it, for a receipt of `seq`.
+    #[must_use]
+    pub fn reference(&self, seq: u64) -> Reference {
+        Reference {
+            seq,
+            sha256: self.manifest_sha256,
+            sealed_max: self.sealed_max,
+            retention_max_s: self.retention_max_s,
+        }
+    }
 }
 
 /// Why a batch cannot be uploaded as it is: file `<seq>.bad`. The agent answers with a new epoch.

@@ -6,9 +6,12 @@
 
 pub mod signers;
 
+use crate::json;
 use crate::limits::{MANIFEST_MAX, SIGNATURE_MAX};
 use alloc::string::String;
 use core::fmt;
+use core::str::FromStr;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ssh_key::public::{Ed25519PublicKey, KeyData};
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 
@@ -68,10 +71,46 @@ impl Key {
         public.key_data().ed25519().copied().map(Self)
     }
 
+    /// `ssh-ed25519 AAAA…`, as OpenSSH writes a public key, without a comment.
+    #[must_use]
+    pub fn to_openssh(self) -> String {
+        let public = PublicKey::new(KeyData::Ed25519(self.0), "");
+        // An Ed25519 key always has this form.
+        public.to_openssh().unwrap_or_default().trim_end().into()
+    }
+
     /// Whether it is a point that a signature can be checked against: on the curve, and not one of
     /// the few under which everyone can sign.
     fn is_sound(self) -> bool {
         ed25519_dalek::VerifyingKey::try_from(self.0).is_ok_and(|key| !key.is_weak())
+    }
+}
+
+/// Text that is not exactly what [`Key::to_openssh`] writes, or a key under which everyone can sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an OpenSSH public key of type ssh-ed25519 without a comment")]
+pub struct NotAKey;
+
+impl FromStr for Key {
+    type Err = NotAKey;
+
+    fn from_str(text: &str) -> Result<Self, NotAKey> {
+        let public = PublicKey::from_openssh(text).map_err(|_| NotAKey)?;
+        Self::of(&public)
+            .filter(|key| key.is_sound() && key.to_openssh() == text)
+            .ok_or(NotAKey)
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_openssh())
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::text(deserializer, "an OpenSSH public key of type ssh-ed25519")
     }
 }
 

@@ -77,20 +77,49 @@ fn a_second_agent_is_refused_and_named() {
 }
 
 #[test]
-fn the_first_stream_tells_where_the_others_stand() {
+fn each_stream_names_the_others_newest_that_is_stored() {
     let dir = tempfile::tempdir().unwrap();
-    let config = made(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
-    Agent::open(&config).unwrap().drain().unwrap();
+    let streams = [("auth", "*.log"), ("web", "*.web"), ("zone", "*.zone")];
+    let config = made(dir.path(), &streams);
     let layout = crate::spool::Layout::new(&config.spool);
-    let (auth, web) = (audit(&layout, &name("auth")), audit(&layout, &name("web")));
-    let heads = auth.manifests[1].heads.clone().unwrap();
-    assert_eq!(heads.len(), 1);
-    assert_eq!((&heads[0].stream, heads[0].seq), (&name("web"), 1));
-    assert!(
-        web.manifests
-            .iter()
-            .all(|manifest| manifest.heads.is_none())
-    );
+    let of = |stream: &str| audit(&layout, &name(stream)).manifests;
+    Agent::open(&config).unwrap().drain().unwrap();
+    let unnamed = of("auth").iter().all(|manifest| manifest.heads.is_none());
+    assert!(unnamed, "nothing has a receipt");
+    // The stop of web has none yet.
+    for stream in ["auth", "web"] {
+        for manifest in of(stream).iter().take(if stream == "web" { 1 } else { 2 }) {
+            give_receipt(&layout, manifest);
+        }
+    }
+    Agent::open(&config).unwrap().drain().unwrap();
+    let named = |stream: &str| -> Vec<(String, u64)> {
+        let heads = of(stream).last().unwrap().heads.clone().unwrap_or_default();
+        let named = heads
+            .into_iter()
+            .map(|head| (head.stream.to_string(), head.seq));
+        named.collect()
+    };
+    assert_eq!(named("auth"), [("web".into(), 0)]);
+    assert_eq!(named("web"), [("auth".into(), 1)]);
+    assert_eq!(named("zone"), [("auth".into(), 1), ("web".into(), 0)]);
+    // A closed stream stays named, for it can be cut back as well.
+    let fewer = self::config(dir.path(), &streams[..2]);
+    Agent::open(&fewer).unwrap().drain().unwrap();
+    of("zone")
+        .iter()
+        .for_each(|manifest| give_receipt(&layout, manifest));
+    Agent::open(&fewer).unwrap().drain().unwrap();
+    let closed = of("zone").last().unwrap().seq;
+    let expected = [("zone".into(), closed), ("web".into(), 0)];
+    assert_eq!(named("auth"), expected, "after web, which it named last");
+}
+
+fn give_receipt(layout: &crate::spool::Layout, manifest: &ledger::manifest::Manifest) {
+    let slot = manifest.slot();
+    let file = std::fs::read(layout.batch(&slot).join("manifest")).unwrap();
+    let (line, _) = ledger::signature::split(&file).unwrap();
+    crate::testing::receipt_for(layout, &slot, ledger::Digest::of(line));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is due as time goes by: batches that are old enough, events that waited as long, heartbeats.
 
 use super::streams::Streams;
+use crate::config::Config;
 use crate::now::{Now, millis};
 use crate::sealing::seal_error::SealError;
 use std::time::Duration;
@@ -15,6 +16,13 @@ pub(super) struct Waits {
 }
 
 impl Waits {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            seal_age: config.seal_age,
+            heartbeat: config.heartbeat,
+        }
+    }
+
     /// Seals every batch that is old enough, and events that waited as long.
     pub(super) fn seal_due(self, streams: &mut Streams, now: Now) -> Result<(), SealError> {
         let age = millis(self.seal_age);
@@ -27,18 +35,24 @@ impl Waits {
         Ok(())
     }
 
+    /// Whether a manifest that is sealed now is to name other streams' heads: the next one might come too late for
+    /// an interval to have one.
+    pub(super) fn heads_are_due(self, last: Option<Now>, now: Now) -> bool {
+        let wait = millis(self.heartbeat.saturating_sub(self.seal_age));
+        last.is_none_or(|last| now.boot_ms.saturating_sub(last.boot_ms) >= wait)
+    }
+
     /// Notes events that wait, and seals heartbeats that are due.
     pub(super) fn seal_heartbeats(self, streams: &mut Streams, now: Now) -> Result<(), SealError> {
         let interval = millis(self.heartbeat);
         for index in 0..streams.count() {
             let waits = streams.tracker().has_events(streams.get(index).name());
-            let speaks_for_others = streams.speaks_for_others(index);
             let stream = streams.get_mut(index);
             if !stream.may_speak() {
                 continue;
             }
             stream.events_wait(waits, now);
-            let last = stream.last_spoke(speaks_for_others);
+            let last = stream.sealed_at();
             if now.boot_ms.saturating_sub(last.boot_ms) < interval {
                 continue;
             }
@@ -56,7 +70,7 @@ impl Waits {
         let until = |since: u64, wait: u64| (since + wait).saturating_sub(now.boot_ms);
         let due = streams.iter().flat_map(|stream| {
             let seal = stream.waits_since_ms().map(|since| until(since, age));
-            let last = stream.last_spoke(false);
+            let last = stream.sealed_at();
             let beat = stream.may_speak().then(|| until(last.boot_ms, interval));
             seal.into_iter().chain(beat)
         });

@@ -71,6 +71,7 @@ mod tests {
             let at = |boot_ms| Now {
                 wall: Moment::from_micros(0),
                 boot_ms,
+                suspended_ms: 0,
             };
             let mut pace = ScanPace::default();
             assert!(pace.is_due(at(0), poll));

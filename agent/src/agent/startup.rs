@@ -1,6 +1,7 @@
 //! Starting: locks, key, recovery, and the agent put together from what they give.
 
-use super::stream::RunningStream;
+use super::due::Waits;
+use super::stream::{ClosedStream, RunningStream};
 use super::streams::Streams;
 use super::upkeep::Upkeep;
 use crate::config::Config;
@@ -18,8 +19,10 @@ use crate::track::Tracker;
 use host::clock;
 use host::lock::{Lock, LockError};
 use ledger::codec::Compressor;
+use ledger::manifest::EpochHead;
 use ledger::name::{Epoch, Name};
 use ledger::signature::Key;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -89,8 +92,13 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         config.agent.clone(),
         config.spool_keep,
         snapshots,
-        snapshot.iter().flat_map(|snapshot| &snapshot.states),
+        snapshot.as_ref(),
     );
+    let stored = snapshot.iter().flat_map(|snapshot| &snapshot.stored);
+    let stored: BTreeMap<Name, EpochHead> = stored
+        .map(|head| (head.stream.clone(), head.epoch_head()))
+        .collect();
+    let stored = |stream: &Name| stored.get(stream).copied();
     let recovered = recover(config, &spool, public, snapshot)?;
     let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
     let mut tracker = Tracker::new(watches, boot_id);
@@ -100,10 +108,23 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     for (next, stream) in recovered.streams.into_iter().zip(&config.streams) {
         let next_id = next.sealed_state().map_or(0, |state| state.next_source);
         tracker.begin_epoch(&stream.name, next.epoch(), next_id);
-        streams.push(RunningStream::new(next, stream.retention_s, started));
+        let stored = stored(&stream.name);
+        streams.push(RunningStream::new(
+            next,
+            stored,
+            stream.retention_s,
+            started,
+        ));
     }
     let leaving = recovered.leaving.into_iter();
-    streams.extend(leaving.map(|next| RunningStream::leaving(next, started)));
+    streams.extend(leaving.map(|next| {
+        let stored = stored(next.stream());
+        RunningStream::leaving(next, stored, started)
+    }));
+    let closed = recovered.closed.into_iter().map(|state| {
+        let stored = stored(&state.stream);
+        ClosedStream::new(state, stored)
+    });
     let common = Common {
         agent: config.agent.clone(),
         heartbeat_s: config.heartbeat.as_secs(),
@@ -112,8 +133,19 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     };
     let compressor = Compressor::new(config.codec, config.level).map_err(SealError::from)?;
     let sealer = Sealer::new(common, private, compressor);
-    let first = config.streams.first().map(|first| first.name.clone());
-    let streams = Streams::new(tracker, sealer, spool, streams, first, recovered.closed);
+    let mut roll = [0; 8];
+    getrandom::fill(&mut roll)
+        .map_err(io::Error::other)
+        .map_err(RecoverError::Random)?;
+    let streams = Streams::new(
+        tracker,
+        sealer,
+        spool,
+        streams,
+        closed.collect(),
+        Waits::of(config),
+        usize::from_le_bytes(roll),
+    );
     Ok(Started {
         streams,
         upkeep,

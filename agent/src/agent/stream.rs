@@ -8,7 +8,7 @@ use crate::spool::Layout;
 use crate::spool::receipts::{Hold, ReceiptProgress};
 use crate::track::statement::StreamStatement;
 use ledger::limits::DAY_S;
-use ledger::manifest::{Event, EventKind, StreamHead};
+use ledger::manifest::{EpochHead, Event, EventKind, StreamHead};
 use ledger::name::{Name, Slot};
 use std::io;
 
@@ -37,14 +37,20 @@ pub(super) struct RunningStream {
     receipts: ReceiptProgress,
     /// When the newest manifest was sealed in this run; the start stands in before.
     sealed_at: Now,
-    /// When the newest heartbeat was.
-    beat_at: Now,
+    /// When a manifest of this run last named other streams' heads.
+    named_heads_at: Option<Now>,
     /// Since when events wait without entries.
     events_since_ms: Option<u64>,
 }
 
 impl RunningStream {
-    pub(super) fn new(next: StreamState, retention_s: u64, now: Now) -> Self {
+    /// `stored` is the newest manifest of which a receipt is known.
+    pub(super) fn new(
+        next: StreamState,
+        stored: Option<EpochHead>,
+        retention_s: u64,
+        now: Now,
+    ) -> Self {
         let mut pending = Vec::new();
         let mut full = false;
         match &next {
@@ -63,22 +69,51 @@ impl RunningStream {
             leaving: false,
             full,
             hold: None,
-            receipts: ReceiptProgress::default(),
+            receipts: ReceiptProgress::knowing(stored),
             sealed_at: now,
-            beat_at: now,
+            named_heads_at: None,
             events_since_ms: None,
         }
     }
 
-    pub(super) fn leaving(next: StreamState, now: Now) -> Self {
-        let retention_s = match &next {
-            StreamState::After(state) => state.retention_s,
-            StreamState::Begin(begin) => begin.retention_max_s.max(DAY_S),
+    pub(super) fn leaving(next: StreamState, stored: Option<EpochHead>, now: Now) -> Self {
+        let retention_s = match next.sealed_state() {
+            Some(state) => state.retention_s,
+            None => next
+                .before()
+                .map(|before| before.retention_max_s)
+                .fold(DAY_S, u64::max),
         };
         Self {
             leaving: true,
-            ..Self::new(next, retention_s, now)
+            ..Self::new(next, stored, retention_s, now)
         }
+    }
+
+    /// A stream that was closed, of which the receipt is still to come.
+    pub(super) fn into_closed(self) -> Option<ClosedStream> {
+        let StreamState::After(state) = self.next else {
+            return None;
+        };
+        Some(ClosedStream {
+            state,
+            receipts: self.receipts,
+        })
+    }
+
+    /// The newest manifest that has a receipt.
+    pub(super) fn stored_head(&self) -> Option<StreamHead> {
+        let head = self.receipts.stored()?;
+        Some(head.in_stream(self.name.clone()))
+    }
+
+    pub(super) fn named_heads_at(&self) -> Option<Now> {
+        self.named_heads_at
+    }
+
+    /// A durable manifest of it names other streams' heads.
+    pub(super) fn named_heads(&mut self, now: Now) {
+        self.named_heads_at = Some(now);
     }
 
     pub(super) fn name(&self) -> &Name {
@@ -211,13 +246,9 @@ impl RunningStream {
         self.events_since_ms = waiting.then_some(since);
     }
 
-    /// When it last spoke: by any manifest, or by a heartbeat alone.
-    pub(super) fn last_spoke(&self, heartbeats_alone: bool) -> Now {
-        if heartbeats_alone {
-            self.beat_at
-        } else {
-            self.sealed_at
-        }
+    /// When its newest manifest was sealed.
+    pub(super) fn sealed_at(&self) -> Now {
+        self.sealed_at
     }
 
     /// What its next manifest says, body aside.
@@ -225,7 +256,7 @@ impl RunningStream {
         &self,
         words: Words,
         statement: StreamStatement,
-        heads: Option<Vec<StreamHead>>,
+        heads: Vec<StreamHead>,
     ) -> ManifestDraft {
         let mut events = self.pending.clone();
         events.extend(words.events);
@@ -241,16 +272,13 @@ impl RunningStream {
     }
 
     /// A manifest of it is durable. `brief`: what happened to sources still waits.
-    pub(super) fn sealed(&mut self, state: SealedState, brief: bool, is_batch: bool, now: Now) {
+    pub(super) fn sealed(&mut self, state: SealedState, brief: bool, now: Now) {
         if !brief {
             self.events_since_ms = None;
         }
         self.next = StreamState::After(state);
         self.pending.clear();
         self.sealed_at = now;
-        if !is_batch {
-            self.beat_at = now;
-        }
     }
 
     /// Looks how far the archiver has come with it, and whether it holds it. Whether the latter is new.
@@ -268,5 +296,45 @@ impl RunningStream {
     pub(super) fn waiting(&self, agent: &Name) -> u64 {
         self.head(agent)
             .map_or(0, |head| self.receipts.waiting(&head))
+    }
+}
+
+/// A stream that is closed for good, as far as the config goes: other streams name it until its reference has
+/// expired.
+pub(super) struct ClosedStream {
+    state: SealedState,
+    receipts: ReceiptProgress,
+}
+
+impl ClosedStream {
+    pub(super) fn new(state: SealedState, stored: Option<EpochHead>) -> Self {
+        Self {
+            state,
+            receipts: ReceiptProgress::knowing(stored),
+        }
+    }
+
+    pub(super) fn state(&self) -> &SealedState {
+        &self.state
+    }
+
+    /// The newest manifest that has a receipt.
+    pub(super) fn stored_head(&self) -> Option<StreamHead> {
+        let head = self.receipts.stored()?;
+        Some(head.in_stream(self.state.stream.clone()))
+    }
+
+    /// Looks how far the archiver has come with it, unless all of it is stored.
+    pub(super) fn look_for_receipts(&mut self, layout: &Layout, agent: &Name) -> io::Result<()> {
+        if self.receipts.stored() == Some(self.state.epoch_head()) {
+            return Ok(());
+        }
+        let head = Slot {
+            agent: agent.clone(),
+            stream: self.state.stream.clone(),
+            epoch: self.state.epoch,
+            seq: self.state.head.seq,
+        };
+        self.receipts.look(layout, &head).map(drop)
     }
 }

@@ -1,8 +1,10 @@
 //! All streams of the agent, and the sealing of what they say: batches, heartbeats, genesis, `stop`,
 //! `close`. Read positions and stream state advance here, and only with a manifest that is durable.
 
+use super::due::Waits;
+use super::heads::next_heads;
 use super::spool_retry::SpoolRetry;
-use super::stream::{RunningStream, Words};
+use super::stream::{ClosedStream, RunningStream, Words};
 use crate::now::Now;
 use crate::sealing::open_batch::OpenBatch;
 use crate::sealing::seal_error::SealError;
@@ -12,7 +14,6 @@ use crate::spool::Spool;
 use crate::track::Tracker;
 use crate::track::statement::StreamStatement;
 use ledger::manifest::{Event, EventKind, StreamHead};
-use ledger::name::Name;
 
 /// The streams, and all that one manifest of theirs touches.
 pub(super) struct Streams {
@@ -20,9 +21,10 @@ pub(super) struct Streams {
     sealer: Sealer,
     spool: Spool,
     streams: Vec<RunningStream>,
-    /// The first of the config: its heartbeats say where the others stand.
-    first: Option<Name>,
-    closed: Vec<SealedState>,
+    closed: Vec<ClosedStream>,
+    waits: Waits,
+    /// Where a stream that never named another begins: a random number.
+    roll: usize,
     retry: Option<SpoolRetry>,
     /// Batches were sealed since the last snapshot.
     unsaved: bool,
@@ -36,16 +38,18 @@ impl Streams {
         sealer: Sealer,
         spool: Spool,
         streams: Vec<RunningStream>,
-        first: Option<Name>,
-        closed: Vec<SealedState>,
+        closed: Vec<ClosedStream>,
+        waits: Waits,
+        roll: usize,
     ) -> Self {
         Self {
             tracker,
             sealer,
             spool,
             streams,
-            first,
             closed,
+            waits,
+            roll,
             retry: None,
             unsaved: false,
             changed: false,
@@ -92,7 +96,18 @@ impl Streams {
     /// Every stream as sealed, closed ones included.
     pub(super) fn sealed_states(&self) -> impl Iterator<Item = &SealedState> {
         let open = self.streams.iter().filter_map(RunningStream::sealed_state);
-        open.chain(&self.closed)
+        open.chain(self.closed.iter().map(ClosedStream::state))
+    }
+
+    /// Of every stream, closed ones included, the newest manifest that has a receipt.
+    pub(super) fn stored_heads(&self) -> impl Iterator<Item = StreamHead> {
+        let open = self.streams.iter().filter_map(RunningStream::stored_head);
+        let closed = self.closed.iter().filter_map(ClosedStream::stored_head);
+        open.chain(closed)
+    }
+
+    pub(super) fn closed_mut(&mut self) -> &mut [ClosedStream] {
+        &mut self.closed
     }
 
     pub(super) fn any_is_full(&self) -> bool {
@@ -130,28 +145,16 @@ impl Streams {
             .room(stream.name(), unsealed, here, self.spool.free())
     }
 
-    /// The first of several streams: it beats while busy too.
-    pub(super) fn speaks_for_others(&self, index: usize) -> bool {
-        self.is_first(index) && self.streams.len() > 1
-    }
-
-    fn is_first(&self, index: usize) -> bool {
-        self.first.as_ref() == Some(self.streams[index].name())
-    }
-
-    /// Where the agent's other streams stand, if this one is to say so.
-    fn heads(&self, index: usize) -> Option<Vec<StreamHead>> {
-        if !self.is_first(index) {
-            return None;
+    /// Where other streams of the agent stand, if this one is to say so now.
+    fn heads(&self, index: usize, now: Now) -> Vec<StreamHead> {
+        let stream = &self.streams[index];
+        if !self.waits.heads_are_due(stream.named_heads_at(), now) {
+            return Vec::new();
         }
         let others = self
-            .streams
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != index);
-        let states = others.filter_map(|(_, stream)| stream.sealed_state());
-        let heads: Vec<StreamHead> = states.map(SealedState::stream_head).collect();
-        (!heads.is_empty()).then_some(heads)
+            .stored_heads()
+            .filter(|head| head.stream != *stream.name() && now.wall < head.reference().expires());
+        next_heads(others.collect(), stream.next().heads_after(), self.roll)
     }
 }
 
@@ -215,7 +218,7 @@ impl Streams {
             .streams
             .extract_if(.., |stream| RunningStream::is_closed(stream));
         self.closed
-            .extend(leaving.filter_map(|stream| stream.sealed_state().cloned()));
+            .extend(leaving.filter_map(RunningStream::into_closed));
     }
 
     /// Seals what is read and says `stop`; what could not be done.
@@ -264,7 +267,15 @@ impl Streams {
 
     /// Seals one manifest, with the open batch if there is one. `false` if nothing was committed.
     pub(super) fn seal(&mut self, index: usize, words: Words) -> Result<bool, SealError> {
-        let heads = self.heads(index);
+        // Not the time at which somebody decided to seal: manifests of an epoch stand in time's order.
+        let now = Now::read();
+        // A brief manifest has a size that is certain.
+        let heads = if words.brief {
+            Vec::new()
+        } else {
+            self.heads(index, now)
+        };
+        let names_heads = !heads.is_empty();
         let stream = &mut self.streams[index];
         let batch: Option<OpenBatch> = stream.take_batch();
         let (is_batch, brief) = (batch.is_some(), words.brief);
@@ -275,11 +286,10 @@ impl Streams {
         };
         let checkpoints = std::mem::take(&mut statement.checkpoints);
         let draft = stream.draft(words, statement, heads);
-        // Not the time at which somebody decided to seal: manifests of an epoch stand in time's order.
-        let now = Now::read();
         let at = SealedAt {
             wall: now.wall,
             boot_ms: now.boot_ms,
+            suspended_ms: now.suspended_ms,
         };
         let sealed = self.sealer.seal(
             &mut self.spool,
@@ -291,6 +301,9 @@ impl Streams {
         );
         match sealed {
             Ok(state) => {
+                if names_heads {
+                    self.streams[index].named_heads(now);
+                }
                 self.sealed(index, state, brief, is_batch, now);
                 Ok(true)
             }
@@ -309,7 +322,7 @@ impl Streams {
         if !brief {
             self.tracker.sealed(name);
         }
-        stream.sealed(state, brief, is_batch, now);
+        stream.sealed(state, brief, now);
         self.retry = None;
         self.unsaved = true;
         self.changed = true;

@@ -7,12 +7,22 @@ use crate::recovery::snapshot::{Snapshot, SnapshotError, Snapshots};
 use crate::sealing::stream_state::SealedState;
 use crate::spool::prune::{Keep, prune};
 use crate::spool::receipts::Hold;
+use ledger::manifest::StreamHead;
 use ledger::name::{Epoch, Name};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// By stream, its newest batch.
-type NewestBatches = BTreeMap<Name, (Epoch, u64)>;
+/// By stream, a batch.
+type Batches = BTreeMap<Name, (Epoch, u64)>;
+
+/// What a snapshot knows of the streams' batches.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Known {
+    /// The newest of each.
+    newest: Batches,
+    /// The newest of each that has a receipt.
+    stored: Batches,
+}
 
 /// What was done last, and when.
 pub(super) struct Upkeep {
@@ -23,19 +33,23 @@ pub(super) struct Upkeep {
     looked_boot_ms: u64,
     saved_boot_ms: u64,
     told_boot_ms: u64,
-    /// Newest batch of each stream in the newest snapshot, and in the one before.
-    saved: NewestBatches,
-    covered: NewestBatches,
+    /// What the newest snapshot knows, and the one before.
+    saved: Known,
+    covered: Known,
 }
 
 impl Upkeep {
-    /// For an agent that starts from a snapshot with these states.
-    pub(super) fn new<'a>(
+    /// For an agent that starts from this snapshot.
+    pub(super) fn new(
         agent: Name,
         keep: Duration,
         snapshots: Snapshots,
-        saved: impl IntoIterator<Item = &'a SealedState>,
+        snapshot: Option<&Snapshot>,
     ) -> Self {
+        let saved = snapshot.map_or_else(Known::default, |snapshot| Known {
+            newest: newest(&snapshot.states),
+            stored: stored(snapshot.stored.iter().cloned()),
+        });
         Self {
             agent,
             keep,
@@ -43,8 +57,8 @@ impl Upkeep {
             looked_boot_ms: 0,
             saved_boot_ms: 0,
             told_boot_ms: 0,
-            saved: newest(saved),
-            covered: NewestBatches::new(),
+            saved,
+            covered: Known::default(),
         }
     }
 
@@ -70,7 +84,7 @@ impl Upkeep {
     }
 
     /// Looks how far the archiver has come, and whether it holds a stream.
-    fn look_for_receipts(&self, streams: &mut Streams) {
+    pub(super) fn look_for_receipts(&self, streams: &mut Streams) {
         let layout = streams.spool().layout().clone();
         for index in 0..streams.count() {
             let stream = streams.get_mut(index);
@@ -90,20 +104,26 @@ impl Upkeep {
             }
             streams.change();
         }
+        for closed in streams.closed_mut() {
+            if let Err(error) = closed.look_for_receipts(&layout, &self.agent) {
+                tracing::warn!(stream = %closed.state().stream, %error, "receipts cannot be read");
+            }
+        }
     }
 
     /// Deletes what may go; whether anything went.
     pub(super) fn delete_old(&mut self, streams: &mut Streams, now: Now) -> bool {
         let full = streams.any_is_full();
         // Old batches can only go once both kept snapshots know what came after them.
-        let newest = newest(streams.sealed_states());
-        if full && (self.saved != newest || self.covered != newest) {
+        let known = known(streams);
+        if full && (self.saved != known || self.covered != known) {
             self.save(streams, now);
         }
         let keep = Keep {
             agent: &self.agent,
-            covered: &self.covered,
-            newest: &newest,
+            covered: &self.covered.newest,
+            stored: &self.covered.stored,
+            newest: &known.newest,
             keep: if full { Duration::ZERO } else { self.keep },
             now: now.wall,
         };
@@ -134,12 +154,12 @@ impl Upkeep {
         let snapshot = Snapshot {
             spool_id: streams.spool().id().to_owned(),
             states: streams.sealed_states().cloned().collect(),
+            stored: streams.stored_heads().collect(),
             checkpoints: streams.tracker().checkpoints(),
         };
         self.snapshots.write(&snapshot)?;
         streams.saved();
-        let newest = newest(streams.sealed_states());
-        self.covered = std::mem::replace(&mut self.saved, newest);
+        self.covered = std::mem::replace(&mut self.saved, known(streams));
         Ok(())
     }
 }
@@ -153,8 +173,21 @@ pub(super) fn every(streams: &Streams) -> Duration {
     }
 }
 
+fn known(streams: &Streams) -> Known {
+    Known {
+        newest: newest(streams.sealed_states()),
+        stored: stored(streams.stored_heads()),
+    }
+}
+
+fn stored(heads: impl Iterator<Item = StreamHead>) -> Batches {
+    heads
+        .map(|head| (head.stream, (head.epoch, head.seq)))
+        .collect()
+}
+
 /// The newest batch of each of these streams.
-fn newest<'a>(states: impl IntoIterator<Item = &'a SealedState>) -> NewestBatches {
+fn newest<'a>(states: impl IntoIterator<Item = &'a SealedState>) -> Batches {
     let head = |state: &SealedState| (state.stream.clone(), (state.epoch, state.head.seq));
     states.into_iter().map(head).collect()
 }

@@ -1,5 +1,6 @@
 //! `check`: what `run` would do and what would go wrong. It changes nothing and takes no lock.
 
+use crate::agent::heads::window;
 use crate::bounds::FREE_MIN;
 use crate::commands::cost::{Cost, PRICES, grouped};
 use crate::config::{Config, StreamConfig};
@@ -45,8 +46,22 @@ pub(crate) fn check(config: &Config) -> CheckReport {
     for stream in &config.streams {
         files(stream, &mut checked);
     }
+    heads(config, &mut checked);
     costs(config, &mut checked);
     checked
+}
+
+/// How long a cut in a stream can go unseen by the others.
+fn heads(config: &Config, checked: &mut CheckReport) {
+    let streams = config.streams.len();
+    checked.notes.push(match window(streams, config.heartbeat) {
+        Some(window) => format!(
+            "heads: a stream that is cut back or removed is missed by the other {} within {} of its last receipt",
+            streams - 1,
+            written(window)
+        ),
+        None => "heads: no other stream vouches for the only one; an auditor's state does".to_owned(),
+    });
 }
 
 fn spool(config: &Config, checked: &mut CheckReport) {
@@ -123,12 +138,8 @@ fn costs(config: &Config, checked: &mut CheckReport) {
         "  requests in a year, {PRICES}, silent to never at rest:"
     ));
     let quiet = Cost::quiet(config.heartbeat);
-    for (number, stream) in config.streams.iter().enumerate() {
-        let mut busy = Cost::busy(config.seal_age);
-        // With several, the first one's heartbeats vouch for the others, so it beats while busy too.
-        if number == 0 && config.streams.len() > 1 {
-            busy = busy.and(quiet);
-        }
+    let busy = Cost::busy(config.seal_age);
+    for stream in &config.streams {
         let (least, most) = (grouped(quiet.puts), grouped(busy.puts));
         checked.notes.push(format!(
             "  stream {}: {least} to {most} PUTs, {} to {}, each an object for {}",

@@ -43,17 +43,10 @@ impl Cost {
         Self::of(2 * times(age))
     }
 
-    /// A stream that has nothing to say: its heartbeats, a manifest each. The first of several streams
-    /// has them while it is busy too.
+    /// A stream that has nothing to say: its heartbeats, a manifest each.
     #[must_use]
     pub(crate) fn quiet(heartbeat: Duration) -> Self {
         Self::of(times(heartbeat))
-    }
-
-    /// Both.
-    #[must_use]
-    pub(crate) fn and(self, other: Self) -> Self {
-        Self::of(self.puts + other.puts)
     }
 
     /// `$34.16`

@@ -6,10 +6,9 @@
 use crate::sealing::stream_state::{NewEpoch, StreamState};
 use host::disk;
 use host::lock::{Lock, LockError};
-use ledger::Digest;
 use ledger::limits::INTEGER_END;
-use ledger::manifest::EpochHead;
-use ledger::name::{Epoch, Name};
+use ledger::manifest::StreamHead;
+use ledger::name::Epoch;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,26 +26,15 @@ const WAITING_MAX: usize = 1024;
 /// Longest file: that many lines.
 const FILE_MAX: u64 = 1024 * 1024;
 
-/// A head to continue, as `--after` takes it: `<stream>:<epoch>:<seq>:<sha256>:<retention_max_s>`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct After {
-    /// The stream it belongs to.
-    pub(crate) stream: Name,
-    /// The epoch it ends.
-    pub(crate) epoch: Epoch,
-    /// Its sequence number.
-    pub(crate) seq: u64,
-    /// SHA-256 of its first line.
-    pub(crate) sha256: Digest,
-    /// The longest retention of its chain.
-    pub(crate) retention_max_s: u64,
-}
+/// A head to continue, as `--after` takes it:
+/// `<stream>:<epoch>:<seq>:<sha256>:<retention_max_s>:<sealed_max>`. The time is last, for it has colons itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct After(pub(crate) StreamHead);
 
 /// A text that is not such a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected <stream>:<epoch>:<seq>:<sha256>:<retention_max_s>, as `holdfast verify` prints it"
+    "expected <stream>:<epoch>:<seq>:<sha256>:<retention_max_s>:<sealed_max>, as `holdfast verify` prints it"
 )]
 pub(crate) struct NotAnAfter;
 
@@ -54,17 +42,18 @@ impl FromStr for After {
     type Err = NotAnAfter;
 
     fn from_str(text: &str) -> Result<Self, NotAnAfter> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let [stream, epoch, seq, sha256, retention_max_s] = parts[..] else {
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let [stream, epoch, seq, sha256, retention_max_s, sealed_max] = parts[..] else {
             return Err(NotAnAfter);
         };
-        Ok(Self {
+        Ok(Self(StreamHead {
             stream: stream.parse().map_err(|_| NotAnAfter)?,
             epoch: epoch.parse().map_err(|_| NotAnAfter)?,
             seq: number(seq)?,
             sha256: sha256.parse().map_err(|_| NotAnAfter)?,
+            sealed_max: sealed_max.parse().map_err(|_| NotAnAfter)?,
             retention_max_s: number(retention_max_s)?,
-        })
+        }))
     }
 }
 
@@ -82,7 +71,7 @@ fn number(text: &str) -> Result<u64, NotAnAfter> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Waiting {
-    after: After,
+    after: StreamHead,
     by: Option<Epoch>,
 }
 
@@ -120,7 +109,7 @@ impl Adoptions {
     pub(crate) fn note(state: &Path, afters: &[After]) -> Result<(), AdoptError> {
         let _lock = Lock::take(&state.join(LOCK))?;
         let mut adoptions = Self::read(state)?;
-        for after in afters {
+        for After(after) in afters {
             if adoptions
                 .waiting
                 .iter()
@@ -182,7 +171,7 @@ impl Adoptions {
             if waiting.is_empty() {
                 continue;
             }
-            let afters: Vec<After> = waiting
+            let afters: Vec<StreamHead> = waiting
                 .iter()
                 .map(|waiting| waiting.after.clone())
                 .collect();
@@ -229,7 +218,7 @@ fn is_settled(waiting: &Waiting, streams: &[StreamState]) -> bool {
 /// An epoch that continues what the stream did here and what it did elsewhere.
 fn continued<E>(
     next: &StreamState,
-    afters: &[After],
+    afters: &[StreamHead],
     new_epoch: &mut impl FnMut() -> Result<Epoch, E>,
 ) -> Result<StreamState, E> {
     let mut begin = match next {
@@ -238,27 +227,19 @@ fn continued<E>(
             stream: state.stream.clone(),
             epoch: new_epoch()?,
             prev_epoch: vec![state.epoch_head()],
-            retention_max_s: state.retention_max_s,
+            heads_after: state.heads_after.clone(),
             event: None,
         },
     };
-    for After {
-        epoch,
-        seq,
-        sha256,
-        retention_max_s,
-        ..
-    } in afters
-    {
+    for after in afters {
         // What is known here of an epoch weighs more than what was typed.
-        if begin.prev_epoch.iter().all(|head| head.epoch != *epoch) {
-            begin.prev_epoch.push(EpochHead {
-                epoch: *epoch,
-                seq: *seq,
-                sha256: *sha256,
-            });
+        let known = begin
+            .prev_epoch
+            .iter()
+            .any(|head| head.epoch == after.epoch);
+        if !known {
+            begin.prev_epoch.push(after.epoch_head());
         }
-        begin.retention_max_s = begin.retention_max_s.max(*retention_max_s);
     }
     Ok(StreamState::Begin(begin))
 }
@@ -266,14 +247,21 @@ fn continued<E>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ledger::manifest::EpochHead;
+    use ledger::{Digest, Moment};
 
     fn epoch(roll: u8) -> Epoch {
         Epoch::new(1, &[roll; 10])
     }
 
     fn after(roll: u8) -> After {
-        let text = format!("app:{}:4:{}:86400", epoch(roll), Digest::of(b"x"));
+        let text = line(roll);
         text.parse().unwrap()
+    }
+
+    fn line(roll: u8) -> String {
+        let (epoch, sha256) = (epoch(roll), Digest::of(b"x"));
+        format!("app:{epoch}:4:{sha256}:86400:2026-11-22T10:00:00.000000Z")
     }
 
     fn fresh(roll: u8, prev_epoch: Vec<EpochHead>) -> StreamState {
@@ -281,7 +269,7 @@ mod tests {
             stream: "app".parse().unwrap(),
             epoch: epoch(roll),
             prev_epoch,
-            retention_max_s: 0,
+            heads_after: None,
             event: None,
         })
     }
@@ -295,13 +283,15 @@ mod tests {
 
     #[test]
     fn only_what_verify_prints_is_taken() {
-        let good = format!("app:{}:4:{}:86400", epoch(1), Digest::of(b"x"));
+        let good = line(1);
         assert!(good.parse::<After>().is_ok());
         for bad in [
             good.replace("app", "a/b"),
             good.replace(":4:", ":+4:"),
             good.replace(":4:", ":9007199254740992:"),
             good.replace("86400", ""),
+            good.replace(".000000Z", "Z"),
+            good.replace(":2026-11-22T10:00:00.000000Z", ""),
             format!("{good}:1"),
             String::new(),
         ] {
@@ -318,7 +308,7 @@ mod tests {
         };
         let named: Vec<Epoch> = begin.prev_epoch.iter().map(|head| head.epoch).collect();
         assert_eq!((begin.epoch, named), (epoch(7), vec![epoch(1), epoch(2)]));
-        assert_eq!(begin.retention_max_s, 86_400);
+        assert_eq!(begin.prev_epoch[0], after(1).0.epoch_head());
     }
 
     #[test]
@@ -336,6 +326,8 @@ mod tests {
             epoch: epoch(8),
             seq: 0,
             sha256: Digest::of(b"g"),
+            sealed_max: Moment::from_micros(1),
+            retention_max_s: 86_400,
         };
         let next = fresh(9, vec![sealed]);
         assert_eq!(apply(state.path(), next.clone()), next);

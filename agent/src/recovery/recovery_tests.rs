@@ -45,6 +45,7 @@ fn write(world: &World, states: &[&SealedState]) {
     let snapshot = Snapshot {
         spool_id: world.layout().id().unwrap(),
         states: states.iter().map(|state| (*state).clone()).collect(),
+        stored: Vec::new(),
         checkpoints: Vec::new(),
     };
     snapshots.write(&snapshot).unwrap();
@@ -111,7 +112,7 @@ fn a_broken_snapshot_falls_back_to_the_one_before() {
     for broken in [
         &b""[..],
         b"garbage\n",
-        b"{\"head\":{\"v\":1,\"spool_id\":\"x\"}}\n",
+        b"{\"head\":{\"v\":2,\"spool_id\":\"x\"}}\n",
     ] {
         let mut world = World::new();
         let mut spool = world.spool();
@@ -126,7 +127,7 @@ fn a_broken_snapshot_falls_back_to_the_one_before() {
 }
 
 #[test]
-fn two_snapshots_are_kept_and_a_newer_version_is_refused() {
+fn two_snapshots_are_kept_and_other_versions_are_refused() {
     let mut world = World::new();
     let mut spool = world.spool();
     let history = world.history(&mut spool);
@@ -136,15 +137,15 @@ fn two_snapshots_are_kept_and_a_newer_version_is_refused() {
     assert!(!world.state().join("cursors.1").exists());
     let (_, newest) = Snapshots::open(&world.state()).unwrap();
     assert_eq!(newest.unwrap().states, [history[3].clone()]);
-    let newer = b"{\"head\":{\"v\":2,\"more\":[]}}\n";
-    std::fs::write(world.state().join("cursors.9"), newer).unwrap();
-    let refused = Snapshots::open(&world.state()).unwrap_err();
-    assert!(
-        refused
-            .to_string()
-            .contains("written by a newer holdfast-agent"),
-        "{refused}"
-    );
+    for (version, why) in [
+        (1, "written by an older holdfast-agent"),
+        (3, "written by a newer holdfast-agent"),
+    ] {
+        let other = format!("{{\"head\":{{\"v\":{version},\"more\":[]}}}}\n");
+        std::fs::write(world.state().join("cursors.9"), other).unwrap();
+        let refused = Snapshots::open(&world.state()).unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
 }
 
 /// Seals a history, snapshots its end, meddles, and expects a new epoch that names `seq`.
@@ -233,7 +234,7 @@ fn a_new_epoch_is_followed_before_a_snapshot_knows_of_it() {
         stream: stream(),
         epoch: epoch(2),
         prev_epoch: vec![history[3].epoch_head()],
-        retention_max_s: 86_400,
+        heads_after: None,
         event: Some(EventKind::StateLost),
     };
     let event = vec![Event::new(EventKind::StateLost)];

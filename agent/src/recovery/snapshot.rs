@@ -7,6 +7,7 @@ use crate::track::checkpoint::Checkpoint;
 use host::disk;
 use ledger::Digest;
 use ledger::digest::Hasher;
+use ledger::manifest::StreamHead;
 use ledger::name::Name;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,11 +15,15 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
-/// Version of the file.
-const VERSION: u64 = 1;
+/// Version of the file. Version 1 is of a format that was never released.
+const VERSION: u64 = 2;
 
 /// Snapshots kept: should the newest rot, the one before it still leads to every sealed batch.
 const KEPT: usize = 2;
+
+/// What to do about an older spool or state.
+pub(crate) const OLDER: &str = "upload what waits with that version, keep its archive and its verifier, then use \
+    a fresh spool, state and prefix: logs that are still on disk are archived again there";
 
 /// Start of a snapshot's name; its number follows.
 const PREFIX: &str = "cursors.";
@@ -30,6 +35,8 @@ pub(crate) struct Snapshot {
     pub(crate) spool_id: String,
     /// Every stream's state, closed ones included.
     pub(crate) states: Vec<SealedState>,
+    /// Of every stream, closed ones included, the newest manifest that has a receipt, if one is known.
+    pub(crate) stored: Vec<StreamHead>,
     /// Every source's.
     pub(crate) checkpoints: Vec<Checkpoint>,
 }
@@ -44,6 +51,7 @@ enum SnapshotLine {
     },
     #[serde(rename = "chain")]
     Sealed(SealedState),
+    Stored(StreamHead),
     #[serde(rename = "cursor")]
     Checkpoint(Checkpoint),
     End {
@@ -57,6 +65,14 @@ pub enum SnapshotError {
     /// A newer agent wrote it. Continuing without it would lose what it knows.
     #[error("{}: written by a newer holdfast-agent (version {version}, this one knows {VERSION}); run that one", path.display())]
     Newer {
+        /// The snapshot.
+        path: PathBuf,
+        /// Its version.
+        version: u64,
+    },
+    /// An agent of before format 1 was settled wrote it: what it knows is of another format.
+    #[error("{}: written by an older holdfast-agent (version {version}, this one knows {VERSION}); {OLDER}", path.display())]
+    Older {
         /// The snapshot.
         path: PathBuf,
         /// Its version.
@@ -95,7 +111,10 @@ impl Snapshots {
             let path = state.join(format!("{PREFIX}{number}"));
             match read(&path) {
                 Ok(snapshot) => return Ok((snapshots, Some(snapshot))),
-                Err(Broken::Newer(version)) => return Err(SnapshotError::Newer { path, version }),
+                Err(Broken::Other(version)) if version < VERSION => {
+                    return Err(SnapshotError::Older { path, version });
+                }
+                Err(Broken::Other(version)) => return Err(SnapshotError::Newer { path, version }),
                 Err(Broken::Io(error)) => {
                     tracing::warn!(snapshot = %path.display(), %error, "snapshot cannot be read, trying the one before");
                 }
@@ -172,6 +191,9 @@ fn write_file(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
     for state in &snapshot.states {
         writer.line(&SnapshotLine::Sealed(state.clone()))?;
     }
+    for head in &snapshot.stored {
+        writer.line(&SnapshotLine::Stored(head.clone()))?;
+    }
     for checkpoint in &snapshot.checkpoints {
         writer.line(&SnapshotLine::Checkpoint(checkpoint.clone()))?;
     }
@@ -196,7 +218,8 @@ impl Hashing {
 }
 
 enum Broken {
-    Newer(u64),
+    /// Another version.
+    Other(u64),
     Damaged,
     Io(io::Error),
 }
@@ -226,8 +249,8 @@ fn read(path: &Path) -> Result<Snapshot, Broken> {
     let AnyHead {
         head: AnyVersion { v },
     } = parse(&line)?;
-    if v > VERSION {
-        return Err(Broken::Newer(v));
+    if v != VERSION {
+        return Err(Broken::Other(v));
     }
     let SnapshotLine::Head { spool_id, .. } = parse(&line)? else {
         return Err(Broken::Damaged);
@@ -242,6 +265,7 @@ fn read(path: &Path) -> Result<Snapshot, Broken> {
         match parse(&line)? {
             SnapshotLine::Head { .. } => return Err(Broken::Damaged),
             SnapshotLine::Sealed(state) => snapshot.states.push(state),
+            SnapshotLine::Stored(head) => snapshot.stored.push(head),
             SnapshotLine::Checkpoint(checkpoint) => snapshot.checkpoints.push(checkpoint),
             SnapshotLine::End { sha256 } if sha256 == hasher.finish() => break,
             SnapshotLine::End { .. } => return Err(Broken::Damaged),
@@ -274,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_in_the_file_are_those_of_version_1() {
+    fn the_names_in_the_file_are_those_of_version_2() {
         let state = tempfile::tempdir().unwrap();
         let (mut snapshots, _) = Snapshots::open(state.path()).unwrap();
         let mut world = crate::testing::World::new();
@@ -282,6 +306,7 @@ mod tests {
         let snapshot = Snapshot {
             spool_id: "x".into(),
             states: world.history(&mut spool),
+            stored: vec![],
             checkpoints: vec![crate::track::checkpoint::tests::example(1, 4096)],
         };
         snapshots.write(&snapshot).unwrap();

@@ -105,7 +105,7 @@ impl Sealer {
         };
         self.commit(folder, &target)?;
         spool.add(&manifest.stream, weight);
-        Ok(SealedState::after(next.sealed_state(), &manifest, sha256))
+        Ok(next.after(&manifest, sha256))
     }
 
     /// Steps 2 and 3: what is still missing, then syncs. What the batch weighs.

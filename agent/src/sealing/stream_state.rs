@@ -8,7 +8,7 @@ use crate::sealing::pack::no_entries;
 use ledger::block::Block;
 use ledger::codec::Codec;
 use ledger::manifest::{
-    Body, Entries, EpochHead, Event, EventKind, Kind, Manifest, Prev, SCHEMA, Source, Stored,
+    Body, Entries, EpochHead, Event, EventKind, Kind, Manifest, Reference, SCHEMA, Source, Stored,
     StreamHead, Times, VERSION,
 };
 use ledger::name::{Epoch, Name};
@@ -23,15 +23,13 @@ pub(crate) struct SealedState {
     pub(crate) stream: Name,
     pub(crate) epoch: Epoch,
     /// The newest manifest.
-    pub(crate) head: Prev,
+    pub(crate) head: Reference,
     /// Sequence of the next entry.
     pub(crate) next_entry: u64,
     /// First source id not yet taken.
     pub(crate) next_source: u64,
     /// What the newest manifest asked for.
     pub(crate) retention_s: u64,
-    /// The longest so far.
-    pub(crate) retention_max_s: u64,
     /// `date=` of the epoch's last body.
     pub(crate) last_date: Option<String>,
     /// The newest manifest ends a run: the next one has `start`.
@@ -40,6 +38,8 @@ pub(crate) struct SealedState {
     pub(crate) full: bool,
     /// The stream was closed.
     pub(crate) closed: bool,
+    /// The last other stream whose head a manifest of this one named: the next one continues after it.
+    pub(crate) heads_after: Option<Name>,
 }
 
 /// An epoch of which nothing is sealed yet.
@@ -50,8 +50,8 @@ pub(crate) struct NewEpoch {
     pub(crate) epoch: Epoch,
     /// What it continues; empty for a stream's very first.
     pub(crate) prev_epoch: Vec<EpochHead>,
-    /// The longest retention among those, if known.
-    pub(crate) retention_max_s: u64,
+    /// As [`SealedState::heads_after`], if known.
+    pub(crate) heads_after: Option<Name>,
     /// Why there is a new epoch, if something went wrong.
     pub(crate) event: Option<EventKind>,
 }
@@ -101,8 +101,8 @@ pub(crate) struct ManifestDraft {
     pub(crate) sources: Vec<Source>,
     /// What else happened.
     pub(crate) events: Vec<Event>,
-    /// Where the agent's other streams stand; heartbeats of its first stream alone.
-    pub(crate) heads: Option<Vec<StreamHead>>,
+    /// Where other streams of the agent stand; empty if it is not to say so.
+    pub(crate) heads: Vec<StreamHead>,
     /// Whether it ends the stream.
     pub(crate) close: bool,
     /// How long to keep it.
@@ -116,6 +116,8 @@ pub(crate) struct SealedAt {
     pub(crate) wall: Moment,
     /// `CLOCK_BOOTTIME`
     pub(crate) boot_ms: u64,
+    /// How far that is ahead of `CLOCK_MONOTONIC`.
+    pub(crate) suspended_ms: u64,
 }
 
 impl SealedState {
@@ -130,14 +132,10 @@ impl SealedState {
         Self {
             stream: manifest.stream.clone(),
             epoch: manifest.epoch,
-            head: Prev {
-                seq: manifest.seq,
-                sha256,
-            },
+            head: manifest.reference(sha256),
             next_entry: manifest.entries.first + manifest.entries.count,
             next_source: ids.fold(same.map_or(0, |state| state.next_source), u64::max),
             retention_s: manifest.retention_s,
-            retention_max_s: manifest.retention_max_s,
             last_date: match &manifest.body {
                 Some(body) => Some(body.date.clone()),
                 None => same.and_then(|state| state.last_date.clone()),
@@ -147,28 +145,17 @@ impl SealedState {
             full: manifest.has(EventKind::Full)
                 || (!resumed && same.is_some_and(|state| state.full)),
             closed: manifest.kind == Kind::Close,
+            heads_after: match manifest.heads.as_deref() {
+                Some([.., last]) => Some(last.stream.clone()),
+                _ => before.and_then(|state| state.heads_after.clone()),
+            },
         }
     }
 
     /// Its newest manifest as a new epoch's `prev_epoch` names it.
     #[must_use]
     pub(crate) fn epoch_head(&self) -> EpochHead {
-        EpochHead {
-            epoch: self.epoch,
-            seq: self.head.seq,
-            sha256: self.head.sha256,
-        }
-    }
-
-    /// The same as another stream's heartbeat names it.
-    #[must_use]
-    pub(crate) fn stream_head(&self) -> StreamHead {
-        StreamHead {
-            stream: self.stream.clone(),
-            epoch: self.epoch,
-            seq: self.head.seq,
-            sha256: self.head.sha256,
-        }
+        self.head.in_epoch(self.epoch)
     }
 }
 
@@ -197,26 +184,54 @@ impl StreamState {
         }
     }
 
+    /// The stream after the manifest that was composed here.
+    #[must_use]
+    pub(crate) fn after(&self, manifest: &Manifest, sha256: Digest) -> SealedState {
+        let state = SealedState::after(self.sealed_state(), manifest, sha256);
+        let heads_after = state.heads_after.clone();
+        SealedState {
+            heads_after: heads_after.or_else(|| self.heads_after().cloned()),
+            ..state
+        }
+    }
+
+    /// The last other stream that this one named, in whatever epoch, if known.
+    #[must_use]
+    pub(crate) fn heads_after(&self) -> Option<&Name> {
+        match self {
+            Self::Begin(begin) => begin.heads_after.as_ref(),
+            Self::After(state) => state.heads_after.as_ref(),
+        }
+    }
+
     /// Sequence of the next entry.
     #[must_use]
     pub(crate) fn next_entry(&self) -> u64 {
         self.sealed_state().map_or(0, |state| state.next_entry)
     }
 
+    /// What the next manifest follows: the one before, or the heads that a genesis names.
+    pub(crate) fn before(&self) -> impl Iterator<Item = Reference> {
+        let (heads, head) = match self {
+            Self::Begin(begin) => (&begin.prev_epoch[..], None),
+            Self::After(state) => (&[][..], Some(state.head)),
+        };
+        head.into_iter()
+            .chain(heads.iter().map(EpochHead::reference))
+    }
+
     /// The manifest that `draft` becomes here.
     #[must_use]
     pub(crate) fn compose(&self, common: &Common, draft: ManifestDraft, at: SealedAt) -> Manifest {
-        let (seq, prev, prev_epoch, retention_before, last_date) = match self {
-            Self::Begin(begin) => {
-                let heads = begin.prev_epoch.clone();
-                (0, None, Some(heads), begin.retention_max_s, None)
-            }
+        let (seq, prev, prev_epoch, last_date) = match self {
+            Self::Begin(begin) => (0, None, Some(begin.prev_epoch.clone()), None),
             Self::After(state) => {
                 let date = state.last_date.as_ref();
-                let (seq, head) = (state.head.seq + 1, state.head);
-                (seq, Some(head), None, state.retention_max_s, date)
+                (state.head.seq + 1, Some(state.head), None, date)
             }
         };
+        let longest = self.before().map(|before| before.retention_max_s);
+        let latest = self.before().map(|before| before.sealed_max);
         let kind = match (seq, draft.close, &draft.packed) {
             (0, ..) => Kind::Genesis,
             (_, true, _) => Kind::Close,
@@ -253,14 +268,16 @@ impl StreamState {
                 first: times.map(|(first, _)| first),
                 last: times.map(|(_, last)| last),
                 sealed: at.wall,
+                sealed_max: latest.fold(at.wall, Moment::max),
                 boot_id: common.boot_id,
                 boot_ms: at.boot_ms,
+                suspended_ms: at.suspended_ms,
             },
-            heads: draft.heads.filter(|_| kind == Kind::Heartbeat),
+            heads: (!draft.heads.is_empty()).then_some(draft.heads),
             heartbeat_s: common.heartbeat_s,
             next_due: promised.then(|| at.wall.plus_s(due_s)),
             retention_s: draft.retention_s,
-            retention_max_s: retention_before.max(draft.retention_s),
+            retention_max_s: longest.fold(draft.retention_s, u64::max),
             config_sha256: common.config_sha256,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             ext: BTreeMap::new(),

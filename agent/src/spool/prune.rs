@@ -22,6 +22,8 @@ pub(crate) struct Keep<'a> {
     pub(crate) agent: &'a Name,
     /// By stream, the newest batch that every kept snapshot covers.
     pub(crate) covered: &'a BTreeMap<Name, (Epoch, u64)>,
+    /// By stream, the newest batch of which every kept snapshot knows the receipt.
+    pub(crate) stored: &'a BTreeMap<Name, (Epoch, u64)>,
     /// By stream, the newest batch.
     pub(crate) newest: &'a BTreeMap<Name, (Epoch, u64)>,
     /// How long a batch stays although it has a receipt; no time at all while the spool is full.
@@ -68,6 +70,15 @@ fn may_go(layout: &Layout, slot: &Slot, keep: &Keep<'_>) -> io::Result<bool> {
     // An epoch that the snapshots have left behind is covered whole.
     let is_covered = covered.0 != slot.epoch || slot.seq <= covered.1;
     if !is_covered || *newest == (slot.epoch, slot.seq) || newest.0 != covered.0 {
+        return Ok(false);
+    }
+    // Other streams' manifests name the newest one that is stored: which that is must outlive it.
+    let is_known_stored = match keep.stored.get(&slot.stream) {
+        Some((epoch, seq)) if *epoch == slot.epoch => slot.seq <= *seq,
+        Some((epoch, _)) => *epoch == newest.0,
+        None => false,
+    };
+    if !is_known_stored {
         return Ok(false);
     }
     let manifest = layout.batch(slot).join(ledger::spool::MANIFEST);
@@ -127,6 +138,7 @@ mod tests {
         let keep = Keep {
             agent: &agent(),
             covered: &covered,
+            stored: &covered,
             newest: &newest,
             keep,
             now: host::clock::now(),

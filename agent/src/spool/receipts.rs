@@ -4,8 +4,11 @@
 use crate::bounds::{NOTE_MAX, RECEIPTS_MAX};
 use crate::spool::Layout;
 use host::disk;
+use ledger::limits::MANIFEST_FILE_MAX;
+use ledger::manifest::{EpochHead, Manifest};
 use ledger::name::{Epoch, Slot};
-use ledger::receipt::Bad;
+use ledger::receipt::{Bad, Receipt};
+use ledger::{Digest, signature};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -23,9 +26,26 @@ pub(crate) struct Hold {
 pub(crate) struct ReceiptProgress {
     /// By epoch, the first batch without a receipt, as far as we looked.
     next: BTreeMap<Epoch, u64>,
+    /// The stream's newest manifest with a matching receipt.
+    stored: Option<EpochHead>,
 }
 
 impl ReceiptProgress {
+    /// A stream of which `stored` is known to have a receipt; that batch may be gone from the spool.
+    #[must_use]
+    pub(crate) fn knowing(stored: Option<EpochHead>) -> Self {
+        Self {
+            next: BTreeMap::new(),
+            stored,
+        }
+    }
+
+    /// The stream's newest manifest with a matching receipt.
+    #[must_use]
+    pub(crate) fn stored(&self) -> Option<EpochHead> {
+        self.stored
+    }
+
     /// Looks on from where the last look ended. `head` is the stream's newest batch.
     ///
     /// # Errors
@@ -43,6 +63,7 @@ impl ReceiptProgress {
                     epoch,
                     ..head.clone()
                 },
+                head.epoch,
             )? {
                 return Ok(Some(hold));
             }
@@ -57,7 +78,44 @@ impl ReceiptProgress {
         (head.seq + 1).saturating_sub(next)
     }
 
-    fn look_at(&mut self, layout: &Layout, head: &Slot) -> io::Result<Option<Hold>> {
+    /// Takes note of a batch with a receipt, if that is newer than what is known and its receipt is for the manifest
+    /// that is in the spool. Of an epoch that is neither the stream's `current` one nor the one known, nobody here
+    /// knows whether it is newer.
+    fn note_stored(&mut self, layout: &Layout, slot: &Slot, current: Epoch) -> io::Result<()> {
+        let is_newer = match self.stored {
+            Some(known) if known.epoch == slot.epoch => slot.seq > known.seq,
+            _ => slot.epoch == current,
+        };
+        if !is_newer {
+            return Ok(());
+        }
+        let sealed = layout.batch(slot).join(ledger::spool::MANIFEST);
+        let file = match disk::read_bounded(&sealed, MANIFEST_FILE_MAX as u64) {
+            Ok(file) => file,
+            // Deleted, so a snapshot knows of a newer one; or not ours to judge here.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let receipt = disk::read_bounded(&layout.note(slot, "receipt"), NOTE_MAX)?;
+        let receipt = serde_json::from_slice::<Receipt>(&receipt).ok();
+        let line = signature::split(&file).ok().map(|(line, _)| line);
+        // The spool's own bytes say how long it is kept; the receipt only that it is stored.
+        let sealed =
+            line.and_then(|line| Some(Manifest::parse(line).ok()?.reference(Digest::of(line))));
+        if let (Some(sealed), Some(receipt)) = (sealed, receipt)
+            && sealed == receipt.reference(slot.seq)
+        {
+            self.stored = Some(sealed.in_epoch(slot.epoch));
+        }
+        Ok(())
+    }
+
+    fn look_at(
+        &mut self,
+        layout: &Layout,
+        head: &Slot,
+        current: Epoch,
+    ) -> io::Result<Option<Hold>> {
         let next = match self.next.get(&head.epoch) {
             Some(next) => *next,
             // What was deleted had a receipt.
@@ -75,6 +133,13 @@ impl ReceiptProgress {
             slot.seq += 1;
         }
         self.next.insert(head.epoch, slot.seq);
+        if let Some(newest) = slot.seq.checked_sub(1) {
+            let newest = Slot {
+                seq: newest,
+                ..slot.clone()
+            };
+            self.note_stored(layout, &newest, current)?;
+        }
         if layout.note(&slot, "conflict").try_exists()? {
             let why =
                 "the store holds another batch that this agent signed for this seq".to_owned();

@@ -170,7 +170,7 @@ impl EpochView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ledger::Digest;
+    use ledger::{Digest, Moment};
 
     fn epoch(number: u64) -> Epoch {
         Epoch::new(number, &[0; 10])
@@ -181,6 +181,8 @@ mod tests {
             epoch: epoch(*name),
             seq: *seq,
             sha256: Digest::of(b""),
+            sealed_max: Moment::from_micros(0),
+            retention_max_s: 86_400,
         };
         EpochView {
             sealed: sealed.iter().copied().collect(),

@@ -3,7 +3,9 @@
 use super::plan::{Answer, Found, Plan, Step};
 use crate::spool::batch::Batch;
 use bytes::Bytes;
-use ledger::limits::{BODY_LOCK_EXTRA_DAYS, DAY_S, MANIFEST_FILE_MAX, MANIFEST_LOCK_EXTRA_DAYS};
+use ledger::limits::{
+    BODY_LOCK_EXTRA_DAYS, DAY_S, LOCK_AHEAD_MAX_S, MANIFEST_FILE_MAX, MANIFEST_LOCK_EXTRA_DAYS,
+};
 use ledger::manifest::Manifest;
 use ledger::signature::{self, Signature};
 use ledger::{Digest, Moment};
@@ -49,7 +51,8 @@ impl<S: Store> Attempt<'_, S> {
             Step::ReadManifestLock => self.lock_of(&manifest_key, plan.manifest()).await,
             Step::ExtendManifest => {
                 let now = self.store.now().await?;
-                let until = now.plus_s(manifest_lock_s(&self.batch.manifest));
+                let counted_from = lock_from(now, self.batch.manifest.time.sealed);
+                let until = counted_from.plus_s(manifest_lock_s(&self.batch.manifest));
                 let version_id = plan.manifest().map_or("", |placed| &placed.version_id);
                 self.store.extend(&manifest_key, version_id, until).await?;
                 Ok(Answer::Extended)
@@ -66,8 +69,8 @@ impl<S: Store> Attempt<'_, S> {
         lock_s: u64,
         if_absent: bool,
     ) -> Result<Answer, StoreError> {
-        let retain_until = self.store.now().await?.plus_s(lock_s);
-        let retain_until = retain_until.ceil_to_second();
+        let counted_from = lock_from(self.store.now().await?, self.batch.manifest.time.sealed);
+        let retain_until = counted_from.plus_s(lock_s).ceil_to_second();
         let put = Put {
             key,
             bytes,
@@ -109,14 +112,21 @@ impl<S: Store> Attempt<'_, S> {
     }
 }
 
-/// How long a body is locked from now on.
+/// From when on a lock counts, by the store's clock and the host's: a host that is ahead must not make a deletion
+/// look early that the store allows. A clock that is further ahead than that is wrong, and locks would last for
+/// as long as it is.
+pub(super) fn lock_from(store_now: Moment, sealed: Moment) -> Moment {
+    store_now.max(sealed.min(store_now.plus_s(LOCK_AHEAD_MAX_S)))
+}
+
+/// How long a body is locked from then on.
 pub(super) fn body_lock_s(manifest: &Manifest) -> u64 {
     manifest
         .retention_s
         .saturating_add(BODY_LOCK_EXTRA_DAYS * DAY_S)
 }
 
-/// How long a manifest is locked from now on.
+/// How long a manifest is locked from then on.
 pub(super) fn manifest_lock_s(manifest: &Manifest) -> u64 {
     manifest
         .retention_max_s
@@ -150,7 +160,8 @@ fn judge(batch: &Batch, fetched: Fetched) -> Found {
     }
     if Digest::of(line) == batch.line_sha256 {
         let lock_s = manifest_lock_s(&batch.manifest) - FOUND_LOCK_SLACK_S;
-        let until: Moment = fetched.last_modified.plus_s(lock_s);
+        let counted_from = lock_from(fetched.last_modified, batch.manifest.time.sealed);
+        let until: Moment = counted_from.plus_s(lock_s);
         let version_id = fetched.version_id;
         return Found::Ours { version_id, until };
     }

@@ -3,21 +3,20 @@
 
 use super::source_joins;
 use crate::objects::missing_objects;
-use ledger::Digest;
 use ledger::chain::Break;
 use ledger::finding::{Code, Finding, Severity};
-use ledger::manifest::EpochHead;
+use ledger::manifest::{EpochHead, Reference};
 
 /// The finding for a break, its place still to be filled in.
 pub(crate) fn finding(found: Break) -> Finding {
     let critical = |code, message: String| Finding::new(code, Severity::Critical, message);
     match found {
-        Break::SeqGap { first, last } => missing_objects::manifests(first, last),
+        Break::SeqGap { first, last } => missing_objects::manifests(first, last, false),
         Break::Prev { expected, got } => critical(
             Code::PrevMismatch,
-            "this manifest was signed after another predecessor than the one that is there".into(),
+            "this manifest says of the one before it something else than that one does".into(),
         )
-        .expected_got(expected.to_string(), got.to_string()),
+        .expected_got(told(&expected, &got), told(&got, &expected)),
         Break::Entries { expected, got } => {
             let (code, what) = if got > expected {
                 (Code::EntryGap, "jump forward")
@@ -43,6 +42,14 @@ pub(crate) fn finding(found: Break) -> Finding {
             Code::EventMisplaced,
             "the manifest before says stop, this one does not say start".into(),
         ),
+        Break::AfterClose => critical(
+            Code::EventMisplaced,
+            "the manifest before closed the epoch, yet this one follows".into(),
+        ),
+        Break::ReadWhileFull => critical(
+            Code::EventMisplaced,
+            "an earlier manifest says full and none says resumed, yet bytes were read".into(),
+        ),
         Break::BootClock { before_ms, got_ms } => Finding::new(
             Code::TimeRegression,
             Severity::Interference,
@@ -59,12 +66,26 @@ pub(crate) fn finding(found: Break) -> Finding {
     }
 }
 
-/// A genesis names another statement of the epoch before it than the one that is there.
-pub(crate) fn genesis_prev(head: &EpochHead, expected: Digest) -> Finding {
+/// A genesis says of the epoch before it something else than the manifest that is there.
+pub(crate) fn genesis_prev(head: &EpochHead, expected: &Reference) -> Finding {
     let message = format!(
-        "the epoch continues another statement for {} seq {} than the one that is there",
+        "the epoch says of {} seq {}, which it continues, something else than that one does",
         head.epoch, head.seq
     );
+    let got = head.reference();
     Finding::new(Code::PrevMismatch, Severity::Critical, message)
-        .expected_got(expected.to_string(), head.sha256.to_string())
+        .expected_got(told(expected, &got), told(&got, expected))
+}
+
+/// A reference as a finding tells it beside `other`: the hash, or where that is the same, how long it is kept.
+pub(crate) fn told(reference: &Reference, other: &Reference) -> String {
+    if reference.sha256 != other.sha256 {
+        return reference.sha256.to_string();
+    }
+    let Reference {
+        sealed_max,
+        retention_max_s,
+        ..
+    } = reference;
+    format!("sealed_max {sealed_max}, retention_max_s {retention_max_s}")
 }

@@ -1,5 +1,6 @@
 //! What is left of an epoch once it has been followed, for the links between epochs.
 
+use super::key_changes::KeyChanges;
 use crate::bodies::absent_bodies::MissingRun;
 use ledger::Moment;
 use ledger::chain::{Chain, Claim, Edge, Pulse, Seams};
@@ -11,10 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub(crate) struct Genesis {
     pub(crate) prev_epoch: Vec<EpochHead>,
-    pub(crate) stored_at: Moment,
     pub(crate) pulse: Pulse,
-    pub(crate) retention_s: u64,
-    pub(crate) retention_max_s: u64,
     /// It has `rollback` or `state_lost`: its sources may begin before the end of those they continue.
     pub(crate) may_restate: bool,
 }
@@ -51,6 +49,7 @@ pub(crate) struct EpochEnd {
     pub(crate) head_seq: u64,
     pub(crate) tail: Tail,
     pub(crate) claims: Vec<MadeClaim>,
+    pub(crate) keys: KeyChanges,
     /// Bodies missing before the first and after the last that is there, in a copy.
     pub(crate) missing: MissingRun,
 }

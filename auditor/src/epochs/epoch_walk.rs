@@ -1,6 +1,7 @@
 //! One epoch, manifest by manifest: which statement counts, whether the chain holds, what its end is.
 
 use super::epoch_end::{EpochEnd, Genesis, MadeClaim, Tail};
+use super::key_changes::KeyChanges;
 use super::promises::{self, Lateness};
 use super::{breaks, source_joins};
 use crate::audit_state::Audit;
@@ -38,6 +39,8 @@ pub(crate) struct EpochWalk<S> {
     tail: Option<Tail>,
     bodies: BodyQueue<S>,
     claims: Vec<MadeClaim>,
+    keys: KeyChanges,
+    keys_at_cut: Option<KeyChanges>,
     lateness: Lateness,
     /// Refusals and markers where no statement is: how grave they are depends on what follows.
     undecided: Findings,
@@ -75,6 +78,8 @@ impl<S: Store + 'static> EpochWalk<S> {
             tail: None,
             bodies,
             claims: Vec::new(),
+            keys: KeyChanges::default(),
+            keys_at_cut: None,
             lateness: Lateness::default(),
             undecided: Findings::default(),
             unjudged: BTreeSet::new(),
@@ -105,7 +110,7 @@ impl<S: Store + 'static> EpochWalk<S> {
             self.take(audit, held, None).await;
         }
         // A trusted successor that names a seq beyond the last statement needs those slots.
-        let head_seq = self.chain.as_ref().map(|chain| chain.seq);
+        let head_seq = self.chain.as_ref().map(|chain| chain.head.seq);
         if self
             .cut
             .is_some_and(|cut| head_seq.is_none_or(|head| cut > head))
@@ -124,11 +129,12 @@ impl<S: Store + 'static> EpochWalk<S> {
             epoch: self.epoch,
             first_seq: self.first_seq,
             genesis: self.genesis,
-            head_seq: chain.seq,
+            head_seq: chain.head.seq,
             agreed: self.at_cut.unwrap_or(chain),
             seams: bodies.seams,
             tail: self.tail?,
             claims: self.claims,
+            keys: self.keys_at_cut.unwrap_or(self.keys),
             missing: bodies.missing,
         })
     }
@@ -191,8 +197,10 @@ impl<S: Store + 'static> EpochWalk<S> {
         };
         audit.findings.extend(root);
         audit.findings.append(std::mem::take(&mut self.undecided));
-        let found = self.take_step(&audit.by_hand, &slot, statement, step);
+        let found = self.take_step(audit.criteria(), &audit.by_hand, &slot, statement, step);
         audit.findings.extend(found);
+        let replaced = self.keys.take(&audit.by_hand, statement);
+        audit.findings.extend(replaced);
         self.unjudged.clear();
         let (gap_bytes, gaps) = source_joins::stated_gaps(manifest);
         audit.coverage.gap_bytes += gap_bytes;
@@ -212,6 +220,7 @@ impl<S: Store + 'static> EpochWalk<S> {
         });
         if self.cut == Some(manifest.seq) {
             self.at_cut.clone_from(&self.chain);
+            self.keys_at_cut = Some(self.keys.clone());
         }
         self.bodies.push(audit, NamedBody::of(statement)).await;
     }
@@ -230,10 +239,7 @@ impl<S: Store + 'static> EpochWalk<S> {
         self.first_seq = manifest.seq;
         self.genesis = manifest.prev_epoch.clone().map(|prev_epoch| Genesis {
             prev_epoch,
-            stored_at: statement.stored_at,
             pulse: Pulse::of(manifest),
-            retention_s: manifest.retention_s,
-            retention_max_s: manifest.retention_max_s,
             may_restate: manifest.has(EventKind::Rollback) || manifest.has(EventKind::StateLost),
         });
         let findings = match manifest.seq.checked_sub(1) {
@@ -252,7 +258,9 @@ impl<S: Store + 'static> EpochWalk<S> {
         slot: &Slot,
         last: u64,
     ) -> Vec<Finding> {
-        match missing_objects::before_oldest(criteria, slot, statement.lawful_from()) {
+        let before = statement.manifest.prev.map(|prev| prev.expires());
+        let lawful_from = before.unwrap_or_else(|| statement.lawful_from());
+        match missing_objects::before_oldest(criteria, slot, lawful_from) {
             Some(expired) => {
                 if !criteria.copy {
                     markers::excuse(&mut self.undecided);
@@ -261,13 +269,14 @@ impl<S: Store + 'static> EpochWalk<S> {
             }
             None => {
                 refusals::needed(&mut self.undecided);
-                self.missing_manifests(by_hand, slot, 0, last)
+                self.missing_manifests(by_hand, slot, 0, last, false)
             }
         }
     }
 
     fn take_step(
         &mut self,
+        criteria: &Criteria,
         by_hand: &ByHand,
         slot: &Slot,
         statement: &SignedStatement,
@@ -277,7 +286,10 @@ impl<S: Store + 'static> EpochWalk<S> {
         let (key, version_id) = (slot.manifest_key(), &statement.version_id);
         for found in step.breaks {
             if let Break::SeqGap { first, last } = found {
-                findings.extend(self.missing_manifests(by_hand, slot, first, last));
+                // The manifest behind the gap says how long the last one in it is kept.
+                let prev = statement.manifest.prev;
+                let expired = prev.is_some_and(|prev| criteria.has_expired(&prev));
+                findings.extend(self.missing_manifests(by_hand, slot, first, last, expired));
                 continue;
             }
             let finding = breaks::finding(found)
@@ -303,6 +315,7 @@ impl<S: Store + 'static> EpochWalk<S> {
         slot: &Slot,
         first: u64,
         last: u64,
+        expired: bool,
     ) -> Vec<Finding> {
         let first_slot = Slot {
             seq: first,
@@ -310,7 +323,7 @@ impl<S: Store + 'static> EpochWalk<S> {
         };
         let command = by_hand.list(&first_slot.manifest_key());
         let missing = |first: u64, last: u64| {
-            missing_objects::manifests(first, last)
+            missing_objects::manifests(first, last, expired)
                 .in_epoch(&self.agent, &self.stream, self.epoch)
                 .by_hand(command.clone())
         };

@@ -1,8 +1,9 @@
-//! HEAD_MISMATCH and what becomes of a missing head: is the manifest that a heartbeat of another stream
+//! HEAD_MISMATCH and what becomes of a missing head: is the manifest that one of another stream
 //! names there, and the same?
 //!
 //! The manifests named are read once more, in the order of their names.
 
+use super::breaks;
 use super::epoch_end::Ends;
 use super::named_heads::{NamedHead, NamedHeads};
 use crate::audit_state::Audit;
@@ -12,8 +13,8 @@ use crate::listing::succession::Succession;
 use crate::manifests::manifest_versions;
 use crate::objects::inspector::Inspector;
 use crate::objects::missing_objects::{self, MissingHead};
-use ledger::Digest;
 use ledger::finding::{Code, Finding, Severity};
+use ledger::manifest::Reference;
 use ledger::name::{Name, ObjectName, Slot};
 use std::collections::BTreeMap;
 use store::Store;
@@ -33,8 +34,8 @@ pub(crate) async fn judge<S: Store + 'static>(
         let mut open = by_seq;
         if let Some(end) = end {
             open.retain(|seq, named| {
-                let same = |one: &NamedHead| one.sha256 == end.agreed.sha256;
-                !(*seq == end.agreed.seq && named.iter().all(same))
+                let same = |one: &NamedHead| one.reference == end.agreed.head;
+                !(*seq == end.agreed.head.seq && named.iter().all(same))
             });
         }
         if open.is_empty() {
@@ -57,12 +58,12 @@ pub(crate) async fn judge<S: Store + 'static>(
     }
 }
 
-/// The hashes of all statements for the seqs named.
+/// References to all statements for the seqs named.
 async fn look_up<S: Store>(
     inspector: &Inspector<S>,
     place: &Slot,
     open: &BTreeMap<u64, Vec<NamedHead>>,
-) -> Result<BTreeMap<u64, Vec<Digest>>, ListError> {
+) -> Result<BTreeMap<u64, Vec<Reference>>, ListError> {
     let mut found = BTreeMap::new();
     let Slot {
         agent,
@@ -85,8 +86,9 @@ async fn look_up<S: Store>(
             continue;
         }
         let versions = manifest_versions::read(&any_time, slot, group.versions).await;
-        let hashes: &mut Vec<_> = found.entry(seq).or_default();
-        hashes.extend(versions.statements.iter().map(|one| one.sha256));
+        let there: &mut Vec<_> = found.entry(seq).or_default();
+        let statements = versions.statements.iter();
+        there.extend(statements.map(|one| one.manifest.reference(one.sha256)));
     }
     Ok(found)
 }
@@ -96,19 +98,20 @@ fn report(
     succession: &Succession,
     place: &Slot,
     open: BTreeMap<u64, Vec<NamedHead>>,
-    found: &BTreeMap<u64, Vec<Digest>>,
+    found: &BTreeMap<u64, Vec<Reference>>,
     ends: &Ends,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (seq, named) in open {
-        let hashes = found.get(&seq).map_or(&[][..], Vec::as_slice);
+        let there = found.get(&seq).map_or(&[][..], Vec::as_slice);
         let slot = Slot {
             seq,
             ..place.clone()
         };
-        for one in named.iter().filter(|one| !hashes.contains(&one.sha256)) {
-            let finding = match hashes.first() {
-                Some(other) => Some(mismatch(one, *other)),
+        for one in named.iter().filter(|one| !there.contains(&one.reference)) {
+            let same_line = |other: &&Reference| other.sha256 == one.reference.sha256;
+            let finding = match there.iter().find(same_line).or(there.first()) {
+                Some(other) => Some(mismatch(one, other)),
                 None => missing(criteria, succession, &slot, one, ends),
             };
             findings.extend(finding.map(|finding| finding.at(&slot)));
@@ -117,13 +120,14 @@ fn report(
     findings
 }
 
-fn mismatch(named: &NamedHead, got: Digest) -> Finding {
+fn mismatch(named: &NamedHead, got: &Reference) -> Finding {
     let message = format!(
-        "heartbeat {} names another statement for this place",
+        "{} says of this place something else than the manifest that is there",
         named.by
     );
+    let expected = &named.reference;
     Finding::new(Code::HeadMismatch, Severity::Critical, message)
-        .expected_got(named.sha256.to_string(), got.to_string())
+        .expected_got(breaks::told(expected, got), breaks::told(got, expected))
 }
 
 /// `None` if its absence is reported elsewhere.
@@ -142,14 +146,9 @@ fn missing(
     }
     let successors = succession.of(&slot.agent, &slot.stream, slot.epoch);
     let successor = successors.first();
-    // Its own date is gone with it, but it was stored before the heartbeat's promise began.
-    let epochs = epochs.into_iter().flat_map(|epochs| epochs.values());
-    let retention_s = epochs.map(|end| end.agreed.retention_max_s).max();
     let missing = MissingHead {
-        sha256: named.sha256,
+        reference: named.reference,
         by: &named.by,
-        by_stored_at: named.stored_at,
-        retention_s: retention_s.unwrap_or(named.retention_max_s),
         void: successor.is_some_and(|successor| slot.seq > successor.seq),
     };
     Some(missing_objects::head(criteria, &missing))

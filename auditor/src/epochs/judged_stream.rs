@@ -3,6 +3,7 @@
 use super::epoch_end::EpochEnd;
 use crate::criteria::Criteria;
 use ledger::finding::Finding;
+use ledger::manifest::Reference;
 use ledger::name::{Epoch, Name};
 
 /// The stream whose epochs are judged, and by what.
@@ -19,9 +20,15 @@ impl JudgedStream<'_> {
 
     /// The line with which a new agent continues this stream.
     pub(super) fn init_after(&self, end: &EpochEnd) -> String {
+        let Reference {
+            seq,
+            sha256,
+            sealed_max,
+            retention_max_s,
+        } = end.agreed.head;
         format!(
-            "holdfast-agent init --after {}:{}:{}:{}:{}",
-            self.stream, end.epoch, end.agreed.seq, end.agreed.sha256, end.agreed.retention_max_s
+            "holdfast-agent init --after {}:{}:{seq}:{sha256}:{retention_max_s}:{sealed_max}",
+            self.stream, end.epoch
         )
     }
 }

@@ -3,7 +3,7 @@
 
 use super::epoch_end::{EpochEnd, Genesis};
 use super::judged_stream::JudgedStream;
-use super::{breaks, promises};
+use super::{breaks, key_changes, promises};
 use crate::findings::seq_range;
 use crate::listing::succession::Successor;
 use crate::objects::missing_objects::{self, MissingAt};
@@ -22,6 +22,8 @@ pub(crate) fn judge(
     for end in ends.values() {
         if let Some(genesis) = &end.genesis {
             findings.extend(judge_genesis(stream, ends, end, genesis));
+            let replaced = key_changes::judge_inherited(end, ends);
+            findings.extend(replaced.map(|finding| stream.place(finding, end.epoch)));
         }
         findings.extend(judge_succession(stream, end, &successors_of(end.epoch)));
     }
@@ -82,49 +84,35 @@ fn judge_genesis(
     genesis: &Genesis,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut retention_s = Some(genesis.retention_s);
     for head in &genesis.prev_epoch {
         let Some(before) = ends.get(&head.epoch) else {
-            findings.push(missing_epoch(stream, genesis, head));
-            retention_s = None;
+            findings.push(missing_epoch(stream, head));
             continue;
         };
         if before.head_seq < head.seq {
-            let missing = missing_objects::manifests(before.head_seq + 1, head.seq);
+            let expired = stream.criteria.has_expired(&head.reference());
+            let missing = missing_objects::manifests(before.head_seq + 1, head.seq, expired);
             findings.push(stream.place(missing, head.epoch));
-            retention_s = None;
-        } else if before.agreed.seq == head.seq {
-            retention_s = retention_s.map(|so_far| so_far.max(before.agreed.retention_max_s));
-            if before.agreed.sha256 != head.sha256 {
-                let finding = breaks::genesis_prev(head, before.agreed.sha256);
+        } else if before.agreed.head.seq == head.seq {
+            if before.agreed.head != head.reference() {
+                let finding = breaks::genesis_prev(head, &before.agreed.head);
                 findings.push(stream.place(finding, end.epoch));
             }
             if let Some(silence) = before.agreed.pulse.silence_until(&genesis.pulse) {
                 findings.push(stream.place(promises::outage(silence), end.epoch));
             }
-        } else {
-            // The seq itself lies before the root or in a gap, which is reported there.
-            retention_s = None;
         }
+        // Else the seq itself lies before the root or in a gap, which is reported there.
     }
-    let first_ever = genesis.prev_epoch.is_empty();
-    let expected =
-        retention_s.filter(|expected| !first_ever && *expected != genesis.retention_max_s);
-    findings.extend(expected.map(|expected| {
-        let got = genesis.retention_max_s;
-        let finding = breaks::finding(ledger::chain::Break::Retention { expected, got });
-        stream.place(finding, end.epoch)
-    }));
     findings
 }
 
-fn missing_epoch(stream: &JudgedStream<'_>, genesis: &Genesis, head: &EpochHead) -> Finding {
+fn missing_epoch(stream: &JudgedStream<'_>, head: &EpochHead) -> Finding {
     let message = format!(
         "no manifest is left of an epoch that a later one continues after seq {}",
         head.seq
     );
-    let (stored_at, retention_max_s) = (genesis.stored_at, genesis.retention_max_s);
-    let finding = missing_objects::epoch(stream.criteria, stored_at, retention_max_s, message)
+    let finding = missing_objects::epoch(stream.criteria, head.reference().expires(), message)
         .expected_got(format!("seq 0 to {}", head.seq), "none");
     stream.place(finding, head.epoch)
 }

@@ -173,6 +173,8 @@ impl<S: Store + 'static> ManifestWalk<S> {
         }
         audit.coverage.agents += u64::from(!ends.is_empty());
         audit.coverage.streams += ends.len() as u64;
+        let twice = source_joins::continued_twice(&agent, &ends);
+        audit.findings.extend(twice);
         for (stream, epochs) in &ends {
             let judged_stream = JudgedStream {
                 agent: &agent,

@@ -1,10 +1,10 @@
-//! What heartbeats say of the agent's other streams, kept until it is looked up (`head_check`): when so
+//! What manifests say of the agent's other streams, kept until it is looked up (`head_check`): when so
 //! many heads are collected, or the agent's streams are done. Memory stays bounded however old the
 //! archive is.
 
 use crate::manifests::manifest_versions::SignedStatement;
+use ledger::manifest::Reference;
 use ledger::name::{Epoch, Name, Slot};
-use ledger::{Digest, Moment};
 use std::collections::BTreeMap;
 
 /// Heads that are collected before they are looked up: about 150 bytes each.
@@ -13,10 +13,8 @@ const HEADS_MAX: usize = 50_000;
 /// Who named a head.
 #[derive(Debug, Clone)]
 pub(super) struct NamedHead {
-    pub(super) sha256: Digest,
+    pub(super) reference: Reference,
     pub(super) by: Slot,
-    pub(super) stored_at: Moment,
-    pub(super) retention_max_s: u64,
 }
 
 /// Heads waiting to be looked up.
@@ -27,7 +25,7 @@ pub(crate) struct NamedHeads {
 }
 
 impl NamedHeads {
-    /// Takes note of the heads that a heartbeat names.
+    /// Takes note of the heads that a manifest names.
     pub(crate) fn note(&mut self, statement: &SignedStatement) {
         let by = statement.manifest.slot();
         for head in statement.manifest.heads.as_deref().unwrap_or_default() {
@@ -38,14 +36,13 @@ impl NamedHeads {
                 .or_default()
                 .entry(head.seq)
                 .or_default();
-            // A stream at rest is named again by every heartbeat.
-            if named.iter().all(|one| one.sha256 != head.sha256) {
+            let reference = head.reference();
+            // A stream at rest is named again and again.
+            if named.iter().all(|one| one.reference != reference) {
                 self.count += 1;
                 named.push(NamedHead {
-                    sha256: head.sha256,
+                    reference,
                     by: by.clone(),
-                    stored_at: statement.stored_at,
-                    retention_max_s: statement.manifest.retention_max_s,
                 });
             }
         }

@@ -7,7 +7,8 @@ use crate::objects::missing_objects;
 use ledger::chain::{Edge, SeamFault, TilingFault};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::manifest::{Event, EventKind, Manifest};
-use ledger::name::{Name, Slot};
+use ledger::name::{Epoch, Name, Slot};
+use std::collections::{BTreeMap, BTreeSet};
 
 fn critical(code: Code, message: String) -> Finding {
     Finding::new(code, Severity::Critical, message)
@@ -130,19 +131,28 @@ pub(crate) fn judge_claims(
                     judged.restated_bytes += restated;
                     finding
                 }
-                // Its own stream's missing epochs are reported with the links.
-                None if was.stream == *stream.stream || !in_scope(&was.stream) => None,
+                None if !in_scope(&was.stream) => None,
+                // Its own stream's missing epochs are reported with the links that name them. Behind one that
+                // is gone there may have been others.
+                None if was.stream == *stream.stream && !is_whole(epochs_of(ends, &was.stream)) => {
+                    None
+                }
+                None if was.stream == *stream.stream => Some(critical(
+                    Code::SourceMismatch,
+                    format!(
+                        "source {} continues one of epoch {}, which the stream never had",
+                        made.claim.source, was.epoch
+                    ),
+                )),
                 None => {
                     let message = format!(
                         "source {} continues one of stream {} epoch {}, of which no manifest is left",
                         made.claim.source, was.stream, was.epoch
                     );
-                    let retention_s = end.agreed.retention_max_s;
-                    let stored_at = made.stored_at;
+                    let lawful_from = made.stored_at.plus_s(end.agreed.head.retention_max_s);
                     Some(missing_objects::epoch(
                         stream.criteria,
-                        stored_at,
-                        retention_s,
+                        lawful_from,
                         message,
                     ))
                 }
@@ -153,6 +163,83 @@ pub(crate) fn judge_claims(
         }
     }
     judged
+}
+
+fn epochs_of<'a>(ends: &'a Ends, stream: &Name) -> impl Iterator<Item = &'a EpochEnd> + Clone {
+    let epochs = ends.get(stream);
+    epochs.into_iter().flat_map(|epochs| epochs.values())
+}
+
+/// Whether every epoch that another one of these continues is there, from its genesis on.
+fn is_whole<'a>(epochs: impl Iterator<Item = &'a EpochEnd> + Clone) -> bool {
+    let is_there = |epoch: &Epoch| epochs.clone().any(|end| end.epoch == *epoch);
+    epochs.clone().all(|end| {
+        let genesis = end.genesis.as_ref();
+        genesis.is_some_and(|genesis| {
+            let mut named = genesis.prev_epoch.iter().map(|head| &head.epoch);
+            named.all(is_there)
+        })
+    })
+}
+
+/// Two sources that continue the same one: its bytes would be told twice. Void manifests, epochs that nothing
+/// continues and epochs that were adopted beside another one tell what happened elsewhere, so they are left out.
+pub(crate) fn continued_twice(agent: &Name, ends: &Ends) -> Vec<Finding> {
+    let mut continued = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (stream, epochs) in ends {
+        let line = main_line(epochs);
+        for end in line.iter().filter_map(|epoch| epochs.get(epoch)) {
+            for claim in end.claims.iter().map(|made| &made.claim) {
+                if claim.seq > end.agreed.head.seq {
+                    continue;
+                }
+                let slot = Slot {
+                    agent: agent.clone(),
+                    stream: stream.clone(),
+                    epoch: end.epoch,
+                    seq: claim.seq,
+                };
+                let was = (claim.was.stream.clone(), claim.was.epoch, claim.was.id);
+                if let Some(first) = continued.insert(was, slot.clone()) {
+                    let message = format!(
+                        "source {} continues source {} of {}, which {first} continues already",
+                        claim.source, claim.was.id, claim.was.epoch
+                    );
+                    findings.push(critical(Code::SourceMismatch, message).at(&slot));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// A stream's epochs from its newest back, each the first one that the next names: what that names beside it was
+/// adopted. Where several could be the newest, which is reported, there is none.
+fn main_line(epochs: &BTreeMap<Epoch, EpochEnd>) -> BTreeSet<Epoch> {
+    let heads = |end: &EpochEnd| {
+        let genesis = end.genesis.as_ref();
+        genesis
+            .map(|genesis| genesis.prev_epoch.clone())
+            .unwrap_or_default()
+    };
+    let named: BTreeSet<Epoch> = epochs
+        .values()
+        .flat_map(heads)
+        .map(|head| head.epoch)
+        .collect();
+    let mut newest = epochs.keys().filter(|epoch| !named.contains(epoch));
+    let (Some(newest), None) = (newest.next(), newest.next()) else {
+        return BTreeSet::new();
+    };
+    let mut line = BTreeSet::new();
+    let mut next = Some(*newest);
+    // Each epoch is entered once.
+    while let Some(epoch) = next.filter(|epoch| line.insert(*epoch)) {
+        let before = epochs.get(&epoch).map(heads).unwrap_or_default();
+        next = before.first().map(|head| head.epoch);
+    }
+    line
 }
 
 /// Whether a source begins where the one that it continues ended; and how many bytes it restates.

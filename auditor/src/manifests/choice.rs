@@ -21,7 +21,7 @@ pub(crate) fn choose(
         prevs.into_iter().any(|prev| prev.sha256 == one.sha256)
     };
     let linked = |one: &SignedStatement| match (chain, one.manifest.prev) {
-        (Some(chain), Some(prev)) => prev.sha256 == chain.sha256,
+        (Some(chain), Some(prev)) => prev.sha256 == chain.head.sha256,
         _ => false,
     };
     let order = |one: &SignedStatement| (!named(one), !linked(one), one.stored_at);

@@ -9,7 +9,7 @@ use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::manifest::{Manifest, ManifestError};
 use ledger::name::Slot;
 use ledger::signature::signers::Trust;
-use ledger::signature::{self, Signature, SignatureError};
+use ledger::signature::{self, Key, Signature, SignatureError};
 use ledger::{Digest, Moment};
 use std::sync::Arc;
 use store::{Store, StoreError, Version, VersionKind};
@@ -51,6 +51,8 @@ pub(crate) struct SignedStatement {
     pub(crate) manifest: Arc<Manifest>,
     /// SHA-256 of its line.
     pub(crate) sha256: Digest,
+    /// The key that signed it.
+    pub(crate) key: Key,
     /// The version that was stored first.
     pub(crate) version_id: String,
     /// When that was, by the store.
@@ -197,7 +199,8 @@ async fn read_version<S: Store>(
         StoreError::TooLarge { .. } => NotAStatement::TooLarge,
         error => NotAStatement::Unreadable(error),
     })?;
-    let (manifest, sha256) = judge_file(inspector, slot, &fetched.bytes, version.last_modified)?;
+    let (manifest, sha256, signer) =
+        judge_file(inspector, slot, &fetched.bytes, version.last_modified)?;
     let needed = version.last_modified.plus_s(manifest.retention_max_s);
     let lock = if !inspector.locks {
         LockState::Met
@@ -214,19 +217,20 @@ async fn read_version<S: Store>(
     Ok(SignedStatement {
         manifest: Arc::new(manifest),
         sha256,
+        key: signer,
         version_id: version.version_id.clone(),
         stored_at: version.last_modified,
         lock,
     })
 }
 
-/// Whether `file` is a statement for `slot`, and which.
+/// Whether `file` is a statement for `slot`: which, and whose key signed it.
 pub(crate) fn judge_file<S>(
     inspector: &Inspector<S>,
     slot: &Slot,
     file: &[u8],
     stored_at: Moment,
-) -> Result<(Manifest, Digest), NotAStatement> {
+) -> Result<(Manifest, Digest, Key), NotAStatement> {
     let (line, block) = signature::split(file)?;
     let signature = Signature::parse(block)?;
     signature.verify(line)?;
@@ -252,5 +256,5 @@ pub(crate) fn judge_file<S>(
     if manifest.slot() != *slot {
         return Err(NotAStatement::Scope(manifest.slot()));
     }
-    Ok((manifest, Digest::of(line)))
+    Ok((manifest, Digest::of(line), signature.key()))
 }

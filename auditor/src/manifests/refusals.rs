@@ -1,13 +1,14 @@
 //! Versions under a manifest's key that are no statement, what each is called and how grave it is:
 //! SIG_INVALID, SIG_SCOPE, SIZE_LIMIT, MANIFEST_FORMAT, UNKNOWN_FORMAT, UNKNOWN_SIGNER, NOTHING_FOUND. Pure.
 
-use super::manifest_versions::{ManifestVersions, NotAStatement, RefusedVersion};
+use super::manifest_versions::{ManifestVersions, NotAStatement, RefusedVersion, SignedStatement};
 use crate::findings::by_hand::ByHand;
 use crate::findings::collection::Findings;
 use crate::objects::shadow_versions::{self, ShadowVersion};
 use crate::objects::unjudged;
 use ledger::finding::{Code, Finding, Severity};
 use ledger::name::Name;
+use ledger::signature::Key;
 
 /// What is critical where a statement is needed and there is none.
 const NO_STATEMENT: [Code; 3] = [Code::SigInvalid, Code::SigScope, Code::SizeLimit];
@@ -70,6 +71,25 @@ pub(crate) fn needed(undecided: &mut Findings) {
     for code in NO_STATEMENT {
         undecided.regrade(code, Severity::Critical);
     }
+}
+
+/// A statement signed by a key that its stream had replaced by `next` before.
+pub(crate) fn replaced_key(by_hand: &ByHand, statement: &SignedStatement, next: Key) -> Finding {
+    let slot = statement.manifest.slot();
+    let (key, version_id) = (slot.manifest_key(), &statement.version_id);
+    let message = "signed by a key that an earlier manifest of the stream replaced";
+    Finding::new(Code::SigInvalid, Severity::Critical, message)
+        .expected_got(next.to_string(), statement.key.to_string())
+        .at(&slot)
+        .on(by_hand.full_key(&key), version_id)
+        .by_hand(by_hand.manifest(&key, version_id))
+}
+
+/// An epoch signed by a key that `next` had replaced in the epochs that it continues.
+pub(crate) fn replaced_in_epoch(other: Key, next: Key) -> Finding {
+    let message = "this epoch is signed by a key that was replaced in an epoch that it continues";
+    Finding::new(Code::SigInvalid, Severity::Critical, message)
+        .expected_got(next.to_string(), other.to_string())
 }
 
 /// Manifests of an agent for which no key is pinned, `count` in a row.

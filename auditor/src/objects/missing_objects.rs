@@ -6,12 +6,21 @@ use super::unjudged;
 use crate::criteria::Criteria;
 use crate::findings::by_hand::ByHand;
 use crate::findings::seq_range;
+use ledger::Moment;
 use ledger::finding::{Code, Finding, Severity};
+use ledger::manifest::Reference;
 use ledger::name::Slot;
-use ledger::{Digest, Moment};
 
-/// Manifests `first..=last` are missing.
-pub(crate) fn manifests(first: u64, last: u64) -> Finding {
+/// Manifests `first..=last` are not there: `expired`, by a reference to the last one, or missing.
+pub(crate) fn manifests(first: u64, last: u64, expired: bool) -> Finding {
+    if expired {
+        let seqs = seq_range(first, last);
+        let message = format!("manifests {seqs} are past their retention and gone");
+        return Finding {
+            seq: Some(first),
+            ..Finding::new(Code::Expired, Severity::Note, message)
+        };
+    }
     let message = if first == last {
         format!("manifest {first} is missing")
     } else {
@@ -52,16 +61,11 @@ pub(crate) fn before_oldest(
     }))
 }
 
-/// No manifest is left of an epoch that one stored at `stored_at` names in `message`.
-pub(crate) fn epoch(
-    criteria: &Criteria,
-    stored_at: Moment,
-    retention_max_s: u64,
-    message: String,
-) -> Finding {
+/// No manifest is left of an epoch that `message` tells of, and that may be gone from `lawful_from` on.
+pub(crate) fn epoch(criteria: &Criteria, lawful_from: Moment, message: String) -> Finding {
     let (code, severity) = if criteria.copy {
         (Code::Expired, Severity::Inconclusive)
-    } else if criteria.now >= stored_at.plus_s(retention_max_s) {
+    } else if criteria.now >= lawful_from {
         (Code::Expired, Severity::Note)
     } else {
         (Code::EpochMissing, Severity::Critical)
@@ -69,34 +73,30 @@ pub(crate) fn epoch(
     Finding::new(code, severity, message)
 }
 
-/// A manifest that a heartbeat names and that is not there.
+/// A manifest that another stream's names and that is not there.
 pub(crate) struct MissingHead<'a> {
-    pub(crate) sha256: Digest,
-    /// The heartbeat.
+    pub(crate) reference: Reference,
+    /// The manifest that names it.
     pub(crate) by: &'a Slot,
-    pub(crate) by_stored_at: Moment,
-    pub(crate) retention_s: u64,
     /// A later epoch took over before it.
     pub(crate) void: bool,
 }
 
 pub(crate) fn head(criteria: &Criteria, missing: &MissingHead<'_>) -> Finding {
-    let lawful = criteria.now >= missing.by_stored_at.plus_s(missing.retention_s);
-    let pending = criteria.now <= missing.by_stored_at.plus_s(criteria.grace_s);
     let missing_as = |severity, why| (Code::HeadMissing, severity, why);
     let (code, severity, why) = if criteria.copy {
         missing_as(Severity::Inconclusive, "not in this copy")
     } else if missing.void {
         missing_as(Severity::Note, "not there, and void")
-    } else if lawful {
+    } else if criteria.has_expired(&missing.reference) {
         (Code::Expired, Severity::Note, "past its retention and gone")
-    } else if pending {
-        (Code::Pending, Severity::Note, "not there yet")
     } else {
+        // It was stored before the manifest that names it was sealed: nothing is still under way.
         missing_as(Severity::Critical, "not there")
     };
-    let message = format!("the manifest that heartbeat {} names is {why}", missing.by);
-    Finding::new(code, severity, message).expected_got(missing.sha256.to_string(), "none")
+    let message = format!("the manifest that {} names is {why}", missing.by);
+    let sha256 = missing.reference.sha256.to_string();
+    Finding::new(code, severity, message).expected_got(sha256, "none")
 }
 
 /// A manifest that is not there yet, for an object that is.

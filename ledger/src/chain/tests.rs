@@ -3,7 +3,7 @@
 use super::*;
 use crate::entry::{Entry, Flags};
 use crate::manifest::{
-    Body, Entries, EpochHead, Event, Kind, Prev, Reason, Source, Stored, Times, VERSION, Via,
+    Body, Entries, Event, Kind, Reason, Reference, Source, Stored, Times, VERSION, Via,
 };
 use alloc::borrow::Cow;
 use alloc::vec;
@@ -16,6 +16,16 @@ fn epoch(roll: u8) -> Epoch {
 
 fn digest(seq: u64) -> Digest {
     Digest::of(&seq.to_be_bytes())
+}
+
+/// What the manifest after `seq` says of it.
+fn reference(seq: u64) -> Reference {
+    Reference {
+        seq,
+        sha256: digest(seq),
+        sealed_max: Moment::from_micros(SEALED_US).plus_s(60 * seq),
+        retention_max_s: 86_400,
+    }
 }
 
 /// A heartbeat (or genesis) at `seq`, a minute after the one before, that breaks no rule.
@@ -32,10 +42,7 @@ fn plain(seq: u64, first: u64) -> Manifest {
         } else {
             Kind::Heartbeat
         },
-        prev: seq.checked_sub(1).map(|seq| Prev {
-            seq,
-            sha256: digest(seq),
-        }),
+        prev: seq.checked_sub(1).map(reference),
         prev_epoch: (seq == 0).then(Vec::new),
         entries: Entries {
             first,
@@ -51,8 +58,10 @@ fn plain(seq: u64, first: u64) -> Manifest {
             first: None,
             last: None,
             sealed,
+            sealed_max: sealed,
             boot_id: epoch(9),
             boot_ms: 60_000 * seq,
+            suspended_ms: 0,
         },
         heads: None,
         heartbeat_s: 300,
@@ -160,15 +169,19 @@ fn broken(change: impl Fn(&mut Manifest)) -> Vec<Break> {
 
 #[test]
 fn links_and_numbers() {
-    let linked = Prev {
-        seq: 1,
-        sha256: digest(9),
-    };
-    let (expected, got) = (digest(1), digest(9));
-    assert_eq!(
-        broken(|m| m.prev = Some(linked)),
-        [Break::Prev { expected, got }]
-    );
+    let expected = reference(1);
+    for change in [
+        |prev: &mut Reference| prev.sha256 = digest(9),
+        |prev: &mut Reference| prev.sealed_max = prev.sealed_max.plus_s(1),
+        |prev: &mut Reference| prev.retention_max_s -= 1,
+    ] {
+        let mut got = expected;
+        change(&mut got);
+        assert_eq!(
+            broken(|m| m.prev = Some(got)),
+            [Break::Prev { expected, got }]
+        );
+    }
     for got in [0, 6] {
         assert_eq!(
             broken(|m| m.entries.first = got),
@@ -295,12 +308,12 @@ fn a_genesis_counts_from_zero() {
         got: 90_000,
     }];
     assert_eq!(last_step(&[long.clone()]).breaks, expected);
-    // With predecessors the longest of theirs may be longer; that is for the epochs' links.
-    long.prev_epoch = Some(vec![EpochHead {
-        epoch: epoch(2),
-        seq: 4,
-        sha256: digest(4),
-    }]);
+    // The longest of its predecessors' counts.
+    let before = Reference {
+        retention_max_s: 90_000,
+        ..reference(4)
+    };
+    long.prev_epoch = Some(vec![before.in_epoch(epoch(2))]);
     assert_eq!(last_step(&[long]).breaks, []);
 }
 
@@ -455,4 +468,40 @@ fn only_the_byte_before_decides_cont() {
     assert_eq!(seams.join(1, cont, Edge::LineEnd), Ok(()));
     assert_eq!(seams.edge(1), Edge::LineEnd);
     assert_eq!(seams.join(1, touch([HEAD, WHOLE]), Edge::Free), fault(None));
+}
+
+/// The breaks of a batch after genesis and a manifest at seq 1 with these events.
+fn batch_after(events: &[EventKind], kind: Kind, own: &[EventKind]) -> Vec<Break> {
+    let mut before = plain(1, 0);
+    before.kind = kind;
+    before.events = events.iter().copied().map(Event::new).collect();
+    let mut next = batch(2, 0, 5, vec![source(1, 0, 100)]);
+    next.events = own.iter().copied().map(Event::new).collect();
+    last_step(&[plain(0, 0), before, next]).breaks
+}
+
+#[test]
+fn nothing_follows_a_close() {
+    assert_eq!(batch_after(&[], Kind::Close, &[]), [Break::AfterClose]);
+}
+
+#[test]
+fn after_full_only_resumed_reads() {
+    use EventKind::{Full, Resumed};
+    assert_eq!(
+        batch_after(&[Full], Kind::Heartbeat, &[]),
+        [Break::ReadWhileFull]
+    );
+    assert_eq!(batch_after(&[Full], Kind::Heartbeat, &[Resumed]), []);
+    assert_eq!(batch_after(&[], Kind::Heartbeat, &[]), []);
+    let mut full = plain(1, 0);
+    full.events = vec![Event::new(Full)];
+    // It lasts until it is taken back, however many manifests say nothing of it.
+    let steps = [
+        plain(0, 0),
+        full,
+        plain(2, 0),
+        batch(3, 0, 5, vec![source(1, 0, 100)]),
+    ];
+    assert_eq!(last_step(&steps).breaks, [Break::ReadWhileFull]);
 }

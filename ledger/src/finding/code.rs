@@ -49,7 +49,7 @@ codes! {
     Equivocation "EQUIVOCATION" "two different validly signed statements for one place in the chain"
     // chain
     SeqGap "SEQ_GAP" "manifests are missing from the chain"
-    PrevMismatch "PREV_MISMATCH" "a manifest that was signed after another predecessor than the one that is there"
+    PrevMismatch "PREV_MISMATCH" "a manifest says of the one that it follows something else than that one does"
     EntryGap "ENTRY_GAP" "entry numbers jump forward between two batches"
     EntryOverlap "ENTRY_OVERLAP" "entry numbers repeat between two batches"
     RetentionMismatch "RETENTION_MISMATCH" "retention_max_s is not the longest retention of the chain so far"
@@ -61,8 +61,8 @@ codes! {
     LooseEpoch "LOOSE_EPOCH" "an epoch that no later one continues: its end was never agreed"
     EpochFork "EPOCH_FORK" "two epochs continue the same one"
     Void "VOID" "manifests after the seq at which a later epoch took over; their entries are sealed again there"
-    HeadMissing "HEAD_MISSING" "a heartbeat names a manifest of another stream that is not there"
-    HeadMismatch "HEAD_MISMATCH" "a heartbeat names another statement for a manifest than the one that is there"
+    HeadMissing "HEAD_MISSING" "a manifest of another stream names one that is not there"
+    HeadMismatch "HEAD_MISMATCH" "a manifest of another stream says something else of one than that one does"
     // bodies
     SizeLimit "SIZE_LIMIT" "an object is larger than its manifest or the format allows; it was not read further"
     StoredHash "STORED_HASH" "a body's stored bytes are not those that its manifest signed"

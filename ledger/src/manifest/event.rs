@@ -1,6 +1,7 @@
 //! Events: what happened besides entries, from closed lists.
 
 use crate::json::{integer_present, present};
+use crate::signature::Key;
 use serde::{Deserialize, Serialize};
 
 /// Something that happened besides entries. docs/format.md has the table of kinds.
@@ -44,6 +45,13 @@ pub struct Event {
         deserialize_with = "present"
     )]
     pub clean: Option<bool>,
+    /// In `key`: the key that signs from the next manifest on, as OpenSSH writes public keys.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    pub next: Option<Key>,
 }
 
 impl Event {
@@ -57,6 +65,7 @@ impl Event {
             to: None,
             reason: None,
             clean: None,
+            next: None,
         }
     }
 
@@ -77,6 +86,15 @@ impl Event {
             to,
             reason: Some(reason),
             ..Self::about(EventKind::Gap, source)
+        }
+    }
+
+    /// The last manifest that this key signs; `next` signs from then on.
+    #[must_use]
+    pub fn key(next: Key) -> Self {
+        Self {
+            next: Some(next),
+            ..Self::new(EventKind::Key)
         }
     }
 
@@ -104,10 +122,13 @@ pub enum EventKind {
     Resumed,
     /// Bytes that will never be archived (`source`, `from`, `to`, `reason`).
     Gap,
-    /// A new file whose content matched a known source, yet was not taken for it (`source`).
+    /// Perhaps a repetition (`source`): its content matched a known source, yet it was not taken for it; or it took
+    /// the place of a known source at its path and shares content with it; or it was continued by content alone.
     Ambiguous,
     /// The file system gives no handle: identity is by content alone (`source`).
     Weak,
+    /// The signing key changes: the next manifest of the stream, and all after it, are signed by `next`.
+    Key,
     /// Local state was missing or disagreed; a new epoch began. Only in a genesis.
     StateLost,
     /// The archive holds another statement for a seq; a new epoch began. Only in a genesis.
@@ -132,4 +153,6 @@ pub enum Reason {
     Rot,
     /// The disk no longer gives the bytes back.
     Unreadable,
+    /// The settings told the agent not to read them.
+    Skipped,
 }

@@ -1,12 +1,12 @@
 //! The rules that one manifest alone can be held to, once it has the right shape.
 
-use super::{Entries, Event, EventKind, Kind, Manifest, ManifestError, SCHEMA, Was};
+use super::{Entries, Event, EventKind, Kind, Manifest, ManifestError, Reason, SCHEMA, Via, Was};
 use crate::block::{self, Totals};
 use crate::limits::{
-    BATCH_ENTRIES_MAX, BATCH_RAW_MAX, BATCH_STORED_MAX, DAY_S, HEARTBEAT_MAX_S,
+    BATCH_ENTRIES_MAX, BATCH_RAW_MAX, BATCH_STORED_MAX, DAY_S, HEADS_MAX, HEARTBEAT_MAX_S,
     HEARTBEATS_PROMISED, INTEGER_END,
 };
-use crate::{Digest, moment};
+use crate::{Digest, Moment, moment};
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 
@@ -59,9 +59,10 @@ impl Manifest {
             !distinct.contains(&self.stream),
             "heads names its own stream",
         )?;
+        rule(heads.len() <= HEADS_MAX, "heads names over 16 streams")?;
         rule(
-            self.heads.is_none() || self.kind == Kind::Heartbeat,
-            "heads stands in heartbeats alone",
+            self.heads.is_none() || !heads.is_empty(),
+            "heads stands and names no stream",
         )
     }
 
@@ -161,6 +162,7 @@ impl Manifest {
                 to,
                 reason,
                 clean,
+                next,
             } = event;
             let about = source.map(|id| self.sources.iter().any(|source| source.id == id));
             rule(
@@ -179,6 +181,10 @@ impl Manifest {
                 clean.is_some() == (*kind == EventKind::Start),
                 "clean stands in start alone",
             )?;
+            rule(
+                next.is_some() == (*kind == EventKind::Key),
+                "next stands in key alone",
+            )?;
             let gap = *kind == EventKind::Gap;
             rule(
                 from.is_some() == gap && reason.is_some() == gap,
@@ -189,6 +195,12 @@ impl Manifest {
                 to.is_none_or(|to| Some(to) > *from),
                 "a gap's to is not after its from",
             )?;
+            let mut about = self.sources.iter().filter(|it| Some(it.id) == *source);
+            let packed = about.all(|source| source.via == Via::Gzip);
+            rule(
+                *reason != Some(Reason::Skipped) || to.is_some() || packed,
+                "what was skipped has an end, unless it is read via gzip",
+            )?;
             let genesis_alone = matches!(
                 kind,
                 EventKind::StateLost | EventKind::Rollback | EventKind::Rot | EventKind::Retention
@@ -198,7 +210,8 @@ impl Manifest {
                 "this event stands in a genesis alone",
             )?;
         }
-        Ok(())
+        let keys = self.events.iter().filter(|it| it.kind == EventKind::Key);
+        rule(keys.count() <= 1, "two events name the next key")
     }
 
     fn check_promise(&self) -> Result<(), ManifestError> {
@@ -217,6 +230,11 @@ impl Manifest {
         rule(
             self.next_due == due,
             "next_due is sealed + 3 x heartbeat_s, or null with stop, full or close",
+        )?;
+        let sealed = self.before().map(|before| before.sealed_max);
+        rule(
+            self.time.sealed_max == sealed.fold(self.time.sealed, Moment::max),
+            "sealed_max is not the largest sealed so far",
         )?;
         rule(self.retention_s >= DAY_S, "retention_s is under a day")?;
         rule(

@@ -15,6 +15,24 @@ const OTHER_EPOCH: &str = "019aa8a2-6400-7a3b-8c4d-1e2f3a4b5c6e";
 const BOOT: &str = "11111111-2222-4333-8444-555555555555";
 const EMPTY_ROOT: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+const SEALED: &str = "2026-11-22T10:00:00.000000Z";
+const EARLIER: &str = "2026-11-22T09:55:00.000000Z";
+const LATER: &str = "2026-11-22T10:05:00.000000Z";
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPswVWC4zsZynsc+6rrMadQAmQXbK1e9xGtsj3D+UUtj";
+
+/// A head of another epoch or stream: `name` is the field and value that places it.
+fn head(of: &str) -> Value {
+    json!({"epoch": OTHER_EPOCH, "seq": 4, "sha256": sha(of), "sealed_max": EARLIER, "retention_max_s": 86_400})
+}
+
+/// The head of another stream.
+fn stream_head(stream: &str) -> Value {
+    let mut head = head("4");
+    head["stream"] = json!(stream);
+    head
+}
+
 fn sha(of: &str) -> String {
     Digest::of(of.as_bytes()).to_string()
 }
@@ -22,10 +40,12 @@ fn sha(of: &str) -> String {
 fn heartbeat() -> Value {
     json!({
         "v": 1, "agent": "web-01", "stream": "auth", "epoch": EPOCH, "seq": 3, "kind": "heartbeat",
-        "prev": {"seq": 2, "sha256": sha("2")},
+        "prev": {"seq": 2, "sha256": sha("2"), "sealed_max": EARLIER, "retention_max_s": 86_400},
         "entries": {"first": 9, "count": 0, "root": EMPTY_ROOT},
         "sources": [], "events": [],
-        "time": {"sealed": "2026-11-22T10:00:00.000000Z", "boot_id": BOOT, "boot_ms": 7},
+        "time": {
+            "sealed": SEALED, "sealed_max": SEALED, "boot_id": BOOT, "boot_ms": 7, "suspended_ms": 2,
+        },
         "heartbeat_s": 300, "next_due": "2026-11-22T10:15:00.000000Z",
         "retention_s": 86_400, "retention_max_s": 86_400,
         "config_sha256": sha("config"), "agent_version": "0.1.0", "ext": {}, "crit": [],

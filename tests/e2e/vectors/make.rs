@@ -90,12 +90,7 @@ pub(super) fn write_all(root: &Path) {
     let hello_source = source(1, b"/srv/app/out.log", 21, 0, end(&hello));
     let app_file = rebuilt(&[&hello]);
     app.batch(Codec::Gzip, 10, &[hello], vec![hello_source], vec![]);
-    let app_head = StreamHead {
-        stream: app.head.stream.clone(),
-        epoch: app.head.epoch,
-        seq: app.head.seq,
-        sha256: app.sha256,
-    };
+    let app_head = app.epoch_head().in_stream(app.head.stream.clone());
     app.next(Kind::Heartbeat, 40).events = vec![Event::new(EventKind::Stop)];
     app.head.next_due = None;
     app.store(Value::Null);

@@ -4,7 +4,7 @@ use ledger::block::Block;
 use ledger::codec::{Codec, Compressor};
 use ledger::entry::{Entry, Flags};
 use ledger::manifest::{
-    Body, Entries, EpochHead, Event, Kind, Manifest, Prev, SCHEMA, Source, Stored, StreamHead,
+    Body, Entries, EpochHead, Event, Kind, Manifest, Reference, SCHEMA, Source, Stored, StreamHead,
     Times, VERSION, Via,
 };
 use ledger::name::{Epoch, Name};
@@ -65,7 +65,7 @@ pub(super) struct Draft {
     /// Manifests so far, as signed.
     pub(super) manifests: Vec<Manifest>,
     pub(super) objects: Objects,
-    head: Option<(u64, Digest)>,
+    head: Option<Reference>,
     next_entry: u64,
     offset: u64,
 }
@@ -99,29 +99,19 @@ impl Draft {
     pub(super) fn continued(&self, number: u8, change: impl FnOnce(&mut Manifest)) -> Self {
         let mut next = Self::empty(self.stream.as_str(), number, self.at);
         next.boot_ms = self.boot_ms;
+        next.key = self.key.clone();
         next.genesis(&[self.named()], change);
         next
     }
 
     /// How a successor names this epoch's head.
     pub(super) fn named(&self) -> EpochHead {
-        let (seq, sha256) = self.head.unwrap();
-        EpochHead {
-            epoch: self.epoch,
-            seq,
-            sha256,
-        }
+        self.head.unwrap().in_epoch(self.epoch)
     }
 
-    /// How another stream's heartbeat names it.
+    /// How another stream's manifest names it.
     pub(super) fn stream_head(&self) -> StreamHead {
-        let EpochHead { epoch, seq, sha256 } = self.named();
-        StreamHead {
-            stream: self.stream.clone(),
-            epoch,
-            seq,
-            sha256,
-        }
+        self.named().in_stream(self.stream.clone())
     }
 
     pub(super) fn genesis(&mut self, before: &[EpochHead], change: impl FnOnce(&mut Manifest)) {
@@ -219,6 +209,11 @@ impl Draft {
         }
     }
 
+    /// The same with another key for what is sealed from now on.
+    pub(super) fn signed_by(self, key: PrivateKey) -> Self {
+        Self { key, ..self }
+    }
+
     /// Continues reading source 1 at `offset`.
     pub(super) fn at_offset(mut self, offset: u64) -> Self {
         self.offset = offset;
@@ -227,7 +222,7 @@ impl Draft {
 
     /// A manifest without entries that follows the ones so far.
     pub(super) fn plain(&self, kind: Kind) -> Manifest {
-        let seq = self.head.map_or(0, |(seq, _)| seq + 1);
+        let seq = self.head.map_or(0, |head| head.seq + 1);
         let heartbeat_s = 300;
         Manifest {
             v: VERSION,
@@ -236,7 +231,7 @@ impl Draft {
             epoch: self.epoch,
             seq,
             kind,
-            prev: self.head.map(|(seq, sha256)| Prev { seq, sha256 }),
+            prev: self.head,
             prev_epoch: None,
             entries: Entries {
                 first: self.next_entry,
@@ -252,8 +247,10 @@ impl Draft {
                 first: None,
                 last: None,
                 sealed: self.at,
+                sealed_max: self.at,
                 boot_id: epoch(200),
                 boot_ms: self.boot_ms,
+                suspended_ms: 0,
             },
             heads: None,
             heartbeat_s,
@@ -267,8 +264,10 @@ impl Draft {
         }
     }
 
-    /// Signs a manifest as it is, right or wrong, and continues after it.
-    pub(super) fn seal(&mut self, manifest: Manifest, body: Option<Vec<u8>>) {
+    /// Signs a manifest as it is, right or wrong, and continues after it. Its `sealed_max` follows from the rest.
+    pub(super) fn seal(&mut self, mut manifest: Manifest, body: Option<Vec<u8>>) {
+        let before = manifest.before().map(|before| before.sealed_max);
+        manifest.time.sealed_max = before.fold(manifest.time.sealed, Moment::max);
         let mut line = serde_json::to_vec(&manifest).unwrap();
         line.push(b'\n');
         if let (Some(key), Some(bytes)) = (manifest.body_key(), body) {
@@ -280,7 +279,7 @@ impl Draft {
             retention_s: manifest.retention_max_s,
         };
         self.objects.insert(manifest.slot().manifest_key(), object);
-        self.head = Some((manifest.seq, Digest::of(&line)));
+        self.head = Some(manifest.reference(Digest::of(&line)));
         self.next_entry = manifest.entries.first + manifest.entries.count;
         self.pass(STEP_S);
         self.manifests.push(manifest);

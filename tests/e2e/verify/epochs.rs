@@ -2,14 +2,17 @@
 
 use super::draft::{Draft, Objects, epoch, name};
 use super::judged::{
-    assert_all, assert_found, judge, judge_copy, put_all, signers, store_at, wait,
+    assert_all, assert_found, judge, judge_copy, judge_copy_by, put_all, signers, store_at, wait,
 };
 use auditor::AuditOptions;
 use auditor::report::AuditReport;
 use ledger::finding::Code;
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 use ledger::manifest::{EpochHead, Event, EventKind, Was};
+use ledger::signature::signers::{AllowedSigners, line_for};
 use ledger::{Digest, Moment};
+use ssh_key::PrivateKey;
+use std::collections::BTreeSet;
 use store::Store as _;
 use tempfile::TempDir;
 
@@ -19,10 +22,19 @@ fn start() -> Moment {
 
 /// An epoch with one batch of three entries, at rest after seq 2.
 fn first() -> Draft {
-    let mut draft = Draft::begin(start());
+    first_at(start())
+}
+
+fn first_at(at: Moment) -> Draft {
+    let mut draft = Draft::begin(at);
     draft.batch(3);
     draft.rest(Event::new(EventKind::Stop));
     draft
+}
+
+/// Ten minutes ago, so that nothing has expired.
+fn recently() -> Moment {
+    Moment::from_micros(host::clock::now().micros() - 600_000_000)
 }
 
 fn together(drafts: &[&Draft]) -> Objects {
@@ -78,7 +90,10 @@ fn an_epoch_that_nobody_continues() {
     let report = judged(&[&one, &two]);
     assert_found(&report, Code::LooseEpoch, Critical);
     let named = one.named();
-    let line = format!("init --after auth:{}:2:{}:86400", named.epoch, named.sha256);
+    let line = format!(
+        "init --after auth:{}:2:{}:86400:{}",
+        named.epoch, named.sha256, named.sealed_max
+    );
     assert!(
         report.findings[0].message.contains(&line),
         "{}",
@@ -148,23 +163,15 @@ fn an_agreed_end_that_is_gone() {
 
 #[test]
 fn an_epoch_of_which_nothing_is_left() {
-    let one = first();
-    let two = one.continued(2, |_| {});
+    let two = first_at(recently()).continued(2, |_| {});
     assert_found(&judge_copy(&two.objects), Code::Expired, Inconclusive);
+    assert_found(&judge_stored(&two.objects), Code::EpochMissing, Critical);
+    // By the reference to it, it may be gone.
+    let two = first().continued(2, |_| {});
     let report = judge_stored(&two.objects);
-    let late = [(Code::EpochMissing, Critical), (Code::Late, Note)];
-    assert!(
-        report
-            .findings
-            .iter()
-            .all(|one| late.contains(&(one.code, one.severity)))
-    );
-    assert!(
-        report
-            .findings
-            .iter()
-            .any(|one| one.code == Code::EpochMissing)
-    );
+    let expired =
+        |one: &ledger::finding::Finding| (one.code, one.severity) == (Code::Expired, Note);
+    assert!(report.findings.iter().any(expired), "{:?}", report.findings);
 }
 
 #[test]
@@ -221,10 +228,160 @@ fn sources_that_continue_others() {
     );
 }
 
+#[test]
+fn a_source_continues_one_that_is_there_and_no_other_does() {
+    let one = first();
+    let claimed = |number: u8, was: Was| {
+        let mut next = one.continued(number, |_| {}).at_offset(30);
+        next.batch_with(2, |_| {}, |manifest, _| manifest.sources[0].was = Some(was));
+        next
+    };
+    let never = Was {
+        epoch: epoch(99),
+        ..was(&one)
+    };
+    let made_up = claimed(2, never);
+    let report = judged(&[&one, &made_up]);
+    assert_found(&report, Code::SourceMismatch, Critical);
+    let honest = claimed(2, was(&one));
+    assert_all(&judged(&[&one, &honest]), &[]);
+    // Another stream's source continues the same one.
+    let mut other = Draft::empty("zone", 7, start());
+    other.genesis(&[], |_| {});
+    let mut other = other.at_offset(30);
+    other.batch_with(
+        2,
+        |_| {},
+        |manifest, _| manifest.sources[0].was = Some(was(&one)),
+    );
+    let report = judged(&[&one, &honest, &other]);
+    assert_found(&report, Code::SourceMismatch, Critical);
+    assert!(report.findings[0].message.contains("already"));
+}
+
+#[test]
+fn after_a_key_event_only_the_next_key_signs() {
+    let next = || super::draft::key(9);
+    let event = || {
+        let public = ledger::signature::Key::of(next().public_key()).unwrap();
+        vec![Event::key(public)]
+    };
+    let both = || {
+        let lines: String = [super::draft::key(1), next()]
+            .iter()
+            .map(|key| {
+                let agent = name("web-01");
+                line_for(&agent, key.public_key()).unwrap() + "\n"
+            })
+            .collect();
+        AllowedSigners::parse(&lines).unwrap()
+    };
+    let mut changed = Draft::begin(start());
+    changed.heartbeat(|manifest| manifest.events = event());
+    let judged_by_both = |drafts: &[&Draft]| judge_copy_by(&together(drafts), both());
+    let signed_by = |by: fn() -> PrivateKey| {
+        let mut draft = changed.clone().signed_by(by());
+        draft.batch(2);
+        draft
+    };
+    let (kept, replaced) = (
+        signed_by(|| super::draft::key(1)),
+        signed_by(|| super::draft::key(9)),
+    );
+    assert_all(&judged_by_both(&[&replaced]), &[]);
+    assert_found(&judged_by_both(&[&kept]), Code::SigInvalid, Critical);
+    // The epoch that continues it inherits the key.
+    let inherits = replaced.continued(2, |_| {});
+    assert_all(&judged_by_both(&[&replaced, &inherits]), &[]);
+    let breaks = replaced
+        .clone()
+        .signed_by(super::draft::key(1))
+        .continued(2, |_| {});
+    assert_found(
+        &judged_by_both(&[&replaced, &breaks]),
+        Code::SigInvalid,
+        Critical,
+    );
+}
+
+#[test]
+fn nothing_follows_a_close_and_nothing_is_read_while_full() {
+    let mut closed = Draft::begin(start());
+    let close = closed.plain(ledger::manifest::Kind::Close);
+    closed.seal(close, None);
+    closed.heartbeat(|_| {});
+    assert_found(&judged(&[&closed]), Code::EventMisplaced, Critical);
+    let full = || {
+        let mut full = Draft::begin(start());
+        full.rest(Event::new(EventKind::Full));
+        full
+    };
+    let mut reads = full();
+    reads.batch(2);
+    assert_found(&judged(&[&reads]), Code::EventMisplaced, Critical);
+    let mut resumed = full();
+    resumed.batch_with(
+        2,
+        |_| {},
+        |manifest, _| {
+            manifest.events = vec![Event::new(EventKind::Resumed)];
+        },
+    );
+    assert_all(&judged(&[&resumed]), &[]);
+}
+
+/// Archives of so many streams that name one another; the last one cut back, then removed.
+#[test]
+fn a_cut_stream_is_named_by_its_neighbours_heads() {
+    for count in [2usize, 3, 20] {
+        let names: Vec<String> = (0..count).map(|number| format!("s{number:02}")).collect();
+        let mut drafts: Vec<Draft> = Vec::new();
+        for (number, stream) in names.iter().enumerate() {
+            let mut draft = Draft::empty(stream, u8::try_from(number + 1).unwrap(), start());
+            draft.genesis(&[], |_| {});
+            draft.rest(Event::new(EventKind::Stop));
+            draft.heartbeat(|manifest| manifest.events = vec![Event::start(true)]);
+            drafts.push(draft);
+        }
+        let heads: Vec<_> = drafts.iter().map(Draft::stream_head).collect();
+        for (number, draft) in drafts.iter_mut().enumerate() {
+            let others = heads
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != number);
+            let others: Vec<_> = others.map(|(_, head)| head.clone()).collect();
+            // As many as a manifest may name, the last stream among them.
+            let named = others.into_iter().rev().take(16).collect();
+            draft.heartbeat(|manifest| manifest.heads = Some(named));
+        }
+        let whole: Vec<&Draft> = drafts.iter().collect();
+        assert_all(&judged(&whole), &[]);
+        let last = drafts.last().unwrap();
+        for seqs in [0..4, 2..4] {
+            let mut objects = together(&whole);
+            for seq in seqs.clone() {
+                objects.remove(&last.manifest_key(seq));
+            }
+            let report = judge_copy(&objects);
+            let missing = report
+                .findings
+                .iter()
+                .filter(|one| one.code == Code::HeadMissing);
+            let streams: BTreeSet<_> = missing.map(|one| one.stream.clone()).collect();
+            let expected = BTreeSet::from([Some(last.stream.clone())]);
+            assert_eq!(streams, expected, "{count} streams, without {seqs:?}");
+        }
+    }
+}
+
 /// Two streams of one agent; the first one's heartbeat names `head` of the other.
 fn beside(change: impl FnOnce(&mut ledger::manifest::StreamHead)) -> (Draft, Draft) {
+    beside_at(start(), change)
+}
+
+fn beside_at(at: Moment, change: impl FnOnce(&mut ledger::manifest::StreamHead)) -> (Draft, Draft) {
     let other = {
-        let mut other = Draft::empty("zone", 1, start());
+        let mut other = Draft::empty("zone", 1, at);
         other.genesis(&[], |_| {});
         other.batch(2);
         other.heartbeat(|_| {});
@@ -232,7 +389,7 @@ fn beside(change: impl FnOnce(&mut ledger::manifest::StreamHead)) -> (Draft, Dra
     };
     let mut head = other.stream_head();
     change(&mut head);
-    let mut one = Draft::begin(start());
+    let mut one = Draft::begin(at);
     one.heartbeat(|manifest| manifest.heads = Some(vec![head]));
     (one, other)
 }
@@ -256,7 +413,7 @@ fn heads_of_other_streams() {
 
 #[test]
 fn a_stream_that_is_gone_is_missed_by_its_neighbour() {
-    let (one, _) = beside(|_| {});
+    let (one, _) = beside_at(recently(), |_| {});
     let folder = TempDir::new().unwrap();
     let store = store_at(folder.path());
     let report = |after_s: u64| {
@@ -271,7 +428,12 @@ fn a_stream_that_is_gone_is_missed_by_its_neighbour() {
         let of_code = report.findings.iter().find(|one| one.code == code);
         of_code.map(|one| one.severity)
     };
-    assert_eq!(severity(&report(0), Code::Pending), Some(Note));
-    assert_eq!(severity(&report(3600), Code::HeadMissing), Some(Critical));
+    // It was stored before its neighbour named it, so nothing is still under way.
+    for after_s in [0, 3600] {
+        assert_eq!(
+            severity(&report(after_s), Code::HeadMissing),
+            Some(Critical)
+        );
+    }
     assert_eq!(severity(&report(200_000), Code::Expired), Some(Note));
 }

@@ -5,7 +5,7 @@ use super::judged::{assert_all, assert_found, judge_copy};
 use auditor::report::AuditReport;
 use ledger::finding::Code;
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
-use ledger::manifest::{Event, EventKind, Manifest, Prev, Reason};
+use ledger::manifest::{Event, EventKind, Manifest, Reason, Reference};
 use ledger::{Digest, Moment};
 
 fn start() -> Moment {
@@ -82,13 +82,14 @@ fn two_gaps_are_two_findings() {
 
 #[test]
 fn another_predecessor() {
-    let other = Prev {
-        seq: 1,
-        sha256: Digest::of(b"other"),
-    };
-    let report = judged(|manifest| manifest.prev = Some(other));
-    assert_found(&report, Code::PrevMismatch, Critical);
-    assert_eq!(report.findings[0].seq, Some(2));
+    for change in [
+        |prev: &mut Reference| prev.sha256 = Digest::of(b"other"),
+        |prev: &mut Reference| prev.sealed_max = prev.sealed_max.plus_s(1),
+    ] {
+        let report = judged(|manifest| change(manifest.prev.as_mut().unwrap()));
+        assert_found(&report, Code::PrevMismatch, Critical);
+        assert_eq!(report.findings[0].seq, Some(2));
+    }
 }
 
 #[test]

@@ -142,6 +142,7 @@ impl Desk {
         Now {
             wall: Moment::from_micros(1_800_000_000_000_000 + self.now_ms * 1000),
             boot_ms: self.now_ms,
+            suspended_ms: 0,
         }
     }
 

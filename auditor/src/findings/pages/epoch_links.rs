@@ -4,7 +4,7 @@ use super::explanation::{Explanation, LIST};
 use ledger::finding::Severity::{Critical, Inconclusive, Interference, Note};
 
 const GENESES: &str = "head -qn 1 manifests/AGENT/STREAM/*/00000000000000000000.manifest | jq -c '[.epoch, .prev_epoch]'";
-const HEADS: &str = "head -n 1 MANIFEST | jq .heads      # the heartbeat that names it";
+const HEADS: &str = "head -n 1 MANIFEST | jq .heads      # the manifest that names it";
 
 pub(super) const EPOCH_MISSING: Explanation = Explanation {
     grave: &[(
@@ -88,11 +88,10 @@ pub(super) const HEAD_MISSING: Explanation = Explanation {
         ),
         (Note, "the named manifest is void"),
     ],
-    innocent: &["the archiver holds that stream while the first one continues"],
+    innocent: &["none: it was stored before the manifest that names it was sealed"],
     hostile: &["the newest manifests of a stream were removed or never let through"],
     act: &[
-        "`holdfast archive status` on the host: is the stream held? then it is late, not gone",
-        "else treat it as SEQ_GAP at the end of the stream",
+        "treat it as SEQ_GAP at the end of the stream; a stream of which nothing is left was removed",
     ],
     by_hand: &[HEADS, LIST],
 };
@@ -101,8 +100,6 @@ pub(super) const HEAD_MISMATCH: Explanation = Explanation {
     grave: &[(Critical, "always: the agent vouched for another statement")],
     innocent: &["a host restored from a snapshot sealed that place once more"],
     hostile: &["someone who has the key replaced a stream's tail"],
-    act: &[
-        "look for the version whose line has the hash that the heartbeat names; treat it as EQUIVOCATION",
-    ],
+    act: &["look for the version whose line has the hash that is named; treat it as EQUIVOCATION"],
     by_hand: &[HEADS, "head -n 1 NAMED.manifest | sha256sum"],
 };

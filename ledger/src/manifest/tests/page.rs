@@ -38,7 +38,7 @@ fn closed_lists() {
 
 #[test]
 fn presence() {
-    let heads = json!([{"stream": "app", "epoch": OTHER_EPOCH, "seq": 4, "sha256": sha("4")}]);
+    let heads = json!([stream_head("app")]);
     let kinds = [
         genesis(),
         batch(),

@@ -2,18 +2,25 @@
 
 use super::*;
 
+/// The heads of so many streams, in order.
+fn many(count: usize) -> Value {
+    let names = (0..count).map(|number| stream_head(&format!("s{number:02}")));
+    names.collect()
+}
+
 #[test]
 fn place() {
-    let head = json!({"epoch": OTHER_EPOCH, "seq": 4, "sha256": sha("4")});
-    let own = json!({"epoch": EPOCH, "seq": 4, "sha256": sha("4")});
-    let stream = json!({"stream": "app", "epoch": OTHER_EPOCH, "seq": 4, "sha256": sha("4")});
-    let own_stream = json!({"stream": "auth", "epoch": OTHER_EPOCH, "seq": 4, "sha256": sha("4")});
+    let (head, own) = (head("4"), set(head("4"), "/epoch", json!(EPOCH)));
+    let (stream, own_stream) = (stream_head("app"), stream_head("auth"));
     let prev_epoch = |value: Value| set(genesis(), "/prev_epoch", value);
     let heads = |value: Value| set(heartbeat(), "/heads", value);
     for good in [
         prev_epoch(json!([head])),
-        heads(json!([])),
         heads(json!([stream])),
+        set(batch(), "/heads", json!([stream])),
+        set(genesis(), "/heads", json!([stream])),
+        set(close(), "/heads", json!([stream])),
+        heads(many(16)),
     ] {
         assert!(parse(&good).is_ok(), "{good}");
     }
@@ -34,16 +41,34 @@ fn place() {
         (set(heartbeat(), "/prev/seq", json!(1)), "prev is not"),
         (unset(heartbeat(), "/prev"), "prev is not"),
         (
-            set(genesis(), "/prev", json!({"seq": 0, "sha256": sha("")})),
+            set(genesis(), "/prev", heartbeat()["prev"].clone()),
             "prev is not",
         ),
         (prev_epoch(json!([head, head])), "an epoch twice"),
         (prev_epoch(json!([own])), "its own epoch"),
         (heads(json!([stream, stream])), "a stream twice"),
         (heads(json!([own_stream])), "its own stream"),
-        (set(batch(), "/heads", json!([])), "heartbeats alone"),
-        (set(genesis(), "/heads", json!([])), "heartbeats alone"),
-        (set(close(), "/heads", json!([])), "heartbeats alone"),
+        (heads(json!([])), "names no stream"),
+        (heads(many(17)), "over 16 streams"),
+        (
+            set(heartbeat(), "/prev/sealed_max", json!(LATER)),
+            "largest sealed",
+        ),
+        (
+            prev_epoch(json!([set(head.clone(), "/sealed_max", json!(LATER))])),
+            "largest sealed",
+        ),
+        (
+            set(heartbeat(), "/time/sealed_max", json!(LATER)),
+            "largest sealed",
+        ),
+        (
+            set(heartbeat(), "/time/sealed_max", json!(EARLIER)),
+            "largest sealed",
+        ),
+        (unset(heartbeat(), "/prev/sealed_max"), "missing field"),
+        (unset(heartbeat(), "/prev/retention_max_s"), "missing field"),
+        (unset(heartbeat(), "/time/suspended_ms"), "missing field"),
         (set(heartbeat(), "/agent", json!("../x")), "a name"),
         (set(heartbeat(), "/stream", json!("")), "a name"),
         (
@@ -187,6 +212,24 @@ fn events() {
         ),
         (gap(json!({"to": 20})), "not after its from"),
         (gap(json!({"reason": "boredom"})), "unknown variant"),
+        (event(json!({"kind": "key"})), "next stands"),
+        (event(json!({"kind": "stop", "next": KEY})), "next stands"),
+        (
+            event(json!({"kind": "key", "next": format!("{KEY} web-01")})),
+            "an OpenSSH public key",
+        ),
+        (
+            set(
+                heartbeat(),
+                "/events",
+                json!([{"kind": "key", "next": KEY}, {"kind": "key", "next": KEY}]),
+            ),
+            "two events name",
+        ),
+        (
+            unset(gap(json!({"reason": "skipped"})), "/events/0/to"),
+            "unless it is read via gzip",
+        ),
         (event(json!({"kind": "state_lost"})), "in a genesis alone"),
         (event(json!({"kind": "rollback"})), "in a genesis alone"),
         (event(json!({"kind": "rot"})), "in a genesis alone"),

@@ -4,7 +4,7 @@ use super::private;
 use ledger::codec::{Codec, Compressor};
 use ledger::entry::{Entry, Flags};
 use ledger::manifest::{
-    Body, EpochHead, Event, Kind, Manifest, Prev, SCHEMA, Source, Stored, Times, VERSION,
+    Body, EpochHead, Event, Kind, Manifest, SCHEMA, Source, Stored, Times, VERSION,
 };
 use ledger::name::Epoch;
 use ledger::tree::{Tree, leaf};
@@ -77,8 +77,10 @@ impl Writer {
                 first: None,
                 last: None,
                 sealed: start().plus_s(at_s),
+                sealed_max: start().plus_s(at_s),
                 boot_id: BOOTS[boot].parse().unwrap(),
                 boot_ms: 60_000 + at_s * 1000,
+                suspended_ms: 0,
             },
             heads: None,
             heartbeat_s: HEARTBEAT_S,
@@ -103,10 +105,7 @@ impl Writer {
     /// The next manifest, without content.
     pub(super) fn next(&mut self, kind: Kind, at_s: u64) -> &mut Manifest {
         let head = &mut self.head;
-        head.prev = Some(Prev {
-            seq: head.seq,
-            sha256: self.sha256,
-        });
+        head.prev = Some(head.reference(self.sha256));
         head.prev_epoch = None;
         head.seq += 1;
         head.kind = kind;
@@ -117,6 +116,7 @@ impl Writer {
         (head.sources, head.events, head.heads) = (Vec::new(), Vec::new(), None);
         (head.time.first, head.time.last) = (None, None);
         head.time.sealed = start().plus_s(at_s);
+        head.time.sealed_max = head.time.sealed;
         head.time.boot_ms = 60_000 + at_s * 1000;
         let silent = kind == Kind::Close;
         head.next_due = (!silent).then(|| start().plus_s(at_s + 3 * HEARTBEAT_S));
@@ -200,11 +200,7 @@ impl Writer {
     }
 
     pub(super) fn epoch_head(&self) -> EpochHead {
-        EpochHead {
-            epoch: self.head.epoch,
-            seq: self.head.seq,
-            sha256: self.sha256,
-        }
+        self.head.reference(self.sha256).in_epoch(self.head.epoch)
     }
 }
 

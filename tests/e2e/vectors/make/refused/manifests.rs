@@ -133,7 +133,31 @@ const SHAPES: [Change<'static>; 10] = [
 ];
 
 /// What a batch must keep to.
-const RULES: [Change<'static>; 5] = [
+const RULES: [Change<'static>; 9] = [
+    [
+        "suspended-missing",
+        "no suspended_ms",
+        ",\"suspended_ms\":0",
+        "",
+    ],
+    [
+        "sealed-max",
+        "sealed_max is not the largest sealed",
+        "0Z\",\"boot_id\"",
+        "1Z\",\"boot_id\"",
+    ],
+    [
+        "heads-none",
+        "heads names no stream",
+        "\"heartbeat_s\"",
+        "\"heads\":[],\"heartbeat_s\"",
+    ],
+    [
+        "key-without-next",
+        "a key event without the next key",
+        "\"events\":[",
+        "\"events\":[{\"kind\":\"key\"}",
+    ],
     [
         "kind-seq",
         "a genesis at seq 1",
