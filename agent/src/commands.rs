@@ -10,6 +10,7 @@ use crate::agent::{Agent, RunError, Stop, Unfinished};
 use crate::commands::init::init;
 use crate::config::{self, Config, DEFAULT_PATH};
 use crate::recovery::adoption::{Adoptions, After};
+use crate::recovery::snapshot::SnapshotError;
 use crate::sealing::signing_key::KeyError;
 use crate::spool::SpoolError;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -221,7 +222,10 @@ fn status(config: &Config, format: StatusForm) -> u8 {
 /// A host that is not set up is a matter of configuration; all else may pass.
 fn code_of(error: &RunError) -> u8 {
     match error {
-        RunError::Spool(SpoolError::NotMade(_)) => exit::USAGE,
+        RunError::Spool(SpoolError::NotMade(_) | SpoolError::Other { .. })
+        | RunError::Snapshot(SnapshotError::Older { .. } | SnapshotError::Newer { .. }) => {
+            exit::USAGE
+        }
         RunError::Key(KeyError::Io { .. }) => exit::UNFINISHED,
         RunError::Key(_) => exit::USAGE,
         _ => exit::UNFINISHED,

@@ -165,7 +165,11 @@ fn disagreement_begins_a_new_epoch_that_names_what_is_known() {
         std::fs::remove_dir_all(batch(world, &history[3])).unwrap();
     });
     meddle("another spool", 3, |world, _| {
-        std::fs::write(world.layout().root().join("id"), "other\n").unwrap();
+        std::fs::write(
+            world.layout().root().join("id"),
+            ledger::spool::id_file("other"),
+        )
+        .unwrap();
     });
     meddle("receipt newer than the head", 7, |world, history| {
         receipt(world, history[0].epoch, 7, Digest::of(b"seven"));
