@@ -16,7 +16,7 @@ fn recover(world: &World) -> StreamState {
         layout: &layout,
         spool_id: &id,
         agent: &agent(),
-        key: world.key,
+        keys: &[world.key],
     };
     let mut rolls = 100;
     let recovered = recovery.recover(&[stream()], snapshot, || {
@@ -239,6 +239,7 @@ fn a_new_epoch_is_followed_before_a_snapshot_knows_of_it() {
         epoch: epoch(2),
         prev_epoch: vec![history[3].epoch_head()],
         heads_after: None,
+        next_key: None,
         event: Some(EventKind::StateLost),
     };
     let event = vec![Event::new(EventKind::StateLost)];
