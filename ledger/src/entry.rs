@@ -6,6 +6,8 @@
 
 mod write;
 
+pub use write::Writer;
+
 use crate::Moment;
 use crate::json::Skipped;
 use crate::limits::{INTEGER_END, MAX_LINE};
@@ -87,6 +89,11 @@ impl Entry<'_> {
     #[must_use]
     pub fn source_len(&self) -> u64 {
         self.message.len() as u64 + u64::from(!self.flags.open)
+    }
+
+    /// Appends the entry as one JSON line without LF. A [`Writer`] does it for many.
+    pub fn write(&self, line: &mut Vec<u8>) {
+        Writer::new().write(self, line);
     }
 }
 

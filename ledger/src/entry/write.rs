@@ -1,30 +1,59 @@
 //! Writes an entry's line: the one place where the bytes that are hashed are made.
 
 use super::Entry;
+use crate::Moment;
 use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use core::fmt;
 
-impl Entry<'_> {
+/// Writes entries one after another. An agent reads many lines at one moment from one source, so what entries
+/// have in common with the one before is formatted once and copied.
+#[derive(Debug, Default)]
+pub struct Writer {
+    /// Whose fields `shared` holds: time, source and path.
+    of: Option<(Moment, u64)>,
+    path: Vec<u8>,
+    /// From the comma before `event.created` to the colon behind `log.offset`.
+    shared: Vec<u8>,
+}
+
+impl Writer {
+    /// Nothing is written yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Appends the entry as one JSON line without LF.
-    pub fn write(&self, line: &mut Vec<u8>) {
+    pub fn write(&mut self, entry: &Entry<'_>, line: &mut Vec<u8>) {
+        if self.of != Some((entry.created, entry.source)) || self.path != *entry.path {
+            self.share(entry);
+        }
         let mut line = Line(line);
-        line.raw("{\"event.sequence\":").number(self.sequence);
-        line.raw(",\"event.created\":\"")
-            .raw_display(&self.created)
-            .raw("\"");
-        line.bytes_field("log.file.path", &self.path);
-        line.raw(",\"log.file.id\":").number(self.source);
-        line.raw(",\"log.offset\":").number(self.offset);
-        line.raw(match (self.flags.cont, self.flags.open) {
+        line.raw("{\"event.sequence\":").number(entry.sequence);
+        line.0.extend_from_slice(&self.shared);
+        line.number(entry.offset);
+        line.raw(match (entry.flags.cont, entry.flags.open) {
             (false, false) => "",
             (true, false) => ",\"log.flags\":[\"cont\"]",
             (false, true) => ",\"log.flags\":[\"open\"]",
             (true, true) => ",\"log.flags\":[\"cont\",\"open\"]",
         });
-        line.bytes_field("message", &self.message);
+        line.bytes_field("message", &entry.message);
         line.raw("}");
+    }
+
+    fn share(&mut self, entry: &Entry<'_>) {
+        self.of = Some((entry.created, entry.source));
+        self.path.clear();
+        self.path.extend_from_slice(&entry.path);
+        self.shared.clear();
+        let created = alloc::format!("{}", entry.created);
+        let mut shared = Line(&mut self.shared);
+        shared.raw(",\"event.created\":\"").raw(&created).raw("\"");
+        shared.bytes_field("log.file.path", &entry.path);
+        shared.raw(",\"log.file.id\":").number(entry.source);
+        shared.raw(",\"log.offset\":");
     }
 }
 
@@ -39,19 +68,6 @@ impl Line<'_> {
 
     fn number(&mut self, number: u64) -> &mut Self {
         self.raw(itoa::Buffer::new().format(number))
-    }
-
-    fn raw_display(&mut self, value: &dyn fmt::Display) -> &mut Self {
-        struct Sink<'a>(&'a mut Vec<u8>);
-        impl fmt::Write for Sink<'_> {
-            fn write_str(&mut self, text: &str) -> fmt::Result {
-                self.0.extend_from_slice(text.as_bytes());
-                Ok(())
-            }
-        }
-        let written = fmt::write(&mut Sink(self.0), format_args!("{value}"));
-        debug_assert!(written.is_ok(), "a Vec takes any bytes");
-        self
     }
 
     /// `,"name":"text"`, or `,"name_base64":"..."` for bytes that are not UTF-8.

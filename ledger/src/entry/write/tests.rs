@@ -1,6 +1,7 @@
 //! Lines are, byte for byte, what a plain writing through `serde_json` makes, whatever entries hold.
 
 use super::super::{Entry, Flags};
+use super::Writer;
 use crate::Moment;
 use alloc::borrow::Cow;
 use alloc::format;
@@ -90,25 +91,30 @@ proptest! {
 
     #[test]
     fn lines_are_what_a_plain_writing_makes(
-        message in hostile(),
-        path in hostile(),
-        numbers in [number(), number(), number(), number()],
-        cont: bool,
-        open: bool,
+        texts in prop::collection::vec((hostile(), any::<bool>(), any::<bool>()), 1..4),
+        paths in [hostile(), hostile()],
+        numbers in prop::collection::vec((number(), 0..2u64, number()), 4),
+        moments in [number(), number()],
+        picks in prop::collection::vec((0..2usize, 0..2usize), 4),
     ) {
-        let [sequence, source, offset, created] = numbers;
-        let entry = Entry {
-            sequence,
-            created: Moment::from_micros(created),
-            path: Cow::Owned(path),
-            source,
-            offset,
-            flags: Flags { cont, open },
-            message: Cow::Owned(message),
-        };
-        let mut line = b"before".to_vec();
-        entry.write(&mut line);
-        let line = core::str::from_utf8(&line).unwrap();
-        prop_assert_eq!(line, "before".to_string() + &plain_line(&entry));
+        // One writer for all: few times, sources and paths, so that it repeats some and changes some.
+        let mut writer = Writer::new();
+        for (((message, cont, open), (sequence, source, offset)), (path, moment)) in
+            texts.into_iter().zip(numbers).zip(picks)
+        {
+            let entry = Entry {
+                sequence,
+                created: Moment::from_micros(moments[moment]),
+                path: Cow::Borrowed(&paths[path]),
+                source,
+                offset,
+                flags: Flags { cont, open },
+                message: Cow::Owned(message),
+            };
+            let mut line = b"before".to_vec();
+            writer.write(&entry, &mut line);
+            let line = core::str::from_utf8(&line).unwrap();
+            prop_assert_eq!(line, "before".to_string() + &plain_line(&entry));
+        }
     }
 }
