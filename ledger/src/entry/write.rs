@@ -72,46 +72,79 @@ impl Line<'_> {
 
     /// `,"name":"text"`, or `,"name_base64":"..."` for bytes that are not UTF-8.
     fn bytes_field(&mut self, name: &str, bytes: &[u8]) {
-        self.raw(",\"").raw(name);
-        match core::str::from_utf8(bytes) {
-            Ok(text) => {
-                self.raw("\":");
-                self.string(text);
-            }
-            Err(_) => {
-                self.raw("_base64\":\"");
-                let text = BASE64.encode(bytes);
-                self.raw(&text).raw("\"");
-            }
+        let start = self.0.len();
+        self.raw(",\"").raw(name).raw("\":\"");
+        // One pass judges and copies; only a line with more than ASCII is looked at again.
+        let is_ascii = self.escaped(bytes);
+        if !is_ascii && core::str::from_utf8(bytes).is_err() {
+            self.0.truncate(start);
+            self.raw(",\"").raw(name).raw("_base64\":\"");
+            self.raw(&BASE64.encode(bytes));
+        }
+        self.raw("\"");
+    }
+
+    /// The inside of a JSON string (RFC 8259 section 7): quote, backslash and controls escaped, all else as it
+    /// is. Whether all of it is ASCII.
+    fn escaped(&mut self, mut bytes: &[u8]) -> bool {
+        let mut seen = 0;
+        loop {
+            let (plain, rest) = bytes.split_at(plain_len(bytes, &mut seen));
+            self.0.extend_from_slice(plain);
+            let Some((byte, rest)) = rest.split_first() else {
+                return seen & HIGH == 0;
+            };
+            self.escape(*byte);
+            bytes = rest;
         }
     }
 
-    /// A JSON string (RFC 8259 section 7): quote, backslash and controls escaped, all else as it is.
-    fn string(&mut self, text: &str) {
+    fn escape(&mut self, byte: u8) {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        self.raw("\"");
-        let bytes = text.as_bytes();
-        let mut from = 0;
-        for (at, byte) in bytes.iter().enumerate() {
-            if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
-                continue;
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            b'\t' => b't',
+            b'\r' => b'r',
+            b'\n' => b'n',
+            _ => {
+                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+                return self
+                    .0
+                    .extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
             }
-            self.0.extend_from_slice(&bytes[from..at]);
-            from = at + 1;
-            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-            let escape: &[u8] = match byte {
-                b'"' => b"\\\"",
-                b'\\' => b"\\\\",
-                b'\t' => b"\\t",
-                b'\r' => b"\\r",
-                b'\n' => b"\\n",
-                _ => &[b'\\', b'u', b'0', b'0', digits[0], digits[1]],
-            };
-            self.0.extend_from_slice(escape);
-        }
-        self.0.extend_from_slice(&bytes[from..]);
-        self.raw("\"");
+        };
+        self.0.extend_from_slice(&[b'\\', short]);
     }
+}
+
+/// How many bytes before the first that a string must escape. `seen` takes the bits of all bytes looked at.
+///
+/// Eight bytes at a time: the arithmetic raises the high bit of each byte that is below a bound. It is right up to
+/// the first such byte, which is all that is asked.
+fn plain_len(bytes: &[u8], seen: &mut u64) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word;
+    let (words, rest) = bytes.as_chunks();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        *seen |= word;
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let found = (below(word, 0x20) | quote | backslash) & HIGH;
+        if found != 0 {
+            return number * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    *seen |= rest.iter().fold(0, |seen, byte| seen | u64::from(*byte));
+    let escape = rest.iter().position(|byte| is_escaped(*byte));
+    words.len() * 8 + escape.unwrap_or(rest.len())
+}
+
+/// The bits that no byte of ASCII has.
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+fn is_escaped(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 #[cfg(test)]
