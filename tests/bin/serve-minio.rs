@@ -1,4 +1,4 @@
-//! Runs the harness's MinIO for a script or for trying things by hand: prints the environment that
+//! Runs the harness's MinIO for trying things by hand: prints the environment that
 //! reaches it, then serves until its stdin ends. All data are gone then.
 
 use harness::server::{REGION, root};
