@@ -41,8 +41,10 @@ fn run() -> Result<u8, u8> {
     // Before anything is measured: a file that cannot be read is a wrong word.
     let earlier = words.compare.as_deref().map(Report::read).transpose();
     let earlier = earlier.map_err(|error| complain(&error, host::exit::USAGE))?;
+    // Whoever works on while it runs may commit.
+    let commit = report::commit();
     let results = measure(&words);
-    let report = Report::of(&results);
+    let report = Report::of(commit, &results);
     if let Some(path) = &words.json {
         let written = fs::write(path, report.json());
         let unwritten = |error| format!("cannot write {}: {error}", path.display());

@@ -30,8 +30,8 @@ struct Measured {
 }
 
 impl Report {
-    /// Of this tree, on this machine.
-    pub(crate) fn of(results: &Results) -> Self {
+    /// Of the tree at `commit`, on this machine.
+    pub(crate) fn of(commit: String, results: &Results) -> Self {
         let rows = results.rows().map(|(row, figures)| Measured {
             name: row.name.into(),
             unit: row.unit.into(),
@@ -40,7 +40,7 @@ impl Report {
             kernel_ratio: figures.kernel_ratio(),
         });
         Self {
-            commit: commit(),
+            commit,
             cpu: cpu(),
             rows: rows.collect(),
         }
@@ -102,7 +102,8 @@ fn change(before: f64, now: f64) -> Option<String> {
     (before > 0.0).then(|| format!("{:+.1} %", (now / before - 1.0) * 100.0))
 }
 
-fn commit() -> String {
+/// What stands in the repository now.
+pub(crate) fn commit() -> String {
     let mut git = Command::new("git");
     git.arg("-C").arg(repository());
     git.args([
