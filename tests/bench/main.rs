@@ -41,7 +41,7 @@ fn run() -> Result<u8, u8> {
     // Before anything is measured: a file that cannot be read is a wrong word.
     let earlier = words.compare.as_deref().map(Report::read).transpose();
     let earlier = earlier.map_err(|error| complain(&error, host::exit::USAGE))?;
-    // Whoever works on while it runs may commit.
+    // Before the run: a commit may be made while it lasts.
     let commit = report::commit();
     let results = measure(&words);
     let report = Report::of(commit, &results);
