@@ -2,6 +2,7 @@
 
 mod adopt; // hosts set up again, and what they continue
 mod badinput; // what must happen on bad input, a test a sentence
+mod bench; // what ./bench says to wrong words
 mod crash; // programs and server killed while they work
 mod demo; // README's first command
 mod exits; // every command and exit code, a test each; what --check and status say
