@@ -38,6 +38,7 @@ use crate::now::{Now, millis};
 use crate::track::Mode;
 use host::lock::Lock;
 use host::progress::Progress;
+use ledger::signature::Key;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -146,7 +147,7 @@ impl Agent {
                 }
             }
         }
-        self.finish()
+        self.finish(None)
     }
 
     /// One pass over what is there, unfinished last lines included; then it stops.
@@ -177,8 +178,38 @@ impl Agent {
         }
         self.progress = Progress::default();
         let mut unfinished = self.troubles.undone(&self.streams);
-        unfinished.extend(self.finish()?.0);
+        unfinished.extend(self.finish(None)?.0);
         Ok(Unfinished(unfinished))
+    }
+
+    /// Goes over to a new signing key, in every stream: the old key's last manifest names it. Where something is in
+    /// the way, which is returned, the new key has not taken the old one's place, and it can be run again.
+    ///
+    /// # Errors
+    /// As [`Agent::run`].
+    pub(crate) fn rotate_key(mut self) -> Result<Unfinished, RunError> {
+        let next = self.streams.keys_mut().begin(&self.config.agent)?;
+        // A stream that has gone over before a crash says it once.
+        let mut unfinished = Unfinished::default();
+        for index in 0..self.streams.count() {
+            let stream = self.streams.get(index);
+            let said = stream.next().next_key() == Some(next);
+            let why = self.streams.stop_stream(index, (!said).then_some(next))?;
+            unfinished.0.extend(why);
+            let stream = self.streams.get(index);
+            if stream.next().next_key() != Some(next) {
+                let name = stream.name();
+                unfinished
+                    .0
+                    .push(format!("stream {name} has not gone over to the new key"));
+            }
+        }
+        self.upkeep.save(&mut self.streams, Now::read());
+        self.write_status(Now::read(), false);
+        if unfinished.0.is_empty() {
+            self.streams.into_keys().finish()?;
+        }
+        Ok(unfinished)
     }
 
     /// Has `drain` tell how far it is.
@@ -239,7 +270,7 @@ impl Agent {
     }
 
     /// Seals what is read and says `stop`, in a bounded time.
-    fn finish(&mut self) -> Result<Unfinished, RunError> {
+    fn finish(&mut self, next_key: Option<Key>) -> Result<Unfinished, RunError> {
         let until_ms = Now::read().boot_ms.saturating_add(millis(STOP_MAX));
         let mut unfinished = Unfinished::default();
         for index in 0..self.streams.count() {
@@ -248,7 +279,7 @@ impl Agent {
                 unfinished
                     .0
                     .push(format!("stream {name}: no time left to say stop"));
-            } else if let Some(why) = self.streams.stop_stream(index)? {
+            } else if let Some(why) = self.streams.stop_stream(index, next_key)? {
                 unfinished.0.push(why);
             }
         }

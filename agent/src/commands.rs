@@ -10,7 +10,8 @@ use crate::agent::{Agent, RunError, Stop, Unfinished};
 use crate::commands::init::init;
 use crate::config::{self, Config, DEFAULT_PATH};
 use crate::recovery::adoption::{Adoptions, After};
-use crate::sealing::signing_key::KeyError;
+use crate::recovery::snapshot::SnapshotError;
+use crate::sealing::signing_key::{self, KeyError};
 use crate::spool::SpoolError;
 use clap::{Parser, Subcommand, ValueEnum};
 use host::cli::{About, LogArgs};
@@ -44,7 +45,10 @@ enum Command {
     #[command(after_long_help = INIT_EXAMPLES)]
     Init {
         /// Continue what was sealed elsewhere, as `holdfast verify` prints it; from the next start on
-        #[arg(long, value_name = "STREAM:EPOCH:SEQ:SHA256:RETENTION_MAX_S")]
+        #[arg(
+            long,
+            value_name = "STREAM:EPOCH:SEQ:SHA256:RETENTION_MAX_S:SEALED_MAX"
+        )]
         after: Vec<After>,
     },
     /// Show what `run` would do and what would go wrong: files, space, cost; change nothing
@@ -53,6 +57,9 @@ enum Command {
     Run,
     /// Seal all that is there, unfinished last lines included, and exit
     Drain,
+    /// Go over to a new signing key; print its line for allowed_signers
+    #[command(after_long_help = ROTATE_EXAMPLES)]
+    RotateKey,
     /// Show the running agent's status
     #[command(after_long_help = STATUS_EXAMPLES)]
     Status {
@@ -83,10 +90,20 @@ Examples, in the order of a first day:
 const INIT_EXAMPLES: &str = "\
 Examples:
   holdfast-agent init --config agent.toml > web-01.signers
-  holdfast-agent init --config agent.toml --after auth:0192…:41:9f86…:86400
+  holdfast-agent init --config agent.toml --after auth:0192…:41:9f86…:86400:2026-11-22T10:00:00.000000Z
 
 The line on stdout is the public key: give it to the auditor by a road that the bucket's owner does
 not control. Run again, it makes what is missing, changes nothing and prints the same line.";
+
+const ROTATE_EXAMPLES: &str = "\
+Examples:
+  systemctl stop holdfast-agent
+  holdfast-agent rotate-key >> web-01.signers
+  systemctl start holdfast-agent
+
+The agent must be stopped. The last manifest that the old key signs in each stream names the new one,
+which counts once the auditor has pinned it: give the line on stdout to the auditor, who keeps the old
+line too. Run again after a failure, it continues with the same new key.";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
@@ -134,6 +151,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> u8 {
         }
         Command::Run => run(&config),
         Command::Drain => drain(&config),
+        Command::RotateKey => rotate_key(&config),
         Command::Status { format } => status(&config, *format),
     }
 }
@@ -194,6 +212,24 @@ fn drain(config: &Config) -> u8 {
     }
 }
 
+fn rotate_key(config: &Config) -> u8 {
+    let rotated = Agent::open(config).and_then(Agent::rotate_key);
+    let unfinished = match rotated {
+        Ok(unfinished) => unfinished,
+        Err(error) => return fail(&error, code_of(&error)),
+    };
+    if !unfinished.0.is_empty() {
+        tracing::error!("the old key still signs some streams; run rotate-key again");
+        return end(&unfinished);
+    }
+    let line = signing_key::load(&config.key)
+        .and_then(|(private, _)| signing_key::signers_line(&config.agent, &private));
+    match line {
+        Ok(line) => print(&format!("{line}\n")),
+        Err(error) => fail(&error, exit::UNFINISHED),
+    }
+}
+
 fn status(config: &Config, format: StatusForm) -> u8 {
     let (status, running) = match AgentStatus::read(config) {
         Ok(read) => read,
@@ -221,7 +257,10 @@ fn status(config: &Config, format: StatusForm) -> u8 {
 /// A host that is not set up is a matter of configuration; all else may pass.
 fn code_of(error: &RunError) -> u8 {
     match error {
-        RunError::Spool(SpoolError::NotMade(_)) => exit::USAGE,
+        RunError::Spool(SpoolError::NotMade(_) | SpoolError::Other { .. })
+        | RunError::Snapshot(SnapshotError::Older { .. } | SnapshotError::Newer { .. }) => {
+            exit::USAGE
+        }
         RunError::Key(KeyError::Io { .. }) => exit::UNFINISHED,
         RunError::Key(_) => exit::USAGE,
         _ => exit::UNFINISHED,

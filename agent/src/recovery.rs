@@ -48,8 +48,8 @@ pub(crate) struct Recovery<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) spool_id: &'a str,
     pub(crate) agent: &'a Name,
-    /// Its own key: nothing in the spool is believed that it did not sign.
-    pub(crate) key: ledger::signature::Key,
+    /// Its own keys: nothing in the spool is believed that none of them signed.
+    pub(crate) keys: &'a [ledger::signature::Key],
 }
 
 /// How a stream stands.
@@ -59,7 +59,8 @@ enum StreamStanding {
     Lost {
         why: String,
         heads: Vec<EpochHead>,
-        heads_after: Option<Name>,
+        /// The newest state that is known, of whatever epoch.
+        newest: Option<Box<SealedState>>,
     },
 }
 
@@ -134,7 +135,7 @@ impl Recovery<'_> {
         let batches = SealedBatches {
             layout: self.layout,
             agent: self.agent,
-            key: self.key,
+            keys: self.keys,
         };
         let lineage = match known {
             Some(state) => lineage::after_snapshot(&batches, state, &listing)?,
@@ -151,13 +152,12 @@ impl Recovery<'_> {
         if why.is_none() && heads != newest.map(SealedState::epoch_head).as_slice() {
             why = Some("the archiver has receipts for batches that are not here".to_owned());
         }
-        let heads_after = newest.and_then(|state| state.heads_after.clone());
         Ok(match (why, newest) {
             (None, Some(state)) => StreamStanding::Continues(state.clone()),
             (why, _) => StreamStanding::Lost {
                 why: why.unwrap_or_else(|| "nothing sealed is left".to_owned()),
                 heads,
-                heads_after,
+                newest: newest.cloned().map(Box::new),
             },
         })
     }
@@ -217,11 +217,12 @@ fn begin(
     standing: StreamStanding,
     new_epoch: &mut impl FnMut() -> io::Result<Epoch>,
 ) -> io::Result<StreamState> {
-    let beginning = |epoch, prev_epoch, heads_after, event| NewEpoch {
+    let beginning = |epoch, prev_epoch, newest: Option<SealedState>, event| NewEpoch {
         stream: stream.clone(),
         epoch,
         prev_epoch,
-        heads_after,
+        next_key: newest.as_ref().and_then(|state| state.next_key),
+        heads_after: newest.and_then(|state| state.heads_after),
         event,
     };
     Ok(match standing {
@@ -231,18 +232,14 @@ fn begin(
         // Named by the config again after it was closed.
         StreamStanding::Continues(state) if state.closed => {
             let heads = vec![state.epoch_head()];
-            StreamState::Begin(beginning(new_epoch()?, heads, state.heads_after, None))
+            StreamState::Begin(beginning(new_epoch()?, heads, Some(state), None))
         }
         StreamStanding::Continues(state) => StreamState::After(state),
-        StreamStanding::Lost {
-            why,
-            heads,
-            heads_after,
-        } => {
+        StreamStanding::Lost { why, heads, newest } => {
             let epoch = new_epoch()?;
             tracing::error!(%stream, %epoch, %why, "state lost: the stream continues in a new epoch");
             let event = Some(EventKind::StateLost);
-            StreamState::Begin(beginning(epoch, heads, heads_after, event))
+            StreamState::Begin(beginning(epoch, heads, newest.map(|state| *state), event))
         }
     })
 }

@@ -8,6 +8,7 @@ pub(crate) mod open_batch; // blocks → the body, not yet a batch
 
 pub(crate) mod stream_state; // where the manifest goes, and the manifest
 
+pub(crate) mod own_keys;
 pub(crate) mod seal_error;
 pub(crate) mod signing_key;
 

@@ -4,6 +4,7 @@ pub(crate) mod spool_audit;
 
 use crate::config::Config;
 use crate::sealing::open_batch::OpenBatch;
+use crate::sealing::own_keys::OwnKeys;
 use crate::sealing::seal_error::SealError;
 use crate::sealing::sealer::Sealer;
 use crate::sealing::signing_key;
@@ -65,7 +66,8 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path(), &[("auth", "*.log")]);
         crate::commands::init::init(&config).unwrap();
-        let (private, key) = signing_key::load(&config.key).unwrap();
+        let (_, key) = signing_key::load(&config.key).unwrap();
+        let keys = OwnKeys::load(&config.key, &config.state).unwrap();
         let common = Common {
             agent: agent(),
             heartbeat_s: 300,
@@ -75,7 +77,7 @@ impl World {
         let compressor = Compressor::new(config.codec, config.level).unwrap();
         Self {
             dir,
-            sealer: Sealer::new(common, private, compressor),
+            sealer: Sealer::new(common, keys, compressor),
             key,
             boot_ms: 0,
         }
@@ -104,6 +106,7 @@ impl World {
             epoch: epoch(roll),
             prev_epoch: Vec::new(),
             heads_after: None,
+            next_key: None,
             event: None,
         })
     }

@@ -42,7 +42,7 @@ pub fn run(config: &Config, once: bool) -> Result<u8, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let spool = Spool::open(&config.spool).map_err(StartError::Spool)?;
+    let spool = Spool::open(&config.spool)?;
     let _lock = Lock::take(&spool.receipts().join(LOCK_FILE))?;
     disk::sweep_temporaries(&spool.receipts())?;
     let done = runtime.block_on(archive(config, spool, once));

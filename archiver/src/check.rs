@@ -55,7 +55,7 @@ fn check_spool(config: &Config, checked: &mut Checked) {
     let spool = match Spool::open(&config.spool) {
         Ok(spool) => spool,
         Err(error) => {
-            checked.fault(StartError::Spool(error).to_string());
+            checked.fault(StartError::from(error).to_string());
             return;
         }
     };

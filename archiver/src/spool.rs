@@ -11,9 +11,10 @@ mod survey;
 
 use batch::{Batch, BatchError};
 use folder::{Folder, seq_name};
+use host::disk;
 use ledger::manifest::EpochHead;
 use ledger::name::{Epoch, Name, parse_seq};
-use ledger::spool::{BatchId, Mark, RECEIPTS, SEALED};
+use ledger::spool::{BatchId, ID, Mark, OtherVersion, RECEIPTS, SEALED, parse_id_file};
 use order::{EpochView, Next, Outlook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -86,12 +87,40 @@ impl StreamView {
     }
 }
 
+/// Largest file with a spool's id.
+const ID_MAX: u64 = 4096;
+
+/// Why a spool cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenSpoolError {
+    /// A half of it is missing or can't be listed; the text names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Another version of the agent made it.
+    #[error("{}: {other}", root.display())]
+    OtherVersion { root: PathBuf, other: OtherVersion },
+}
+
 impl Spool {
-    /// The spool at `root`, which must have both halves.
+    /// The spool at `root`, which must have both halves and be of this version.
     ///
     /// # Errors
-    /// One of them is missing or can't be listed; the text names it.
-    pub fn open(root: &Path) -> io::Result<Self> {
+    /// [`OpenSpoolError`]
+    pub fn open(root: &Path) -> Result<Self, OpenSpoolError> {
+        // Batches of another version would all look rotten, and be marked so.
+        let id = root.join(ID);
+        match disk::read_bounded(&id, ID_MAX) {
+            Ok(bytes) => {
+                let version = parse_id_file(&String::from_utf8_lossy(&bytes)).map(drop);
+                version.map_err(|other| OpenSpoolError::OtherVersion {
+                    root: root.into(),
+                    other,
+                })?;
+            }
+            // What is no spool lacks a half as well, and is named by that.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(name_error(&id.display(), error).into()),
+        }
         for half in [SEALED, RECEIPTS] {
             let path = root.join(half);
             let listed = Folder::open(&path).and_then(|folder| folder.names());

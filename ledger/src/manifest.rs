@@ -14,6 +14,7 @@ use crate::codec::Codec;
 use crate::json::{Strict, integer, nullable, object, present};
 use crate::limits::MANIFEST_MAX;
 use crate::name::{Epoch, Name, Slot};
+use crate::signature::Key;
 use crate::{Digest, Moment};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -329,6 +330,12 @@ impl Manifest {
             self.slot()
                 .body_key(&body.date, stored.codec, stored.sha256),
         )
+    }
+
+    /// The key that signs from the next manifest on, if this one has a `key` event.
+    #[must_use]
+    pub fn next_key(&self) -> Option<Key> {
+        self.events.iter().find_map(|event| event.next)
     }
 
     /// Whether it holds an event of `kind`.

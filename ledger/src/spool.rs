@@ -20,10 +20,50 @@ pub const SEALED: &str = "sealed";
 pub const RECEIPTS: &str = "receipts";
 /// The folder in which the agent builds and removes batches.
 pub const TMP: &str = "tmp";
-/// The file with the spool's random id.
+/// The file with the spool's version and its random id, which `holdfast-agent init` makes.
 pub const ID: &str = "id";
 /// The file that a running agent holds locked.
 pub const LOCK: &str = "lock";
+
+/// The version of what stands in a spool. 1 is of a format that was never released.
+const VERSION: u64 = 2;
+
+/// A spool that another version of Holdfast made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OtherVersion {
+    /// From before format 1 was settled.
+    #[error(
+        "made by an older holdfast-agent, in a format that this version does not continue; {OLDER}"
+    )]
+    Older,
+    /// From a version that this one does not know.
+    #[error("made by a newer holdfast-agent (version {0}, this one knows {VERSION}); run that one")]
+    Newer(u64),
+}
+
+/// What to do about the spool or the state of an older version.
+pub const OLDER: &str = "upload what waits with that version, keep its archive and its verifier, then use a fresh \
+    spool, state and prefix: logs that are still on disk are archived again there";
+
+/// What [`ID`] holds for a spool with this random `id`.
+#[must_use]
+pub fn id_file(id: &str) -> String {
+    alloc::format!("{VERSION} {id}\n")
+}
+
+/// The random id that [`ID`] holds. The first version wrote the id alone.
+///
+/// # Errors
+/// [`OtherVersion`]
+pub fn parse_id_file(text: &str) -> Result<&str, OtherVersion> {
+    let text = text.trim();
+    let (version, id) = text.split_once(' ').ok_or(OtherVersion::Older)?;
+    match version.parse() {
+        Ok(VERSION) => Ok(id),
+        Ok(newer) if newer > VERSION => Err(OtherVersion::Newer(newer)),
+        _ => Err(OtherVersion::Older),
+    }
+}
 
 /// A batch's signed manifest.
 pub const MANIFEST: &str = "manifest";
@@ -112,6 +152,15 @@ impl Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_spool_of_another_version_is_told_apart() {
+        assert_eq!(parse_id_file(&id_file("abc")), Ok("abc"));
+        for older in ["0123abcd\n", "", "1 abc\n", "x y"] {
+            assert_eq!(parse_id_file(older), Err(OtherVersion::Older), "{older:?}");
+        }
+        assert_eq!(parse_id_file("3 abc\n"), Err(OtherVersion::Newer(3)));
+    }
 
     #[test]
     fn a_marks_file_name_is_parsed_back_and_nothing_else_is() {

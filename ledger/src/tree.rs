@@ -1,23 +1,16 @@
 //! The RFC 6962 Merkle tree over a batch's entries, folded as they come: memory is the tree's height.
 
 use crate::Digest;
-use crate::digest::Hasher;
 use alloc::vec::Vec;
 
 /// Leaf hash of one entry (RFC 6962 section 2.1): SHA-256(0x00 ‖ the line without its LF).
 #[must_use]
 pub fn leaf(line: &[u8]) -> Digest {
-    let mut hasher = Hasher::new();
-    hasher.update(&[0]);
-    hasher.update(line);
-    hasher.finish()
+    Digest::of_tagged(0, line)
 }
 
 fn node(left: Digest, right: Digest) -> Digest {
-    let mut message = [1u8; 65];
-    message[1..33].copy_from_slice(&left.0);
-    message[33..].copy_from_slice(&right.0);
-    Digest::of(&message)
+    Digest::of_tagged(1, [left.0, right.0].as_flattened())
 }
 
 /// A tree that grows leaf by leaf and knows its root at any time.

@@ -1,5 +1,5 @@
-//! Runs the harness's MinIO for a script or for trying things by hand: prints the environment that
-//! reaches it, then serves until its stdin ends. All data are gone then.
+//! Runs the harness's MinIO for trying things by hand: prints the environment that reaches it, then
+//! serves until its stdin ends. All data are gone then.
 
 use harness::account::root;
 use harness::server::REGION;

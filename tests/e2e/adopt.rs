@@ -38,6 +38,31 @@ fn second_host(server: &Server, first: &Site) -> Site {
     second
 }
 
+/// On a directory: nothing in it is a server's.
+#[test]
+fn a_rotated_key_counts_once_it_is_pinned() {
+    let site = Site::new("file:///unused", STREAMS);
+    let store = format!("file://{}", site.path("out/store").display());
+    let site = site.with_store(&store);
+    site.init();
+    work(&site, "old");
+    let line = site.agent(&["rotate-key"]).expect(0).stdout;
+    work(&site, "new");
+    // The new key is not pinned: what it signs is no statement of the agent.
+    let code = verify_code(&site);
+    assert!([1, 2, 4].contains(&code), "{code}");
+    let old = fs::read_to_string(site.path("signers")).unwrap();
+    fs::write(site.path("signers"), format!("{old}{line}")).unwrap();
+    site.verify_clean();
+    // The old key is not needed any more, and the agent's is the new one.
+    assert_eq!(site.agent(&["init"]).expect(0).stdout, line);
+    assert!(!site.path("state/key.next").exists());
+}
+
+fn verify_code(site: &Site) -> i32 {
+    site.verify(&[]).code.unwrap_or(-1)
+}
+
 on_every_server! {
     a_new_host_continues_the_stream_it_is_told_of,
     a_second_history_is_critical_until_it_is_adopted,

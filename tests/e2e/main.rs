@@ -2,6 +2,7 @@
 
 mod adopt; // hosts set up again, and what they continue
 mod badinput; // what must happen on bad input, a test a sentence
+mod bench; // what ./bench says to wrong words
 mod crash; // programs and server killed while they work
 mod demo; // README's first command
 mod exits; // every command and exit code, a test each; what --check and status say
@@ -11,6 +12,7 @@ mod probe; // stores that enforce locks, that do not, and that can't be asked; w
 mod roles; // what the accounts of infra/iam may do, and what each is refused
 mod shapes; // lines of every shape
 mod stores; // one conformance suite on every store: what the Store trait promises, by capability
+mod upgrade; // what the first version left, refused and untouched
 mod vectors; // format 1's fixed examples, and the by-hand check, with stock tools
 mod verify; // what an auditor is told: tampering, silence, copies, exit codes
 mod wire; // the exact requests that go out, and answers that a good server never gives

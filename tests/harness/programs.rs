@@ -15,17 +15,17 @@ pub enum Program {
 }
 
 impl Program {
-    /// The binary that cargo built together with the running test.
+    /// The binary that cargo built together with the running test or benchmark.
     ///
     /// # Panics
     /// When it is not there, which only a run outside cargo can bring about.
     #[must_use]
     pub fn path(self) -> PathBuf {
-        let test = std::env::current_exe().expect("a test knows its own path");
-        let profile = test
-            .ancestors()
-            .nth(2)
-            .expect("tests lie in target/<profile>/deps");
+        let own = std::env::current_exe().expect("a test knows its own path");
+        // Tests lie in target/<profile>/deps, the benchmark in target/<profile>.
+        let mut folders = own.ancestors().skip(1);
+        let profile = folders.find(|folder| !folder.ends_with("deps"));
+        let profile = profile.expect("what cargo builds lies in target/<profile>");
         let path = profile.join(match self {
             Self::Agent => "holdfast-agent-under-test",
             Self::Holdfast => "holdfast-under-test",

@@ -36,7 +36,7 @@ pub fn logs() -> Vec<Sample> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/logs");
     let folder = given.unwrap_or(beside);
     let Ok(entries) = fs::read_dir(&folder) else {
-        println!(
+        eprintln!(
             "no sample logs in {}: MADE LOGS are used instead",
             folder.display()
         );

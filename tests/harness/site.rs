@@ -192,12 +192,19 @@ impl Site {
     /// Runs `holdfast verify` on another store or prefix with the pinned key.
     #[must_use]
     pub fn verify_at(&self, store: &str, args: &[&str]) -> Finished {
+        self.start(self.verify_command(store, args), "verify")
+            .finish()
+    }
+
+    /// `holdfast verify --store <store> <args>` with the pinned key, to be started.
+    #[must_use]
+    pub fn verify_command(&self, store: &str, args: &[&str]) -> Command {
         let mut command = self.holdfast_command();
         command
             .args(["verify", "--store", store, "--signers"])
             .arg(self.path("signers"))
             .args(args);
-        self.start(command, "verify").finish()
+        command
     }
 
     /// Demands of `holdfast verify` exit 0 and no finding above a note; gives its report.

@@ -4,6 +4,7 @@ mod bytes;
 
 use super::*;
 use crate::bounds::{RETRY_MAX, RETRY_MIN, ROOM_RESUME};
+use crate::sealing::signing_key;
 use crate::testing::config;
 use crate::testing::spool_audit::{audit, audit_epoch};
 use ledger::manifest::{EventKind, Kind};
@@ -115,6 +116,60 @@ fn each_stream_names_the_others_newest_that_is_stored() {
     assert_eq!(named("auth"), expected, "after web, which it named last");
 }
 
+#[test]
+fn a_new_key_signs_after_the_manifest_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
+    Agent::open(&config).unwrap().drain().unwrap();
+    let key = || signing_key::load(&config.key).unwrap().1;
+    let old = key();
+    let rotated = Agent::open(&config).unwrap().rotate_key().unwrap();
+    assert_eq!(rotated, Unfinished::default());
+    let new = key();
+    assert_ne!(old, new);
+    Agent::open(&config).unwrap().drain().unwrap();
+    let layout = crate::spool::Layout::new(&config.spool);
+    for stream in ["auth", "web"] {
+        let manifests = audit(&layout, &name(stream)).manifests;
+        let named = manifests.iter().position(|it| it.next_key().is_some());
+        let named = named.unwrap();
+        assert_eq!(manifests[named].next_key(), Some(new));
+        for (number, manifest) in manifests.iter().enumerate() {
+            let file = layout.batch(&manifest.slot()).join("manifest");
+            let file = std::fs::read(file).unwrap();
+            let (_, block) = ledger::signature::split(&file).unwrap();
+            let signer = ledger::signature::Signature::parse(block).unwrap().key();
+            let expected = if number <= named { old } else { new };
+            assert_eq!(signer, expected, "{stream} {number}");
+        }
+        assert!(manifests.len() > named + 1);
+    }
+}
+
+#[test]
+fn a_rotation_that_was_cut_leaves_each_stream_with_its_own_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
+    Agent::open(&config).unwrap().drain().unwrap();
+    // Killed after the first stream said it.
+    let mut agent = Agent::open(&config).unwrap();
+    let next = agent.streams.keys_mut().begin(&config.agent).unwrap();
+    agent.streams.stop_stream(0, Some(next)).unwrap();
+    kill(agent);
+    // The agent runs on with both, and the rotation is done when it is asked for again.
+    Agent::open(&config).unwrap().drain().unwrap();
+    let rotated = Agent::open(&config).unwrap().rotate_key().unwrap();
+    assert_eq!(rotated, Unfinished::default());
+    assert_eq!(signing_key::load(&config.key).unwrap().1, next);
+    Agent::open(&config).unwrap().drain().unwrap();
+    let layout = crate::spool::Layout::new(&config.spool);
+    for stream in ["auth", "web"] {
+        let manifests = audit(&layout, &name(stream)).manifests;
+        let named = manifests.iter().filter(|it| it.next_key().is_some());
+        assert_eq!(named.count(), 1, "{stream}");
+    }
+}
+
 fn give_receipt(layout: &crate::spool::Layout, manifest: &ledger::manifest::Manifest) {
     let slot = manifest.slot();
     let file = std::fs::read(layout.batch(&slot).join("manifest")).unwrap();
@@ -182,7 +237,7 @@ fn a_full_spool_is_said_once_and_resumed_once() {
     // A start while it is full says nothing; here there is room again, so it continues.
     let mut agent = Agent::open(&config).unwrap();
     assert!(!agent.streams.get(0).is_full());
-    agent.finish().unwrap();
+    agent.finish(None).unwrap();
     let layout = crate::spool::Layout::new(&config.spool);
     let events = audit(&layout, &auth).events();
     let expected = [

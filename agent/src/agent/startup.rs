@@ -10,9 +10,10 @@ use crate::now::Now;
 use crate::recovery::adoption::{AdoptError, Adoptions};
 use crate::recovery::snapshot::{Snapshot, SnapshotError, Snapshots};
 use crate::recovery::{RecoverError, Recovered, Recovery};
+use crate::sealing::own_keys::OwnKeys;
 use crate::sealing::seal_error::SealError;
 use crate::sealing::sealer::Sealer;
-use crate::sealing::signing_key::{self, KeyError};
+use crate::sealing::signing_key::KeyError;
 use crate::sealing::stream_state::Common;
 use crate::spool::{Layout, Spool, SpoolError};
 use crate::track::Tracker;
@@ -77,7 +78,7 @@ pub(super) struct Started {
 pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     // First, for it says what to do on a host that was not set up.
     Layout::new(&config.spool).id()?;
-    let (private, public) = signing_key::load(&config.key)?;
+    let keys = OwnKeys::load(&config.key, &config.state)?;
     let lock = take_lock(config)?;
     let spool = Spool::open(&config.spool, config.spool_cap, config.streams.len())?;
     if let Err(error) = spool.layout().clear_tmp() {
@@ -99,7 +100,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         .map(|head| (head.stream.clone(), head.epoch_head()))
         .collect();
     let stored = |stream: &Name| stored.get(stream).copied();
-    let recovered = recover(config, &spool, public, snapshot)?;
+    let recovered = recover(config, &spool, &keys.all(), snapshot)?;
     let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
     let mut tracker = Tracker::new(watches, boot_id);
     tracker.restore(recovered.checkpoints);
@@ -132,7 +133,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         boot_id,
     };
     let compressor = Compressor::new(config.codec, config.level).map_err(SealError::from)?;
-    let sealer = Sealer::new(common, private, compressor);
+    let sealer = Sealer::new(common, keys, compressor);
     let mut roll = [0; 8];
     getrandom::fill(&mut roll)
         .map_err(io::Error::other)
@@ -173,7 +174,7 @@ fn take_lock(config: &Config) -> Result<Lock, RunError> {
 fn recover(
     config: &Config,
     spool: &Spool,
-    key: Key,
+    keys: &[Key],
     snapshot: Option<Snapshot>,
 ) -> Result<Recovered, RunError> {
     let names: Vec<Name> = config.streams.iter().map(|it| it.name.clone()).collect();
@@ -181,7 +182,7 @@ fn recover(
         layout: spool.layout(),
         spool_id: spool.id(),
         agent: &config.agent,
-        key,
+        keys,
     };
     let wall_ms = Now::read().wall.micros() / 1000;
     let mut new_epoch = || {

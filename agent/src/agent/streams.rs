@@ -7,6 +7,7 @@ use super::spool_retry::SpoolRetry;
 use super::stream::{ClosedStream, RunningStream, Words};
 use crate::now::Now;
 use crate::sealing::open_batch::OpenBatch;
+use crate::sealing::own_keys::OwnKeys;
 use crate::sealing::seal_error::SealError;
 use crate::sealing::sealer::Sealer;
 use crate::sealing::stream_state::{SealedAt, SealedState};
@@ -14,6 +15,7 @@ use crate::spool::Spool;
 use crate::track::Tracker;
 use crate::track::statement::StreamStatement;
 use ledger::manifest::{Event, EventKind, StreamHead};
+use ledger::signature::Key;
 
 /// The streams, and all that one manifest of theirs touches.
 pub(super) struct Streams {
@@ -62,6 +64,14 @@ impl Streams {
 
     pub(super) fn tracker_mut(&mut self) -> &mut Tracker {
         &mut self.tracker
+    }
+
+    pub(super) fn keys_mut(&mut self) -> &mut OwnKeys {
+        self.sealer.keys_mut()
+    }
+
+    pub(super) fn into_keys(self) -> OwnKeys {
+        self.sealer.into_keys()
     }
 
     pub(super) fn spool(&self) -> &Spool {
@@ -221,8 +231,12 @@ impl Streams {
             .extend(leaving.filter_map(RunningStream::into_closed));
     }
 
-    /// Seals what is read and says `stop`; what could not be done.
-    pub(super) fn stop_stream(&mut self, index: usize) -> Result<Option<String>, SealError> {
+    /// Seals what is read and says `stop`, and which key follows, if one does; what could not be done.
+    pub(super) fn stop_stream(
+        &mut self,
+        index: usize,
+        next_key: Option<Key>,
+    ) -> Result<Option<String>, SealError> {
         let stream = &self.streams[index];
         if stream.is_leaving() || stream.is_to_begin() {
             // Nothing was sealed in this run, so nothing is promised; a full spool is no fault of ours.
@@ -232,7 +246,11 @@ impl Streams {
         let full = stream.is_full();
         let sealed = !stream.has_entries() || self.seal_batch(index)?;
         let words = Words {
-            events: vec![Event::new(EventKind::Stop)],
+            events: next_key
+                .map(Event::key)
+                .into_iter()
+                .chain([Event::new(EventKind::Stop)])
+                .collect(),
             brief: full,
             close: false,
         };

@@ -87,7 +87,7 @@ fn make_folder(path: &Path, mode: u32) -> Result<(), InitError> {
 }
 
 fn make_id(spool: &Path) -> Result<bool, InitError> {
-    let path = spool.join("id");
+    let path = spool.join(ledger::spool::ID);
     let io = |source| InitError::Io {
         path: path.clone(),
         source,
@@ -101,7 +101,8 @@ fn make_id(spool: &Path) -> Result<bool, InitError> {
         disk::random_name().map_err(io)?,
         disk::random_name().map_err(io)?,
     ];
-    disk::write_durable(spool, "id", format!("{}\n", halves.concat()).as_bytes()).map_err(io)?;
+    let text = ledger::spool::id_file(&halves.concat());
+    disk::write_durable(spool, ledger::spool::ID, text.as_bytes()).map_err(io)?;
     Ok(true)
 }
 

@@ -228,6 +228,7 @@ fn continued<E>(
             epoch: new_epoch()?,
             prev_epoch: vec![state.epoch_head()],
             heads_after: state.heads_after.clone(),
+            next_key: state.next_key,
             event: None,
         },
     };
@@ -270,6 +271,7 @@ mod tests {
             epoch: epoch(roll),
             prev_epoch,
             heads_after: None,
+            next_key: None,
             event: None,
         })
     }

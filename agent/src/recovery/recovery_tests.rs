@@ -16,7 +16,7 @@ fn recover(world: &World) -> StreamState {
         layout: &layout,
         spool_id: &id,
         agent: &agent(),
-        key: world.key,
+        keys: &[world.key],
     };
     let mut rolls = 100;
     let recovered = recovery.recover(&[stream()], snapshot, || {
@@ -165,7 +165,11 @@ fn disagreement_begins_a_new_epoch_that_names_what_is_known() {
         std::fs::remove_dir_all(batch(world, &history[3])).unwrap();
     });
     meddle("another spool", 3, |world, _| {
-        std::fs::write(world.layout().root().join("id"), "other\n").unwrap();
+        std::fs::write(
+            world.layout().root().join("id"),
+            ledger::spool::id_file("other"),
+        )
+        .unwrap();
     });
     meddle("receipt newer than the head", 7, |world, history| {
         receipt(world, history[0].epoch, 7, Digest::of(b"seven"));
@@ -235,6 +239,7 @@ fn a_new_epoch_is_followed_before_a_snapshot_knows_of_it() {
         epoch: epoch(2),
         prev_epoch: vec![history[3].epoch_head()],
         heads_after: None,
+        next_key: None,
         event: Some(EventKind::StateLost),
     };
     let event = vec![Event::new(EventKind::StateLost)];

@@ -21,8 +21,8 @@ use std::path::Path;
 pub(super) struct SealedBatches<'a> {
     pub(super) layout: &'a Layout,
     pub(super) agent: &'a Name,
-    /// Its own key: nothing is believed that it did not sign.
-    pub(super) key: Key,
+    /// Its own keys: nothing is believed that none of them signed.
+    pub(super) keys: &'a [Key],
 }
 
 /// A batch that was believed.
@@ -58,7 +58,7 @@ impl SealedBatches<'_> {
         let (line, signed) = signature::split(&file).map_err(|error| damage(&error))?;
         let signed = Signature::parse(signed).map_err(|error| damage(&error))?;
         signed.verify(line).map_err(|error| damage(&error))?;
-        if signed.key() != self.key {
+        if !self.keys.contains(&signed.key()) {
             return Err(damage(&"signed by another key"));
         }
         let manifest = Manifest::parse(line).map_err(|error| damage(&error))?;

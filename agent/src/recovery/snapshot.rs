@@ -9,6 +9,7 @@ use ledger::Digest;
 use ledger::digest::Hasher;
 use ledger::manifest::StreamHead;
 use ledger::name::Name;
+use ledger::spool::OLDER;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -20,10 +21,6 @@ const VERSION: u64 = 2;
 
 /// Snapshots kept: should the newest rot, the one before it still leads to every sealed batch.
 const KEPT: usize = 2;
-
-/// What to do about an older spool or state.
-pub(crate) const OLDER: &str = "upload what waits with that version, keep its archive and its verifier, then use \
-    a fresh spool, state and prefix: logs that are still on disk are archived again there";
 
 /// Start of a snapshot's name; its number follows.
 const PREFIX: &str = "cursors.";

@@ -3,7 +3,7 @@
 //! Pure: no I/O and no clock. It says when a block or the batch has had enough; closing either is
 //! the caller's.
 
-use ledger::entry::Entry;
+use ledger::entry::{self, Entry};
 use ledger::limits::{BATCH_ENTRIES_MAX, BATCH_RAW_TARGET, BLOCK_RAW_TARGET, MANIFEST_TARGET};
 use ledger::manifest::Entries;
 use ledger::tree::{Tree, leaf};
@@ -22,6 +22,7 @@ pub(crate) struct Pack {
     first: u64,
     tree: Tree,
     times: Option<(Moment, Moment)>,
+    writer: entry::Writer,
     open: Vec<u8>,
     open_count: u64,
     closed_raw: u64,
@@ -48,7 +49,7 @@ impl Pack {
     pub(crate) fn push(&mut self, entry: &Entry<'_>) {
         debug_assert_eq!(entry.sequence, self.next_sequence(), "entries are numbered");
         let start = self.open.len();
-        entry.write(&mut self.open);
+        self.writer.write(entry, &mut self.open);
         self.tree.push(leaf(&self.open[start..]));
         self.open.push(b'\n');
         self.open_count += 1;

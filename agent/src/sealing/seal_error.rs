@@ -1,5 +1,6 @@
 //! Why a batch was not sealed, and whether the agent may continue after that.
 
+use crate::sealing::signing_key::KeyError;
 use ledger::codec::CompressError;
 use ledger::manifest::ManifestError;
 use ledger::signature::SignError;
@@ -33,6 +34,9 @@ pub enum SealError {
     /// It cannot be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// The key that signs its stream is not here.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Its checkpoints cannot be written as JSON.
     #[error("checkpoints that JSON cannot hold: {0}")]
     Checkpoints(#[from] serde_json::Error),

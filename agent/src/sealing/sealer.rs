@@ -11,6 +11,7 @@
 
 use crate::sealing::batch_folder::{BatchFolder, failed};
 use crate::sealing::open_batch::OpenBatch;
+use crate::sealing::own_keys::OwnKeys;
 use crate::sealing::seal_error::SealError;
 use crate::sealing::stream_state::{Common, ManifestDraft, SealedAt, SealedState, StreamState};
 use crate::spool::cursors_file::cursors_file;
@@ -29,22 +30,30 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Sealer {
     common: Common,
-    key: ssh_key::PrivateKey,
+    keys: OwnKeys,
     compressor: Compressor,
     /// Parents that are known to be durable.
     parents: BTreeSet<PathBuf>,
 }
 
 impl Sealer {
-    /// A sealer with a key that [`crate::sealing::signing_key`] has checked.
+    /// A sealer with this agent's keys.
     #[must_use]
-    pub(crate) fn new(common: Common, key: ssh_key::PrivateKey, compressor: Compressor) -> Self {
+    pub(crate) fn new(common: Common, keys: OwnKeys, compressor: Compressor) -> Self {
         Self {
             common,
-            key,
+            keys,
             compressor,
             parents: BTreeSet::new(),
         }
+    }
+
+    pub(crate) fn keys_mut(&mut self) -> &mut OwnKeys {
+        &mut self.keys
+    }
+
+    pub(crate) fn into_keys(self) -> OwnKeys {
+        self.keys
     }
 
     /// Closes the open block of a batch, and discards the batch if that fails.
@@ -89,7 +98,8 @@ impl Sealer {
             .to_line()
             .map_err(SealError::from)
             .and_then(|line| {
-                let signed = signature::sign(&self.key, &line)?;
+                let key = self.keys.signer(next.next_key())?;
+                let signed = signature::sign(key, &line)?;
                 let sha256 = Digest::of(&line);
                 let file = [&line[..], signed.as_bytes()].concat();
                 let weight = self.write(&mut folder, &file, &cursors_file(sha256, checkpoints)?)?;

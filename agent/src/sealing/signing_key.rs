@@ -44,6 +44,17 @@ pub enum KeyError {
     /// Not a key that can sign manifests.
     #[error("{}: expected an OpenSSH private key of type ed25519 without a passphrase (ssh-keygen -t ed25519 -N '')", .0.display())]
     Unusable(PathBuf),
+    /// A stream has gone over to a key that is not here.
+    #[error("{}: a stream is signed by {announced} since its last `key` event, and that key is not here; bring it back", path.display())]
+    Replaced {
+        /// The key file.
+        path: PathBuf,
+        /// The key that the stream's event names.
+        announced: Key,
+    },
+    /// Not a list of public keys.
+    #[error("{}: expected a public key in each line, as `rotate-key` writes them", .0.display())]
+    NotKeys(PathBuf),
     /// The key cannot stand in an `allowed_signers` line.
     #[error(transparent)]
     Signers(#[from] SignersFault),

@@ -12,6 +12,7 @@ use ledger::manifest::{
     StreamHead, Times, VERSION,
 };
 use ledger::name::{Epoch, Name};
+use ledger::signature::Key;
 use ledger::{Digest, Moment, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ pub(crate) struct SealedState {
     pub(crate) closed: bool,
     /// The last other stream whose head a manifest of this one named: the next one continues after it.
     pub(crate) heads_after: Option<Name>,
+    /// The key that signs the stream since its last `key` event.
+    pub(crate) next_key: Option<Key>,
 }
 
 /// An epoch of which nothing is sealed yet.
@@ -52,6 +55,8 @@ pub(crate) struct NewEpoch {
     pub(crate) prev_epoch: Vec<EpochHead>,
     /// As [`SealedState::heads_after`], if known.
     pub(crate) heads_after: Option<Name>,
+    /// As [`SealedState::next_key`].
+    pub(crate) next_key: Option<Key>,
     /// Why there is a new epoch, if something went wrong.
     pub(crate) event: Option<EventKind>,
 }
@@ -149,6 +154,9 @@ impl SealedState {
                 Some([.., last]) => Some(last.stream.clone()),
                 _ => before.and_then(|state| state.heads_after.clone()),
             },
+            next_key: manifest
+                .next_key()
+                .or_else(|| before.and_then(|state| state.next_key)),
         }
     }
 
@@ -191,7 +199,17 @@ impl StreamState {
         let heads_after = state.heads_after.clone();
         SealedState {
             heads_after: heads_after.or_else(|| self.heads_after().cloned()),
+            next_key: state.next_key.or(self.next_key()),
             ..state
+        }
+    }
+
+    /// The key that signs it, if an earlier manifest named one.
+    #[must_use]
+    pub(crate) fn next_key(&self) -> Option<Key> {
+        match self {
+            Self::Begin(begin) => begin.next_key,
+            Self::After(state) => state.next_key,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::bounds::NOTE_MAX;
 use ledger::name::{Epoch, Name, Slot, parse_seq};
-use ledger::spool::{self as names, BatchId};
+use ledger::spool::{self as names, BatchId, OtherVersion};
 use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,9 @@ pub enum SpoolError {
     /// `init` has not made it.
     #[error("{}: not a spool yet; make it with: holdfast-agent init --config <file>", .0.display())]
     NotMade(PathBuf),
+    /// Another version's.
+    #[error("{}: {other}", path.display())]
+    Other { path: PathBuf, other: OtherVersion },
     /// Another agent runs here.
     #[error("{}: another holdfast-agent runs on this spool; stop it first", .0.display())]
     Locked(PathBuf),
@@ -81,11 +84,17 @@ impl Layout {
     /// The spool's id.
     ///
     /// # Errors
-    /// It was not made, or cannot be read.
+    /// It was not made, by this version, or cannot be read.
     pub(crate) fn id(&self) -> Result<String, SpoolError> {
         let path = self.root.join(names::ID);
         match host::disk::read_bounded(&path, NOTE_MAX) {
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
+            Ok(bytes) => match names::parse_id_file(&String::from_utf8_lossy(&bytes)) {
+                Ok(id) => Ok(id.to_owned()),
+                Err(other) => Err(SpoolError::Other {
+                    path: self.root.clone(),
+                    other,
+                }),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(SpoolError::NotMade(self.root.clone()))
             }

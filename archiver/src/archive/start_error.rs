@@ -1,5 +1,6 @@
 //! Why a run of the archiver did not begin, and its exit code.
 
+use crate::spool::OpenSpoolError;
 use host::exit;
 use host::lock::LockError;
 use probe::Refusal;
@@ -12,6 +13,9 @@ pub enum StartError {
     /// The spool is not there or not to be read.
     #[error("{0}; expected a spool made by `holdfast-agent init`, which this user may read")]
     Spool(io::Error),
+    /// Another version of the agent made it.
+    #[error(transparent)]
+    OtherSpool(OpenSpoolError),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
@@ -26,12 +30,21 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
+impl From<OpenSpoolError> for StartError {
+    fn from(error: OpenSpoolError) -> Self {
+        match error {
+            OpenSpoolError::Io(error) => Self::Spool(error),
+            other @ OpenSpoolError::OtherVersion { .. } => Self::OtherSpool(other),
+        }
+    }
+}
+
 impl StartError {
     /// The exit code that goes with it.
     #[must_use]
     pub fn exit(&self) -> u8 {
         match self {
-            Self::Spool(_) | Self::Open(_) | Self::Setup(_) => exit::USAGE,
+            Self::Spool(_) | Self::OtherSpool(_) | Self::Open(_) | Self::Setup(_) => exit::USAGE,
             Self::NotEnforced(_) => exit::DAMAGED,
             Self::Lock(_) | Self::Held(_) | Self::System(_) => exit::UNFINISHED,
         }

@@ -6,7 +6,6 @@ use crate::findings::by_hand::ByHand;
 use crate::manifests::manifest_versions::SignedStatement;
 use crate::manifests::refusals;
 use ledger::finding::Finding;
-use ledger::manifest::{EventKind, Manifest};
 use ledger::name::Epoch;
 use ledger::signature::Key;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,17 +34,9 @@ impl KeyChanges {
             Some(next) if next == statement.key => None,
             Some(next) => Some(refusals::replaced_key(by_hand, statement, next)),
         };
-        self.next = next_key(&statement.manifest).or(self.next);
+        self.next = statement.manifest.next_key().or(self.next);
         broken
     }
-}
-
-fn next_key(manifest: &Manifest) -> Option<Key> {
-    let mut keys = manifest
-        .events
-        .iter()
-        .filter(|event| event.kind == EventKind::Key);
-    keys.find_map(|event| event.next)
 }
 
 /// The key that must sign `epoch` from its genesis on, as the epochs say that it continues.
