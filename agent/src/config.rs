@@ -93,12 +93,7 @@ impl Config {
             );
         }
         let streams = streams(root);
-        let spool_cap = root.size("spool_cap");
-        let least = cap_min(streams.len().max(1));
-        if spool_cap < least {
-            let message = format!("at least {least} bytes are needed for this many streams");
-            root.fault("spool_cap", message);
-        }
+        let spool_cap = spool_cap(root, streams.len());
         let seal = root.table("seal");
         let heartbeat = root.duration("heartbeat");
         if heartbeat.subsec_nanos() != 0 {
@@ -145,6 +140,16 @@ fn folder(root: &Table, key: &str) -> PathBuf {
         root.fault(key, "an absolute path is expected");
     }
     path
+}
+
+fn spool_cap(root: &Table, streams: usize) -> u64 {
+    let cap = root.size("spool_cap");
+    let least = cap_min(streams.max(1));
+    if cap < least {
+        let message = format!("at least {least} bytes are needed for this many streams");
+        root.fault("spool_cap", message);
+    }
+    cap
 }
 
 fn level(seal: &Table, codec: Codec) -> u8 {
