@@ -1,6 +1,7 @@
 //! The agent's config: read once, checked whole, all faults told at once.
 
 mod keys;
+mod prices;
 
 use crate::bounds::{STREAMS_MAX, cap_min};
 use crate::find::{PatternError, Watch};
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub(crate) use keys::sample;
 pub use keys::{ARCHIVERS, KEYS};
+pub(crate) use prices::Prices;
 
 /// Where the config is looked for.
 pub(crate) const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
@@ -58,6 +60,8 @@ pub struct Config {
     pub(crate) codec: Codec,
     /// One of the codec's levels.
     pub(crate) level: u8,
+    /// What the store charges.
+    pub(crate) prices: Prices,
     /// The streams; a file belongs to the first that wants it.
     pub(crate) streams: Vec<StreamConfig>,
 }
@@ -89,12 +93,7 @@ impl Config {
             );
         }
         let streams = streams(root);
-        let spool_cap = root.size("spool_cap");
-        let least = cap_min(streams.len().max(1));
-        if spool_cap < least {
-            let message = format!("at least {least} bytes are needed for this many streams");
-            root.fault("spool_cap", message);
-        }
+        let spool_cap = spool_cap(root, streams.len());
         let seal = root.table("seal");
         let heartbeat = root.duration("heartbeat");
         if heartbeat.subsec_nanos() != 0 {
@@ -108,6 +107,7 @@ impl Config {
         }
         let codec = seal.parsed("codec").unwrap_or_default();
         let level = level(&seal, codec);
+        let prices = prices(&root.table("cost"));
         settings.finish()?;
         // A missing agent is a fault, which `finish` has just told.
         let agent = agent.ok_or_else(|| {
@@ -128,6 +128,7 @@ impl Config {
             seal_age,
             codec,
             level,
+            prices,
             streams,
         })
     }
@@ -141,6 +142,16 @@ fn folder(root: &Table, key: &str) -> PathBuf {
     path
 }
 
+fn spool_cap(root: &Table, streams: usize) -> u64 {
+    let cap = root.size("spool_cap");
+    let least = cap_min(streams.max(1));
+    if cap < least {
+        let message = format!("at least {least} bytes are needed for this many streams");
+        root.fault("spool_cap", message);
+    }
+    cap
+}
+
 fn level(seal: &Table, codec: Codec) -> u8 {
     let levels = codec.levels();
     let level = u8::try_from(seal.integer("level")).unwrap_or(u8::MAX);
@@ -149,6 +160,13 @@ fn level(seal: &Table, codec: Codec) -> u8 {
         seal.fault("level", format!("{least} to {most} are {codec}'s levels"));
     }
     level
+}
+
+fn prices(cost: &Table) -> Prices {
+    Prices {
+        put: cost.parsed("put_per_1000").unwrap_or(Prices::LIST.put),
+        read: cost.parsed("read_per_1000").unwrap_or(Prices::LIST.read),
+    }
 }
 
 fn streams(root: &Table) -> Vec<StreamConfig> {
@@ -319,8 +337,26 @@ retention = "1d"
     }
 
     #[test]
+    fn prices_are_those_set_and_the_list_for_the_rest() {
+        assert_eq!(check(GOOD).unwrap().prices, Prices::LIST);
+        let text = GOOD.replace("[seal]", "[cost]\nput_per_1000 = \"0.0054\"\n[seal]");
+        let prices = check(&text).unwrap().prices;
+        assert_eq!(prices.put.to_string(), "$0.0054");
+        assert_eq!(prices.read, Prices::LIST.read);
+        let text = text.replace("0.0054", "0,0054");
+        let faults = check(&text).unwrap_err().to_string();
+        let expected = ":5: cost.put_per_1000: \"0,0054\" where dollars in quotes, from 0 to 1000 with \
+            at most 6 decimals, such as \"0.005\" is expected";
+        assert!(faults.contains(expected), "{faults}");
+    }
+
+    #[test]
     fn near_misses_are_refused() {
         for (from, to) in [
+            ("[seal]", "[cost]\nread_per_1000 = 0.0004\n[seal]"),
+            ("[seal]", "[cost]\nread_per_1000 = \"1000.1\"\n[seal]"),
+            ("[seal]", "[cost]\nget_per_1000 = \"0.0004\"\n[seal]"),
+            ("[seal]", "cost = \"0.0004\"\n[seal]"),
             ("name = \"auth\"", "name = \"\""),
             ("retention = \"1d\"", "retention = 1"),
             ("age = \"5s\"", "age = \"0s\""),

@@ -122,18 +122,21 @@ impl Sealer {
         fields
     }
 
-    /// Seals what `fields` state.
+    /// Seals what `fields` state; as the agent does, by one rename, for an archiver may be looking.
     pub(crate) fn seal(&mut self, fields: Value, body: Option<&[u8]>) -> BatchId {
         let manifest: Manifest = serde_json::from_value(fields).unwrap();
         let line = manifest.to_line().unwrap();
         let id = BatchId::from(&manifest.slot());
         let folder = self.spool.join(SEALED).join(id.to_string());
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(MANIFEST), signed(&self.key, &line)).unwrap();
-        std::fs::write(folder.join(CURSORS), b"{}\n").unwrap();
+        let open = self.spool.join("open");
+        std::fs::create_dir(&open).unwrap();
+        std::fs::write(open.join(MANIFEST), signed(&self.key, &line)).unwrap();
+        std::fs::write(open.join(CURSORS), b"{}\n").unwrap();
         if let Some(body) = body {
-            std::fs::write(folder.join(BODY), body).unwrap();
+            std::fs::write(open.join(BODY), body).unwrap();
         }
+        std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
+        std::fs::rename(&open, &folder).unwrap();
         self.prev = Some(manifest.reference(Digest::of(&line)));
         self.seq += 1;
         id

@@ -25,6 +25,7 @@ pub mod manifest;
 pub mod moment;
 pub mod name;
 pub mod receipt;
+pub mod requests;
 pub mod signature;
 pub mod spool;
 pub mod tree;

@@ -2,7 +2,7 @@
 
 use crate::agent::heads::window;
 use crate::bounds::FREE_MIN;
-use crate::commands::cost::{Cost, PRICES, grouped};
+use crate::commands::cost::{Year, grouped};
 use crate::config::{Config, StreamConfig};
 use crate::now::Now;
 use crate::sealing::signing_key;
@@ -15,6 +15,9 @@ use std::fmt;
 
 /// Files named of each stream.
 const FILES_SHOWN: usize = 100;
+
+/// Hosts of the fleet that costs are told for too.
+const FLEET: u64 = 1000;
 
 /// What `check` found.
 #[derive(Debug, Clone)]
@@ -126,29 +129,51 @@ fn files(stream: &StreamConfig, checked: &mut CheckReport) {
     }
 }
 
-/// What the settings cost at the store, for each stream: most while it never rests, least while it
-/// is silent.
+/// What the settings cost at the store, for each stream, the host and a fleet: least while all is
+/// silent, most while nothing ever rests.
 fn costs(config: &Config, checked: &mut CheckReport) {
-    let age = written(config.seal_age);
+    let (age, prices) = (written(config.seal_age), config.prices);
     checked.notes.push(format!(
         "costs of seal.age {age}: for at most {age}, until it is sealed, a line can be lost to root on \
          this host;"
     ));
     checked.notes.push(format!(
-        "  requests in a year, {PRICES}, silent to never at rest:"
+        "  requests in a year, silent to never at rest, at {}: {} for 1,000 PUTs, {} for 1,000 reads",
+        prices.source(),
+        prices.put,
+        prices.read
     ));
-    let quiet = Cost::quiet(config.heartbeat);
-    let busy = Cost::busy(config.seal_age);
+    let quiet = Year::quiet(config.heartbeat);
+    let busy = Year::busy(config.seal_age);
+    let told = |count: u64| {
+        let (least, most) = (quiet.of_many(count), busy.of_many(count));
+        format!(
+            "{} to {} PUTs, {} to {} reads, {} to {}",
+            grouped(least.puts()),
+            grouped(most.puts()),
+            grouped(least.reads()),
+            grouped(most.reads()),
+            least.dollars(prices),
+            most.dollars(prices)
+        )
+    };
+    let one = told(1);
     for stream in &config.streams {
-        let (least, most) = (grouped(quiet.puts), grouped(busy.puts));
         checked.notes.push(format!(
-            "  stream {}: {least} to {most} PUTs, {} to {}, each an object for {}",
+            "  stream {}: {one}, each PUT an object for {}",
             stream.name,
-            quiet.dollars(),
-            busy.dollars(),
             counted(stream.retention_s / DAY_S, "day", "days"),
         ));
     }
+    let streams = config.streams.len() as u64;
+    checked
+        .notes
+        .push(format!("  this host: {}", told(streams)));
+    checked.notes.push(format!(
+        "  {} such hosts: {}",
+        grouped(FLEET),
+        told(streams * FLEET)
+    ));
 }
 
 /// `10s`, `5m`: as settings have it.
@@ -169,5 +194,58 @@ impl fmt::Display for CheckReport {
             writeln!(f, "FAULT {fault}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Prices;
+    use crate::testing;
+
+    fn told(config: &Config) -> Vec<String> {
+        let mut checked = CheckReport {
+            notes: Vec::new(),
+            faults: Vec::new(),
+        };
+        costs(config, &mut checked);
+        checked.notes
+    }
+
+    #[test]
+    fn costs_are_told_for_a_stream_the_host_and_a_fleet() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = testing::config(dir.path(), &[("auth", "a"), ("app", "b")]);
+        let each = "105,408 to 6,324,480 PUTs, 210,816 to 6,324,480 reads, $0.62 to $34.16";
+        assert_eq!(
+            told(&config),
+            [
+                "costs of seal.age 10s: for at most 10s, until it is sealed, a line can be lost to root \
+                 on this host;"
+                    .to_owned(),
+                "  requests in a year, silent to never at rest, at S3 Standard, us-east-1, list prices of \
+                 2025-06: $0.005 for 1,000 PUTs, $0.0004 for 1,000 reads"
+                    .to_owned(),
+                format!("  stream auth: {each}, each PUT an object for 1 day"),
+                format!("  stream app: {each}, each PUT an object for 1 day"),
+                "  this host: 210,816 to 12,648,960 PUTs, 421,632 to 12,648,960 reads, $1.23 to $68.31"
+                    .to_owned(),
+                "  1,000 such hosts: 210,816,000 to 12,648,960,000 PUTs, 421,632,000 to 12,648,960,000 \
+                 reads, $1,222.74 to $68,304.39"
+                    .to_owned(),
+            ]
+        );
+
+        config.prices = Prices {
+            put: "0.01".parse().unwrap(),
+            read: "0".parse().unwrap(),
+        };
+        let told = told(&config);
+        assert!(
+            told[1].ends_with("at your prices: $0.01 for 1,000 PUTs, $0 for 1,000 reads"),
+            "{}",
+            told[1]
+        );
+        assert!(told[4].ends_with("reads, $2.11 to $126.49"), "{}", told[4]);
     }
 }

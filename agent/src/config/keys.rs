@@ -5,6 +5,9 @@ use host::settings::{self, Form, Key, Preset};
 const NAME: Form =
     Form::Text("a name of 1 to 63 of A-Z a-z 0-9 . _ - that starts with a letter or digit");
 
+const PRICE: Form =
+    Form::Text(r#"dollars in quotes, from 0 to 1000 with at most 6 decimals, such as "0.005""#);
+
 const PATH: Form = Form::Text("an absolute path, in quotes");
 
 /// The keys, in the order of the sample.
@@ -85,6 +88,25 @@ pub const KEYS: &[Key] = &[
         preset: Preset::Value("1"),
         doc: "how hard to compress: 1 to 19 with `zstd`, 1 to 9 with `gzip`; higher is smaller and \
               slower",
+    },
+    Key {
+        path: "cost",
+        form: Form::Table,
+        preset: Preset::Value(""),
+        doc: "what the store charges; only `holdfast-agent check` asks",
+    },
+    Key {
+        path: "cost.put_per_1000",
+        form: PRICE,
+        preset: Preset::Value("0.005"),
+        doc: "dollars for 1,000 PUTs; the default is S3 Standard's in us-east-1, as listed in 2025-06",
+    },
+    Key {
+        path: "cost.read_per_1000",
+        form: PRICE,
+        preset: Preset::Value("0.0004"),
+        doc: "dollars for 1,000 requests that read: locks, the store's clock; the default is of the \
+              same list",
     },
     Key {
         path: "stream",

@@ -1,6 +1,8 @@
 //! The whole protocol against stores that fail before, fail after, and lie; with versions in memory
 //! and without on disk.
 
+mod requests;
+
 use super::*;
 use crate::fixture::{Sealer, key, signed, spool};
 use ledger::Moment;

@@ -12,14 +12,12 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use http_body_util::Limited;
+use ledger::requests::CLOCK_KEPT_S;
 use ledger::{Digest, Moment};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Largest reply that is read whole: a page of 1000 versions with the longest keys, escaped, fits.
 const REPLY_MAX_BYTES: usize = 16 * 1024 * 1024;
-
-/// How long a reply's date says what time the store has.
-const CLOCK_KEPT_MS: u64 = 60_000;
 
 /// The store's clock, as its replies tell it.
 #[derive(Debug, Default)]
@@ -35,12 +33,12 @@ struct ClockReading {
 }
 
 impl StoreClock {
-    /// The store's time now, if a reply told it within the last minute.
+    /// The store's time now, if a reply told it within the last [`CLOCK_KEPT_S`].
     pub(super) fn read(&self, boot_ms: u64) -> Option<Moment> {
         let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = seen?;
         let age_ms = boot_ms.checked_sub(seen.boot_ms)?;
-        (age_ms <= CLOCK_KEPT_MS)
+        (age_ms <= CLOCK_KEPT_S * 1000)
             .then(|| Moment::from_micros(seen.date.micros().saturating_add(age_ms * 1000)))
     }
 

@@ -41,8 +41,20 @@ fn check_ends_with_0_and_says_what_it_costs() {
     drop(told.says(&[
         "stream all: 1 file, locked for 1 day\n",
         "costs of seal.age 100ms",
-        "stream all: 105,408 to 632,448,000 PUTs, $0.57 to $3,415.22, each an object for 1 day\n",
+        "list prices of 2025-06: $0.005 for 1,000 PUTs, $0.0004 for 1,000 reads\n",
+        "stream all: 105,408 to 632,448,000 PUTs, 210,816 to 632,448,000 reads, $0.62 to $3,415.22, \
+         each PUT an object for 1 day\n",
+        "this host: 105,408 to 632,448,000 PUTs",
+        "1,000 such hosts: 105,408,000 to 632,448,000,000 PUTs",
     ]));
+    let mut check = site.agent_command(&["check"]);
+    check.env("HOLDFAST_COST_PUT_PER_1000", "0.01");
+    drop(
+        site.start(check, "check")
+            .finish()
+            .expect(0)
+            .says(&["at your prices: $0.01 for 1,000 PUTs, $0.0004 for 1,000 reads\n"]),
+    );
 }
 
 #[test]
