@@ -43,6 +43,7 @@ fn second_host(server: &Server, first: &Site) -> Site {
 fn a_rotated_key_counts_once_it_is_pinned() {
     let site = Site::new("file:///unused", STREAMS);
     let store = format!("file://{}", site.path("out/store").display());
+    fs::create_dir(site.path("out/store")).unwrap();
     let site = site.with_store(&store);
     site.init();
     work(&site, "old");
@@ -115,7 +116,10 @@ fn a_second_history_is_critical_until_it_is_adopted(kind: Kind) {
 fn heads_of_unknown_streams_are_refused() {
     let site = Site::new("file:///nowhere", STREAMS);
     let epoch = "01a205ee-5005-7f26-85b7-d57a55def8af";
-    let head = format!("other:{epoch}:3:{}:86400", "0".repeat(64));
+    let head = format!(
+        "other:{epoch}:3:{}:86400:2026-11-22T10:00:00.000000Z",
+        "0".repeat(64)
+    );
     drop(
         site.agent(&["init", "--after", &head])
             .expect(3)

@@ -95,10 +95,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         snapshots,
         snapshot.as_ref(),
     );
-    let stored = snapshot.iter().flat_map(|snapshot| &snapshot.stored);
-    let stored: BTreeMap<Name, EpochHead> = stored
-        .map(|head| (head.stream.clone(), head.epoch_head()))
-        .collect();
+    let stored = stored_heads(snapshot.as_ref());
     let stored = |stream: &Name| stored.get(stream).copied();
     let recovered = recover(config, &spool, &keys.all(), snapshot)?;
     let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
@@ -134,10 +131,6 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     };
     let compressor = Compressor::new(config.codec, config.level).map_err(SealError::from)?;
     let sealer = Sealer::new(common, keys, compressor);
-    let mut roll = [0; 8];
-    getrandom::fill(&mut roll)
-        .map_err(io::Error::other)
-        .map_err(RecoverError::Random)?;
     let streams = Streams::new(
         tracker,
         sealer,
@@ -145,7 +138,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         streams,
         closed.collect(),
         Waits::of(config),
-        usize::from_le_bytes(roll),
+        random_place()?,
     );
     Ok(Started {
         streams,
@@ -153,6 +146,22 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         started,
         lock,
     })
+}
+
+/// What a snapshot knows of each stream's newest manifest with a receipt.
+fn stored_heads(snapshot: Option<&Snapshot>) -> BTreeMap<Name, EpochHead> {
+    let heads = snapshot.iter().flat_map(|snapshot| &snapshot.stored);
+    heads
+        .map(|head| (head.stream.clone(), head.epoch_head()))
+        .collect()
+}
+
+/// Where a stream that never named another one begins.
+fn random_place() -> Result<usize, RecoverError> {
+    let mut roll = [0; 8];
+    let filled = getrandom::fill(&mut roll).map_err(io::Error::other);
+    filled.map_err(RecoverError::Random)?;
+    Ok(usize::from_le_bytes(roll))
 }
 
 /// Takes the state's lock. `status` holds it for an instant to see whether it is free, and must not

@@ -138,20 +138,18 @@ fn write_json(path: &Path, value: &Value) {
     write(path, format!("{text}\n").as_bytes());
 }
 
+/// What is easy to get wrong in a line.
+const FIRST_LINES: [&[u8]; 4] = [
+    b"Nov 22 10:00:01 web-01 sshd[811]: Accepted publickey for deploy from 192.0.2.7\n",
+    b"a carriage return\r\n",
+    b"NUL \0, tab \t, quote \", backslash \\, escape \x1b[31m\n",
+    "\u{feff}byte order mark, caf\u{e9}, line separator \u{2028}\n".as_bytes(),
+];
+
 /// Two batches, a heartbeat with heads, a stop; and what the three sources must be rebuilt to.
 fn first_epoch(root: &Path, epoch: Epoch, app: StreamHead) -> (Writer, [Vec<u8>; 3]) {
     let mut auth = Writer::begin(root, "auth", epoch, 1, vec![], vec![Event::start(true)]);
-    let plain = pieces(
-        1,
-        AUTH_LOG,
-        0,
-        &[
-            b"Nov 22 10:00:01 web-01 sshd[811]: Accepted publickey for deploy from 192.0.2.7\n",
-            b"a carriage return\r\n",
-            b"NUL \0, tab \t, quote \", backslash \\, escape \x1b[31m\n",
-            "\u{feff}byte order mark, caf\u{e9}, line separator \u{2028}\n".as_bytes(),
-        ],
-    );
+    let plain = pieces(1, AUTH_LOG, 0, &FIRST_LINES);
     let rest = pieces(
         1,
         AUTH_LOG,

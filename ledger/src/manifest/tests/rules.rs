@@ -212,6 +212,22 @@ fn events() {
         ),
         (gap(json!({"to": 20})), "not after its from"),
         (gap(json!({"reason": "boredom"})), "unknown variant"),
+        (event(json!({"kind": "state_lost"})), "in a genesis alone"),
+        (event(json!({"kind": "rollback"})), "in a genesis alone"),
+        (event(json!({"kind": "rot"})), "in a genesis alone"),
+        (event(json!({"kind": "retention"})), "in a genesis alone"),
+        (
+            unset(gap(json!({"reason": "skipped"})), "/events/0/to"),
+            "unless it is read via gzip",
+        ),
+    ]);
+}
+
+#[test]
+fn the_event_that_names_the_next_key() {
+    let event = |value: Value| set(batch(), "/events/-", value);
+    assert!(parse(&event(json!({"kind": "key", "next": KEY}))).is_ok());
+    check(vec![
         (event(json!({"kind": "key"})), "next stands"),
         (event(json!({"kind": "stop", "next": KEY})), "next stands"),
         (
@@ -226,14 +242,6 @@ fn events() {
             ),
             "two events name",
         ),
-        (
-            unset(gap(json!({"reason": "skipped"})), "/events/0/to"),
-            "unless it is read via gzip",
-        ),
-        (event(json!({"kind": "state_lost"})), "in a genesis alone"),
-        (event(json!({"kind": "rollback"})), "in a genesis alone"),
-        (event(json!({"kind": "rot"})), "in a genesis alone"),
-        (event(json!({"kind": "retention"})), "in a genesis alone"),
     ]);
 }
 

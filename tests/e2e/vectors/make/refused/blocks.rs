@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// What every block would unpack to.
 const RAW: &[u8] = b"line\n";
 
+/// A skippable frame (section 3.1.2) with one byte.
+const SKIPPABLE: [u8; 9] = [0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, b'x'];
+
 /// A frame's parts (RFC 8878 section 3.1.1), for one raw block of [`RAW`].
 struct Frame {
     descriptor: u8,
@@ -54,7 +57,8 @@ fn unit(codec: Codec, raw: &[u8]) -> Vec<u8> {
 
 /// The good ones, and what is wrong with the others.
 pub(super) fn blocks() -> Value {
-    let rows = frames().into_iter().map(|row| (Codec::Zstd, row));
+    let frames = headers().into_iter().chain(frames());
+    let rows = frames.map(|row| (Codec::Zstd, row));
     let rows = rows.chain(members().into_iter().map(|row| (Codec::Gzip, row)));
     let one = |(codec, (why, stock_takes, stored)): (Codec, Row)| {
         json!({
@@ -76,19 +80,14 @@ pub(super) fn blocks() -> Value {
 /// Why it is refused, whether the stock tool exits 0 on it, the bytes.
 type Row = (&'static str, bool, Vec<u8>);
 
-fn frames() -> Vec<Row> {
+/// What is wrong before a frame's blocks.
+fn headers() -> Vec<Row> {
     let good = Frame::good().bytes();
-    let skippable = [0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, b'x'];
-    let window = |frame: &mut Frame, byte: u8| {
-        // No single segment: a window, and a content size of four bytes.
-        frame.descriptor = 0b1000_0100;
-        frame.fields = vec![byte, 5, 0, 0, 0];
-    };
     vec![
         (
             "magic: a skippable frame before it",
             true,
-            [&skippable[..], &good].concat(),
+            [&SKIPPABLE[..], &good].concat(),
         ),
         ("magic: another number", false, {
             let mut bytes = good.clone();
@@ -147,6 +146,18 @@ fn frames() -> Vec<Row> {
             false,
             Frame::with(|frame| frame.descriptor |= 1 << 3),
         ),
+    ]
+}
+
+/// What is wrong with a frame's window, its blocks, or what follows them.
+fn frames() -> Vec<Row> {
+    let good = Frame::good().bytes();
+    let window = |frame: &mut Frame, byte: u8| {
+        // No single segment: a window, and a content size of four bytes.
+        frame.descriptor = 0b1000_0100;
+        frame.fields = vec![byte, 5, 0, 0, 0];
+    };
+    vec![
         (
             "window: over 8 MiB",
             true,
@@ -177,7 +188,7 @@ fn frames() -> Vec<Row> {
         (
             "end: a skippable frame follows",
             true,
-            [&good[..], &skippable].concat(),
+            [&good[..], &SKIPPABLE].concat(),
         ),
         (
             "end: a gzip member follows",
