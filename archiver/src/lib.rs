@@ -4,7 +4,7 @@
 //! store is in [`store`]. It does not know the auditor, nor the agent.
 //!
 //! The flow: [`spool`] says which batch is next, [`upload`] puts it and reads its lock back, a
-//! [`receipt`] records that; [`archive`] admits the store and runs the streams side by side.
+//! `receipt_writer` records that; [`archive`] admits the store and runs the streams side by side.
 
 #![forbid(unsafe_code)]
 
