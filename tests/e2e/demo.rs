@@ -71,7 +71,7 @@ impl Stage {
 #[track_caller]
 fn told_whole(done: Finished) -> Finished {
     done.expect(0)
-        .says(&["STORED_HASH", "SEQ_GAP", "SIG_INVALID", "zcat "])
+        .says(&["STORED_HASH", "SEQ_GAP", "SIG_INVALID", "zstd -dc "])
 }
 
 /// What the auditor found, as the demo tells it.

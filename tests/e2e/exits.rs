@@ -40,7 +40,7 @@ retention = "1d"
 "#;
 
 /// Every command, as its words begin.
-const COMMANDS: [(Program, &[&str]); 21] = [
+const COMMANDS: [(Program, &[&str]); 22] = [
     (Program::Holdfast, &[]),
     (Program::Holdfast, &["archive"]),
     (Program::Holdfast, &["archive", "status"]),
@@ -58,6 +58,7 @@ const COMMANDS: [(Program, &[&str]); 21] = [
     (Program::Agent, &["check"]),
     (Program::Agent, &["run"]),
     (Program::Agent, &["drain"]),
+    (Program::Agent, &["rotate-key"]),
     (Program::Agent, &["status"]),
     (Program::Agent, &["sample-config"]),
     (Program::Agent, &["completions"]),

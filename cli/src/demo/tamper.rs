@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// Flips one bit in the middle of a body.
 pub(super) fn flip_a_bit(_: &DemoSetup, copy: &Path) -> Result<(), SetupError> {
-    let path = files_below(&copy.join("entries"), ".gz")?
+    let path = files_below(&copy.join("entries"), ".zst")?
         .into_iter()
         .next();
     let path = path.ok_or_else(|| SetupError::NotAsArchived(copy.into()))?;

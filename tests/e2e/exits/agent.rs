@@ -25,13 +25,28 @@ fn init_ends_with_2_where_nothing_can_be_made() {
 fn init_ends_with_3_on_a_stream_that_is_not_there() {
     let site = Site::new("file:///unused", STREAMS);
     let digest = "0".repeat(64);
-    let head = format!("other:01a202b2-c500-7101-8101-010101010101:1:{digest}:86400");
+    let at = "2026-11-22T10:00:00.000000Z";
+    let head = format!("other:01a202b2-c500-7101-8101-010101010101:1:{digest}:86400:{at}");
     drop(
         site.agent(&["init", "--after", &head])
             .expect(3)
             .says(&["no stream named other"]),
     );
     drop(site.agent(&["init", "--after", "nonsense"]).expect(3));
+}
+
+#[test]
+fn rotate_key_ends_with_0_and_prints_the_new_line_or_with_3_on_a_host_that_is_not_set_up() {
+    let bare = Site::new("file:///unused", STREAMS);
+    drop(
+        bare.agent(&["rotate-key"])
+            .expect(3)
+            .says(&["holdfast-agent init"]),
+    );
+    let site = site();
+    let old = site.agent(&["init"]).expect(0).stdout;
+    let new = site.agent(&["rotate-key"]).expect(0).stdout;
+    assert!(new.starts_with("web-01 namespaces=") && new != old, "{new}");
 }
 
 #[test]
