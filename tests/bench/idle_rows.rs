@@ -98,9 +98,9 @@ fn trickle(site: &Site, dice: &mut Dice) {
     }
 }
 
-/// How much of a core a process uses meanwhile.
-fn busy_percent(process: &Running, meanwhile: impl FnOnce()) -> f64 {
+/// How much of a core a process uses while `work` runs.
+fn busy_percent(process: &Running, work: impl FnOnce()) -> f64 {
     let (began, before) = (Instant::now(), cpu_s(process.pid()));
-    meanwhile();
+    work();
     (cpu_s(process.pid()) - before) / began.elapsed().as_secs_f64() * 100.0
 }
