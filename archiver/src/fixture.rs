@@ -1,7 +1,8 @@
 //! Sealed batches for tests, as an agent would leave them.
 
-use ledger::manifest::{EpochHead, Manifest, Reference};
+use ledger::manifest::{EpochHead, Event, Manifest, Reference};
 use ledger::name::{Epoch, Name};
+use ledger::signature::Key;
 use ledger::spool::{BODY, BatchId, CURSORS, MANIFEST, RECEIPTS, SEALED};
 use ledger::{Digest, signature};
 use serde_json::{Value, json};
@@ -71,6 +72,13 @@ impl Sealer {
     /// Seals one without entries.
     pub(crate) fn heartbeat(&mut self) -> BatchId {
         let fields = self.fields("heartbeat");
+        self.seal(fields, None)
+    }
+
+    /// Seals one without entries that names the key that signs next.
+    pub(crate) fn names_key(&mut self, next: Key) -> BatchId {
+        let mut fields = self.fields("heartbeat");
+        fields["events"] = json!([Event::key(next)]);
         self.seal(fields, None)
     }
 

@@ -15,9 +15,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Folders of the archiver's half: the agent, of the same group, reads them.
 const FOLDER_MODE: u32 = 0o2750;
 
-/// Holds (under a name that no stream can have) the fingerprint of the key that signed this spool's batches so far.
+/// Holds (under a name that no stream can have) the fingerprints of the keys that sign this spool's batches, one a
+/// line: the first one's, and each that a `key` event of theirs named.
 const KEY_FILE: &str = ".key";
-const KEY_FILE_MAX: u64 = 256;
+
+/// Largest such file: some thousand rotations.
+const KEY_FILE_MAX: u64 = 64 * 1024;
 
 /// Longest receipt that is read: two keys and two versions of at most 1 KiB each, and the rest.
 const RECEIPT_MAX: u64 = 16 * 1024;
@@ -28,8 +31,8 @@ pub struct Receipts {
     root: PathBuf,
     /// Folders known to be durable.
     made: Mutex<BTreeSet<PathBuf>>,
-    /// The fingerprint in [`KEY_FILE`], once it was read or written.
-    key: Mutex<Option<String>>,
+    /// The fingerprints in [`KEY_FILE`], oldest first; none before it was read or written.
+    keys: Mutex<Vec<String>>,
 }
 
 impl Receipts {
@@ -39,7 +42,7 @@ impl Receipts {
         Self {
             root,
             made: Mutex::default(),
-            key: Mutex::default(),
+            keys: Mutex::default(),
         }
     }
 
@@ -80,32 +83,66 @@ impl Receipts {
         }
     }
 
-    /// The fingerprint that is expected instead of `key`'s, if there is one. The first key of a
-    /// spool is the expected one from then on.
+    /// The fingerprint that is expected instead of `key`'s, if that is none of this spool's. The first key of a spool
+    /// is its own from then on.
     ///
     /// # Errors
     /// What the system says, with the file.
     pub fn other_key(&self, key: &Key) -> io::Result<Option<String>> {
         let given = key.to_string();
-        let mut known = lock(&self.key);
-        if known.is_none() {
-            *known = Some(self.read_or_write_key(&given)?);
+        let mut keys = lock(&self.keys);
+        if keys.is_empty() {
+            *keys = self.read_keys()?;
         }
-        Ok(known.clone().filter(|known| *known != given))
+        if keys.is_empty() {
+            self.write_keys(&mut keys, given)?;
+            return Ok(None);
+        }
+        let known = keys.contains(&given);
+        Ok(keys.last().filter(|_| !known).cloned())
     }
 
-    fn read_or_write_key(&self, given: &str) -> io::Result<String> {
+    /// Takes note of the key that a batch, signed by one of this spool's, says will sign from now on. Durable before the
+    /// batch has its receipt: without it the next batch would be held.
+    ///
+    /// # Errors
+    /// What the system says, with the file.
+    pub fn add_key(&self, next: &Key) -> io::Result<()> {
+        let next = next.to_string();
+        let mut keys = lock(&self.keys);
+        if keys.contains(&next) {
+            return Ok(());
+        }
+        self.write_keys(&mut keys, next)
+    }
+
+    /// Whether `key` is one that signs this spool's batches, or did.
+    #[must_use]
+    pub fn knows(&self, key: &Key) -> bool {
+        lock(&self.keys).contains(&key.to_string())
+    }
+
+    fn read_keys(&self) -> io::Result<Vec<String>> {
         let path = self.root.join(KEY_FILE);
         match disk::read_bounded(&path, KEY_FILE_MAX) {
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let written =
-                    disk::write_durable(&self.root, KEY_FILE, format!("{given}\n").as_bytes());
-                written.map_err(|error| named(&path, error))?;
-                Ok(given.to_owned())
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                Ok(text.lines().map(|line| line.trim().to_owned()).collect())
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(named(&path, error)),
         }
+    }
+
+    fn write_keys(&self, keys: &mut Vec<String>, more: String) -> io::Result<()> {
+        let mut all = keys.clone();
+        all.push(more);
+        let text = all.join("\n") + "\n";
+        // A crash before this returns leaves the keys as they were: the batch that names the next one is sent again.
+        let written = disk::write_durable(&self.root, KEY_FILE, text.as_bytes());
+        written.map_err(|error| named(&self.root.join(KEY_FILE), error))?;
+        *keys = all;
+        Ok(())
     }
 
     fn write(&self, id: &BatchId, mark: Mark, bytes: &[u8]) -> io::Result<()> {

@@ -120,6 +120,10 @@ impl<S: Store> Uploader<S> {
         self.admit(&batch)?;
         let plan = progress.plan_for(&batch);
         let (batch, placement) = self.follow(plan, batch).await?;
+        if let Some(next) = batch.manifest.next_key() {
+            let learned = self.receipts.add_key(&next);
+            learned.map_err(|error| UploadError::Held(Scope::Stream, error.to_string()))?;
+        }
         progress.current = None;
         progress.is_known = true;
         Ok(self.receipt(&batch, &placement))
@@ -142,8 +146,9 @@ impl<S: Store> Uploader<S> {
         let stream_held = |error: io::Error| UploadError::Held(Scope::Stream, error.to_string());
         if let Some(known) = self.receipts.other_key(&batch.key).map_err(stream_held)? {
             let detail = format!(
-                "signed by {}, all batches of this spool before by {known}; if the agent's key was \
-                 replaced on purpose, remove receipts/.key from the spool and restart the archiver",
+                "signed by {}, all batches of this spool before by {known}, and none of them named the new key, as \
+                 `holdfast-agent rotate-key` does; if it was replaced on purpose, remove receipts/.key from the \
+                 spool and restart the archiver",
                 batch.key
             );
             return Err(UploadError::Held(Scope::Stream, detail));
@@ -184,6 +189,7 @@ impl<S: Store> Uploader<S> {
             let attempt = Attempt {
                 store: &self.store,
                 batch: &batch,
+                receipts: &self.receipts,
             };
             match attempt.perform(plan).await {
                 Ok(answer) => {

@@ -8,7 +8,6 @@ Examples:
   holdfast demo
   holdfast bucket create --store s3://audit-logs/prod --retention 1d
   holdfast probe --store s3://audit-logs/prod
-  holdfast probe --store s3://audit-logs/prod
   holdfast archive --config /etc/holdfast/archiver.toml
   holdfast verify --store s3://audit-logs/prod --signers web-01.signers
   holdfast explain SEQ_GAP";

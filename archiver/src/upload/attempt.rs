@@ -1,13 +1,14 @@
 //! One step of a plan, asked of the store once. It neither waits nor repeats.
 
 use super::plan::{Answer, Found, Plan, Step};
+use crate::receipt_writer::Receipts;
 use crate::spool::batch::Batch;
 use bytes::Bytes;
 use ledger::limits::{
     BODY_LOCK_EXTRA_DAYS, DAY_S, LOCK_AHEAD_MAX_S, MANIFEST_FILE_MAX, MANIFEST_LOCK_EXTRA_DAYS,
 };
 use ledger::manifest::Manifest;
-use ledger::signature::{self, Signature};
+use ledger::signature::{self, Key, Signature};
 use ledger::{Digest, Moment};
 use store::{self, Fetched, Put, Store, StoreError, StoredVersion};
 
@@ -19,6 +20,8 @@ const FOUND_LOCK_SLACK_S: u64 = DAY_S;
 pub(super) struct Attempt<'a, S> {
     pub(super) store: &'a S,
     pub(super) batch: &'a Batch,
+    /// They know the keys of this spool.
+    pub(super) receipts: &'a Receipts,
 }
 
 impl<S: Store> Attempt<'_, S> {
@@ -94,7 +97,7 @@ impl<S: Store> Attempt<'_, S> {
     async fn compare(&self, key: &str) -> Result<Answer, StoreError> {
         let fetched = self.store.get(key, None, MANIFEST_FILE_MAX as u64).await;
         Ok(Answer::Found(match fetched {
-            Ok(fetched) => judge(self.batch, fetched),
+            Ok(fetched) => judge(self.batch, fetched, |key| self.receipts.knows(key)),
             Err(StoreError::Missing(_)) => Found::Nothing,
             // Longer than any manifest.
             Err(StoreError::TooLarge { .. }) => Found::Foreign,
@@ -147,14 +150,16 @@ fn confirm(key: &str, stored: &StoredVersion, sha256: Digest) -> Result<(), Stor
     )))
 }
 
-/// Tells what stands in a manifest's place. Only the same key's signature over another line for the
+/// Tells what stands in a manifest's place. Only a signature by one of this spool's keys over another line for the
 /// very same place is a fork; anybody can put anything else there.
-fn judge(batch: &Batch, fetched: Fetched) -> Found {
+fn judge(batch: &Batch, fetched: Fetched, is_own: impl Fn(&Key) -> bool) -> Found {
     let Ok((line, block)) = signature::split(&fetched.bytes) else {
         return Found::Foreign;
     };
-    let signed = Signature::parse(block)
-        .is_ok_and(|signature| signature.key() == batch.key && signature.verify(line).is_ok());
+    let signed = Signature::parse(block).is_ok_and(|signature| {
+        let key = signature.key();
+        (key == batch.key || is_own(&key)) && signature.verify(line).is_ok()
+    });
     if !signed {
         return Found::Foreign;
     }

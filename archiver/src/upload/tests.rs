@@ -422,3 +422,44 @@ async fn a_hold_that_is_tried_again_stores_nothing_twice() {
     assert_eq!(uploader.store.inner.versions("entries/"), [1]);
     assert_eq!(uploader.store.inner.versions("manifests/"), [1]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_an_uploaded_manifest_names_signs_from_then_on() {
+    use ledger::signature::Key;
+    let spool = spool();
+    let mut sealer = Sealer::new(spool.path(), "auth", 1);
+    let genesis = sealer.genesis(&[]);
+    let next = key(2);
+    let named = sealer.names_key(Key::of(next.public_key()).unwrap());
+    let mut sealer = sealer.signed_by(next);
+    let after = sealer.heartbeat();
+    let read = |id| Spool::open(spool.path()).unwrap().read(id).unwrap();
+    let upload = async |uploader: &Uploader<Model>, id| {
+        let mut progress = UploadProgress::default();
+        uploader.upload(read(id), &mut progress).await
+    };
+    let first = uploader(spool.path(), Model::default(), TERMS);
+    upload(&first, &genesis).await.unwrap();
+    let early = upload(&first, &after).await;
+    assert!(
+        matches!(early, Err(UploadError::Held(Scope::Stream, _))),
+        "{early:?}"
+    );
+    upload(&first, &named).await.unwrap();
+    // Another run of the archiver knows it too, and the old key's statements are still a fork.
+    let batch = read(&after);
+    let other = {
+        let mut fields: serde_json::Value =
+            serde_json::from_slice(ledger::signature::split(&batch.file).unwrap().0).unwrap();
+        fields["agent_version"] = "9".into();
+        let manifest: ledger::manifest::Manifest = serde_json::from_value(fields).unwrap();
+        signed(&key(1), &manifest.to_line().unwrap())
+    };
+    let second = uploader(spool.path(), Model::default(), TERMS);
+    upload(&second, &after).await.unwrap();
+    let model = Model::default();
+    model.plant(&batch.slot().manifest_key(), &other);
+    let third = uploader(spool.path(), model, TERMS);
+    let fork = upload(&third, &after).await;
+    assert!(matches!(fork, Err(UploadError::Fork(_))), "{fork:?}");
+}
