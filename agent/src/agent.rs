@@ -182,13 +182,23 @@ impl Agent {
         Ok(Unfinished(unfinished))
     }
 
+    /// The line by which auditors will know the key that [`Agent::rotate_key`] goes over to. It is to be told first:
+    /// whatever ends a rotation, nothing is signed by a key that nobody was told of.
+    ///
+    /// # Errors
+    /// The key cannot be made.
+    pub(crate) fn next_key_line(&mut self) -> Result<String, RunError> {
+        let (_, line) = self.streams.keys_mut().begin(&self.config.agent)?;
+        Ok(line)
+    }
+
     /// Goes over to a new signing key, in every stream: the old key's last manifest names it. Where something is in
     /// the way, which is returned, the new key has not taken the old one's place, and it can be run again.
     ///
     /// # Errors
     /// As [`Agent::run`].
     pub(crate) fn rotate_key(mut self) -> Result<Unfinished, RunError> {
-        let next = self.streams.keys_mut().begin(&self.config.agent)?;
+        let (next, _) = self.streams.keys_mut().begin(&self.config.agent)?;
         // A stream that has gone over before a crash says it once.
         let mut unfinished = Unfinished::default();
         for index in 0..self.streams.count() {

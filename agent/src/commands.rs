@@ -11,13 +11,14 @@ use crate::commands::init::init;
 use crate::config::{self, Config, DEFAULT_PATH};
 use crate::recovery::adoption::{Adoptions, After};
 use crate::recovery::snapshot::SnapshotError;
-use crate::sealing::signing_key::{self, KeyError};
+use crate::sealing::signing_key::KeyError;
 use crate::spool::SpoolError;
 use clap::{Parser, Subcommand, ValueEnum};
 use host::cli::{About, LogArgs};
 use host::progress::Progress;
 use host::settings::Environment;
-use host::{exit, logging};
+use host::{clock, exit, logging};
+use ledger::limits::DAY_S;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -168,6 +169,17 @@ fn set_up(config: &Config, afters: &[After]) -> u8 {
         let message = format!("--after: {path} has no stream named {}", stray.0.stream);
         return fail(&message, exit::USAGE);
     }
+    if let Err(error) = check::refuse_other_version(config) {
+        return fail(&error, exit::USAGE);
+    }
+    let latest = clock::now().plus_s(DAY_S);
+    if let Some(After(late)) = afters.iter().find(|after| after.0.sealed_max > latest) {
+        let message = format!(
+            "--after: {} is over a day ahead of this host's clock; nothing of the stream could ever expire lawfully",
+            late.sealed_max
+        );
+        return fail(&message, exit::USAGE);
+    }
     let done = match init(config) {
         Ok(done) => done,
         Err(error) => return fail(&error, exit::UNFINISHED),
@@ -213,20 +225,25 @@ fn drain(config: &Config) -> u8 {
 }
 
 fn rotate_key(config: &Config) -> u8 {
-    let rotated = Agent::open(config).and_then(Agent::rotate_key);
-    let unfinished = match rotated {
-        Ok(unfinished) => unfinished,
+    let begun = Agent::open(config).and_then(|mut agent| Ok((agent.next_key_line()?, agent)));
+    let (line, agent) = match begun {
+        Ok(begun) => begun,
         Err(error) => return fail(&error, code_of(&error)),
     };
-    if !unfinished.0.is_empty() {
-        tracing::error!("the old key still signs some streams; run rotate-key again");
-        return end(&unfinished);
+    if print(&format!("{line}\n")) != exit::CLEAN {
+        tracing::error!(
+            "the new key's line was not printed, so nothing is signed by it; run rotate-key again"
+        );
+        return exit::UNFINISHED;
     }
-    let line = signing_key::load(&config.key)
-        .and_then(|(private, _)| signing_key::signers_line(&config.agent, &private));
-    match line {
-        Ok(line) => print(&format!("{line}\n")),
-        Err(error) => fail(&error, exit::UNFINISHED),
+    match agent.rotate_key() {
+        Ok(unfinished) => {
+            if !unfinished.0.is_empty() {
+                tracing::error!("the old key still signs some streams; run rotate-key again");
+            }
+            end(&unfinished)
+        }
+        Err(error) => fail(&error, code_of(&error)),
     }
 }
 

@@ -36,6 +36,13 @@ pub enum Break {
         /// What was signed.
         got: Reference,
     },
+    /// Behind a gap, `prev` says that less time had passed, or that less is kept, than the epoch had said before it.
+    PrevBack {
+        /// The newest manifest before the gap.
+        before: Reference,
+        /// What was signed.
+        got: Reference,
+    },
     /// `entries.first` is not the next number.
     Entries {
         /// The next number.
@@ -239,6 +246,16 @@ impl Chain {
                 last: manifest.seq - 1,
             });
             self.whole = false;
+            // What it names is gone; that it is so by right must not rest on a date that goes back.
+            if let Some(got) = manifest.prev.filter(|prev| {
+                prev.sealed_max < self.head.sealed_max
+                    || prev.retention_max_s < self.head.retention_max_s
+            }) {
+                step.breaks.push(Break::PrevBack {
+                    before: self.head,
+                    got,
+                });
+            }
         } else {
             self.check_link(manifest, &mut step.breaks);
         }

@@ -61,7 +61,7 @@ fn upgraded() -> Site {
 fn the_first_versions_spool_is_refused_by_both_and_left_as_it_is() {
     let site = upgraded();
     let before = contents(&site.path("spool"));
-    for command in ["run", "drain"] {
+    for command in ["init", "run", "drain", "rotate-key"] {
         let refused = site.agent(&[command]).expect(3);
         assert!(refused.stderr.contains(WHAT_TO_DO), "{}", refused.stderr);
     }

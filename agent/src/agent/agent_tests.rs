@@ -154,7 +154,7 @@ fn a_rotation_that_was_cut_leaves_each_stream_with_its_own_key() {
     Agent::open(&config).unwrap().drain().unwrap();
     // Killed after the first stream said it.
     let mut agent = Agent::open(&config).unwrap();
-    let next = agent.streams.keys_mut().begin(&config.agent).unwrap();
+    let (next, _) = agent.streams.keys_mut().begin(&config.agent).unwrap();
     agent.streams.stop_stream(0, Some(next)).unwrap();
     kill(agent);
     // The agent runs on with both, and the rotation is done when it is asked for again.

@@ -1,12 +1,14 @@
 //! `check`: what `run` would do and what would go wrong. It changes nothing and takes no lock.
 
+use crate::agent::RunError;
 use crate::agent::heads::window;
 use crate::bounds::FREE_MIN;
 use crate::commands::cost::{Year, grouped};
 use crate::config::{Config, StreamConfig};
 use crate::now::Now;
-use crate::sealing::signing_key;
-use crate::spool::Layout;
+use crate::recovery::snapshot::{SnapshotError, newest_version};
+use crate::sealing::own_keys::OwnKeys;
+use crate::spool::{Layout, SpoolError};
 use crate::track::Tracker;
 use host::cli::counted;
 use host::clock;
@@ -39,11 +41,17 @@ pub(crate) fn check(config: &Config) -> CheckReport {
         )],
         faults: Vec::new(),
     };
-    match signing_key::load(&config.key) {
-        Ok((_, public)) => checked
-            .notes
-            .push(format!("key {}: {public}", config.key.display())),
+    match OwnKeys::load(&config.key, &config.state) {
+        Ok(keys) => {
+            let public = keys.current();
+            checked
+                .notes
+                .push(format!("key {}: {public}", config.key.display()));
+        }
         Err(error) => checked.faults.push(error.to_string()),
+    }
+    if let Err(error) = refuse_other_version(config) {
+        checked.faults.push(error.to_string());
     }
     spool(config, &mut checked);
     for stream in &config.streams {
@@ -52,6 +60,20 @@ pub(crate) fn check(config: &Config) -> CheckReport {
     heads(config, &mut checked);
     costs(config, &mut checked);
     checked
+}
+
+/// Refuses what an other version left: it is not this one's to set up or to continue.
+pub(crate) fn refuse_other_version(config: &Config) -> Result<(), RunError> {
+    if let Err(error @ SpoolError::Other { .. }) = Layout::new(&config.spool).id() {
+        return Err(error.into());
+    }
+    match newest_version(&config.state) {
+        Err(error @ (SnapshotError::Older { .. } | SnapshotError::Newer { .. })) => {
+            Err(error.into())
+        }
+        // What else is wrong with it is told by whoever needs it.
+        _ => Ok(()),
+    }
 }
 
 /// How long a cut in a stream can go unseen by the others.

@@ -6,7 +6,7 @@
 use crate::sealing::stream_state::{NewEpoch, StreamState};
 use host::disk;
 use host::lock::{Lock, LockError};
-use ledger::limits::INTEGER_END;
+use ledger::limits::{DAY_S, INTEGER_END};
 use ledger::manifest::StreamHead;
 use ledger::name::Epoch;
 use serde::{Deserialize, Serialize};
@@ -46,13 +46,17 @@ impl FromStr for After {
         let [stream, epoch, seq, sha256, retention_max_s, sealed_max] = parts[..] else {
             return Err(NotAnAfter);
         };
+        let retention_max_s = number(retention_max_s)?;
+        if retention_max_s < DAY_S {
+            return Err(NotAnAfter);
+        }
         Ok(Self(StreamHead {
             stream: stream.parse().map_err(|_| NotAnAfter)?,
             epoch: epoch.parse().map_err(|_| NotAnAfter)?,
             seq: number(seq)?,
             sha256: sha256.parse().map_err(|_| NotAnAfter)?,
             sealed_max: sealed_max.parse().map_err(|_| NotAnAfter)?,
-            retention_max_s: number(retention_max_s)?,
+            retention_max_s,
         }))
     }
 }
@@ -292,6 +296,7 @@ mod tests {
             good.replace(":4:", ":+4:"),
             good.replace(":4:", ":9007199254740992:"),
             good.replace("86400", ""),
+            good.replace("86400", "86399"),
             good.replace(".000000Z", "Z"),
             good.replace(":2026-11-22T10:00:00.000000Z", ""),
             format!("{good}:1"),

@@ -108,10 +108,7 @@ impl Snapshots {
             let path = state.join(format!("{PREFIX}{number}"));
             match read(&path) {
                 Ok(snapshot) => return Ok((snapshots, Some(snapshot))),
-                Err(Broken::Other(version)) if version < VERSION => {
-                    return Err(SnapshotError::Older { path, version });
-                }
-                Err(Broken::Other(version)) => return Err(SnapshotError::Newer { path, version }),
+                Err(Broken::Other(version)) => return Err(other_version(path, version)),
                 Err(Broken::Io(error)) => {
                     tracing::warn!(snapshot = %path.display(), %error, "snapshot cannot be read, trying the one before");
                 }
@@ -161,6 +158,33 @@ impl Snapshot {
     #[must_use]
     pub(crate) fn sealed_state(&self, stream: &Name) -> Option<&SealedState> {
         self.states.iter().find(|state| state.stream == *stream)
+    }
+}
+
+/// Whether the newest snapshot in `state` is of this version. Changes nothing.
+///
+/// # Errors
+/// It is of another one, or cannot be listed.
+pub(crate) fn newest_version(state: &Path) -> Result<(), SnapshotError> {
+    let numbers = numbers(state).map_err(|source| SnapshotError::Io {
+        path: state.into(),
+        source,
+    })?;
+    let Some(number) = numbers.first() else {
+        return Ok(());
+    };
+    let path = state.join(format!("{PREFIX}{number}"));
+    match read(&path) {
+        Err(Broken::Other(version)) => Err(other_version(path, version)),
+        _ => Ok(()),
+    }
+}
+
+fn other_version(path: PathBuf, version: u64) -> SnapshotError {
+    if version < VERSION {
+        SnapshotError::Older { path, version }
+    } else {
+        SnapshotError::Newer { path, version }
     }
 }
 

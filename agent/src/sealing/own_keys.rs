@@ -54,6 +54,11 @@ impl OwnKeys {
         })
     }
 
+    /// The public half of the key that signs.
+    pub(crate) fn current(&self) -> Key {
+        self.current.1
+    }
+
     /// The public halves of all of them: a manifest that one of these signed is this agent's.
     pub(crate) fn all(&self) -> Vec<Key> {
         let next = self.next.iter().map(|(_, key)| *key);
@@ -80,14 +85,17 @@ impl OwnKeys {
         })
     }
 
-    /// The key that is to follow, made now if a rotation has not begun.
-    pub(crate) fn begin(&mut self, agent: &Name) -> Result<Key, KeyError> {
-        if self.next.is_none() {
-            let path = next_path(&self.path);
-            signing_key::make(&path, agent)?;
-            self.next = Some(signing_key::load(&path)?);
+    /// The key that is to follow and its line for auditors, made now if a rotation has not begun.
+    pub(crate) fn begin(&mut self, agent: &Name) -> Result<(Key, String), KeyError> {
+        if self.path.is_symlink() {
+            return Err(KeyError::Linked(self.path.clone()));
         }
-        Ok(self.next.as_ref().map_or(self.current.1, |(_, key)| *key))
+        let path = next_path(&self.path);
+        signing_key::make(&path, agent)?;
+        let (private, key) = signing_key::load(&path)?;
+        let line = signing_key::signers_line(agent, &private)?;
+        self.next = Some((private, key));
+        Ok((key, line))
     }
 
     /// Steps 3 and 4, once every stream has named the next key.
@@ -130,7 +138,8 @@ fn read_past(state: &Path) -> Result<Vec<Key>, KeyError> {
         Err(error) => return Err(failed(&path)(error)),
     };
     let text = String::from_utf8_lossy(&bytes);
-    let keys: Result<Vec<Key>, _> = text.lines().map(str::parse).collect();
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let keys: Result<Vec<Key>, _> = lines.map(str::parse).collect();
     keys.map_err(|_| KeyError::NotKeys(path))
 }
 
@@ -146,9 +155,9 @@ mod tests {
         signing_key::make(&path, &agent).unwrap();
         let load = || OwnKeys::load(&path, dir.path()).unwrap();
         let old = load().all()[0];
-        let next = load().begin(&agent).unwrap();
+        let next = load().begin(&agent).unwrap().0;
         // Cut here, and begun again: the same key follows.
-        assert_eq!(load().begin(&agent).unwrap(), next);
+        assert_eq!(load().begin(&agent).unwrap().0, next);
         assert_eq!(load().all(), [old, next]);
         let signs = |announced| {
             let keys = load();
@@ -165,6 +174,18 @@ mod tests {
         ));
         load().finish().unwrap();
         assert_eq!(load().all(), [next, old]);
+    }
+
+    #[test]
+    fn a_key_behind_a_link_is_rotated_where_it_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, kept) = (dir.path().join("key"), dir.path().join("mounted"));
+        let agent: Name = "web-01".parse().unwrap();
+        signing_key::make(&kept, &agent).unwrap();
+        std::os::unix::fs::symlink(&kept, &path).unwrap();
+        let refused = OwnKeys::load(&path, dir.path()).unwrap().begin(&agent);
+        assert!(matches!(refused, Err(KeyError::Linked(_))));
+        assert!(!next_path(&path).exists());
     }
 
     #[test]

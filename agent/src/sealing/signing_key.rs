@@ -52,6 +52,9 @@ pub enum KeyError {
         /// The key that the stream's event names.
         announced: Key,
     },
+    /// Somebody else keeps the key, and would put the old one back.
+    #[error("{}: a link to a key that is kept elsewhere; point `key` at a file of the agent's own to rotate it", .0.display())]
+    Linked(PathBuf),
     /// Not a list of public keys.
     #[error("{}: expected a public key in each line, as `rotate-key` writes them", .0.display())]
     NotKeys(PathBuf),

@@ -17,6 +17,7 @@ pub(crate) fn finding(found: Break) -> Finding {
             "this manifest says of the one before it something else than that one does".into(),
         )
         .expected_got(told(&expected, &got), told(&got, &expected)),
+        Break::PrevBack { before, got } => behind(&before, &got),
         Break::Entries { expected, got } => {
             let (code, what) = if got > expected {
                 (Code::EntryGap, "jump forward")
@@ -75,6 +76,25 @@ pub(crate) fn genesis_prev(head: &EpochHead, expected: &Reference) -> Finding {
     let got = head.reference();
     Finding::new(Code::PrevMismatch, Severity::Critical, message)
         .expected_got(told(expected, &got), told(&got, expected))
+}
+
+/// A reference to what is gone says that less time had passed, or less is kept, than a manifest before it says.
+pub(crate) fn behind(before: &Reference, got: &Reference) -> Finding {
+    let kept = |reference: &Reference| {
+        let (sealed, retention_s) = (reference.sealed_max, reference.retention_max_s);
+        format!("sealed_max {sealed}, retention_max_s {retention_s}")
+    };
+    let message = format!(
+        "seq {} is said to be kept for less long than seq {} before it",
+        got.seq, before.seq
+    );
+    Finding::new(Code::PrevMismatch, Severity::Critical, message)
+        .expected_got(format!("at least {}", kept(before)), kept(got))
+}
+
+/// Whether a reference to a later manifest of an epoch takes back what `before` says.
+pub(crate) fn is_behind(before: &Reference, later: &Reference) -> bool {
+    later.sealed_max < before.sealed_max || later.retention_max_s < before.retention_max_s
 }
 
 /// A reference as a finding tells it beside `other`: the hash, or where that is the same, how long it is kept.

@@ -9,7 +9,6 @@ use super::named_heads::{NamedHead, NamedHeads};
 use crate::audit_state::Audit;
 use crate::criteria::Criteria;
 use crate::listing::lister::{ListError, Lister};
-use crate::listing::succession::Succession;
 use crate::manifests::manifest_versions;
 use crate::objects::inspector::Inspector;
 use crate::objects::missing_objects::{self, MissingHead};
@@ -49,8 +48,7 @@ pub(crate) async fn judge<S: Store + 'static>(
         };
         match look_up(&audit.inspector, &place, &open).await {
             Ok(found) => {
-                let (criteria, succession) = (audit.criteria(), &audit.succession);
-                let findings = report(criteria, succession, &place, open, &found, ends);
+                let findings = report(audit.criteria(), &place, open, &found, ends);
                 audit.findings.extend(findings);
             }
             Err(error) => audit.cannot_list(&error),
@@ -95,7 +93,6 @@ async fn look_up<S: Store>(
 
 fn report(
     criteria: &Criteria,
-    succession: &Succession,
     place: &Slot,
     open: BTreeMap<u64, Vec<NamedHead>>,
     found: &BTreeMap<u64, Vec<Reference>>,
@@ -111,10 +108,10 @@ fn report(
         for one in named.iter().filter(|one| !there.contains(&one.reference)) {
             let same_line = |other: &&Reference| other.sha256 == one.reference.sha256;
             let finding = match there.iter().find(same_line).or(there.first()) {
-                Some(other) => Some(mismatch(one, other)),
-                None => missing(criteria, succession, &slot, one, ends),
+                Some(other) => mismatch(one, other),
+                None => missing(criteria, &slot, one, ends),
             };
-            findings.extend(finding.map(|finding| finding.at(&slot)));
+            findings.push(finding.at(&slot));
         }
     }
     findings
@@ -130,26 +127,23 @@ fn mismatch(named: &NamedHead, got: &Reference) -> Finding {
         .expected_got(breaks::told(expected, got), breaks::told(got, expected))
 }
 
-/// `None` if its absence is reported elsewhere.
-fn missing(
-    criteria: &Criteria,
-    succession: &Succession,
-    slot: &Slot,
-    named: &NamedHead,
-    ends: &Ends,
-) -> Option<Finding> {
-    let epochs = ends.get(&slot.stream);
-    let end = epochs.and_then(|epochs| epochs.get(&slot.epoch));
-    if end.is_some_and(|end| slot.seq < end.head_seq) {
-        // Before the root or in a gap: reported there.
-        return None;
+/// The manifest that a head names is not there. Whether the chain's own gap around it was excused does not matter:
+/// what another stream vouches for must be there until that reference has expired, void or not.
+fn missing(criteria: &Criteria, slot: &Slot, named: &NamedHead, ends: &Ends) -> Finding {
+    let end = ends
+        .get(&slot.stream)
+        .and_then(|epochs| epochs.get(&slot.epoch));
+    let newest = end.map(|end| end.agreed.head);
+    if let Some(before) = newest.filter(|newest| newest.seq < slot.seq)
+        && breaks::is_behind(&before, &named.reference)
+    {
+        return mismatch(named, &before);
     }
-    let successors = succession.of(&slot.agent, &slot.stream, slot.epoch);
-    let successor = successors.first();
-    let missing = MissingHead {
-        reference: named.reference,
-        by: &named.by,
-        void: successor.is_some_and(|successor| slot.seq > successor.seq),
-    };
-    Some(missing_objects::head(criteria, &missing))
+    missing_objects::head(
+        criteria,
+        &MissingHead {
+            reference: named.reference,
+            by: &named.by,
+        },
+    )
 }

@@ -90,6 +90,11 @@ fn judge_genesis(
             continue;
         };
         if before.head_seq < head.seq {
+            let newest = before.agreed.head;
+            if breaks::is_behind(&newest, &head.reference()) {
+                let finding = breaks::behind(&newest, &head.reference());
+                findings.push(stream.place(finding, end.epoch));
+            }
             let expired = stream.criteria.has_expired(&head.reference());
             let missing = missing_objects::manifests(before.head_seq + 1, head.seq, expired);
             findings.push(stream.place(missing, head.epoch));

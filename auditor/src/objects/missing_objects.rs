@@ -78,16 +78,12 @@ pub(crate) struct MissingHead<'a> {
     pub(crate) reference: Reference,
     /// The manifest that names it.
     pub(crate) by: &'a Slot,
-    /// A later epoch took over before it.
-    pub(crate) void: bool,
 }
 
 pub(crate) fn head(criteria: &Criteria, missing: &MissingHead<'_>) -> Finding {
     let missing_as = |severity, why| (Code::HeadMissing, severity, why);
     let (code, severity, why) = if criteria.copy {
         missing_as(Severity::Inconclusive, "not in this copy")
-    } else if missing.void {
-        missing_as(Severity::Note, "not there, and void")
     } else if criteria.has_expired(&missing.reference) {
         (Code::Expired, Severity::Note, "past its retention and gone")
     } else {

@@ -24,6 +24,10 @@ const DICTIONARY: u8 = 0b11;
 /// (section 3.1.1.1.2). It is the largest that RFC 8878 recommends every decoder to support.
 const WINDOW_MAX: u8 = 0x68;
 
+/// Most bytes that one block may hold or regenerate, where the window is not smaller (section 3.1.1.2.4). The `zstd`
+/// command refuses more, libzstd in one call does not: readers would differ.
+const BLOCK_MAX: u64 = 128 * 1024;
+
 /// Bytes of a block's header, and of the checksum behind the last block.
 const BLOCK_HEADER: usize = 3;
 const CHECKSUM_SIZE: usize = 4;
@@ -104,17 +108,23 @@ fn bad(what: &str) -> BlockFault {
 
 /// Walks the frame from its magic to its checksum without unpacking anything.
 fn check_frame(stored: &[u8], size: u64) -> Result<(), BlockFault> {
-    let mut rest = check_header(stored, size)?;
+    let (window, mut rest) = check_header(stored, size)?;
+    let block_max = window.min(BLOCK_MAX);
     loop {
         let (block, after) = cut(rest, BLOCK_HEADER)?;
         // Section 3.1.1.2: bit 0 ends the frame, bits 1 and 2 are the type, the rest is the size.
         let header = u32::from_le_bytes([block[0], block[1], block[2], 0]);
         let length = usize::try_from(header >> 3).unwrap_or(usize::MAX);
         let content = match (header >> 1) & 0b11 {
+            _ if length as u64 > block_max => {
+                return Err(bad(
+                    "a frame with a block larger than its window or 128 KiB",
+                ));
+            }
             _ if length == 0 => return Err(bad("a frame with an empty block")),
             0 => length,
             1 => 1,
-            // Its header of literals and its sequences take a byte each, and something must be in them.
+            // Its headers of literals and of sequences take more than that.
             2 if length < 3 => return Err(bad("a compressed block of under 3 bytes")),
             2 => length,
             _ => return Err(bad("a frame with a block of the reserved type")),
@@ -130,8 +140,8 @@ fn check_frame(stored: &[u8], size: u64) -> Result<(), BlockFault> {
     }
 }
 
-/// The frame's header; returns what follows it.
-fn check_header(stored: &[u8], size: u64) -> Result<&[u8], BlockFault> {
+/// The frame's header; returns its window in bytes, and what follows.
+fn check_header(stored: &[u8], size: u64) -> Result<(u64, &[u8]), BlockFault> {
     let Some(rest) = stored.strip_prefix(&MAGIC) else {
         return Err(bad("no zstd frame: it begins otherwise"));
     };
@@ -147,11 +157,16 @@ fn check_header(stored: &[u8], size: u64) -> Result<&[u8], BlockFault> {
         return Err(bad("a frame that wants a dictionary"));
     }
     let single_segment = descriptor & SINGLE_SEGMENT != 0;
+    // A single segment is its own window.
+    let mut window = size;
     if !single_segment {
-        let (window, after) = cut(rest, 1)?;
-        if window[0] > WINDOW_MAX {
+        let (byte, after) = cut(rest, 1)?;
+        if byte[0] > WINDOW_MAX {
             return Err(bad("a frame with a window of over 8 MiB"));
         }
+        // Section 3.1.1.1.2: five bits of exponent, three of mantissa.
+        let base = 1u64 << (10 + (byte[0] >> 3));
+        window = base + base / 8 * u64::from(byte[0] & 0b111);
         rest = after;
     }
     // Section 3.1.1.1.4: one byte stands for a size only in a single segment, two bytes count from 256.
@@ -167,7 +182,7 @@ fn check_header(stored: &[u8], size: u64) -> Result<&[u8], BlockFault> {
     bytes[..width].copy_from_slice(field);
     let stated = u64::from_le_bytes(bytes).saturating_add(base);
     if stated == size {
-        Ok(rest)
+        Ok((window, rest))
     } else {
         Err(bad(&format!("a frame that states {stated} bytes")))
     }
@@ -294,6 +309,9 @@ mod tests {
         assert!(fault(&with_window(0xf0, &run), 256).contains("8 MiB"));
         assert!(fault(&with_window(0, &empty_first), 256).contains("empty block"));
         assert!(fault(&with_window(0, &tiny), 256).contains("under 3 bytes"));
+        // 256 bytes in a window of 1 KiB are fine, a block of more than the window is not.
+        let wide = [0b011 | (2000u32 << 3).to_le_bytes()[0], 0x3e, 0, b'x'];
+        assert!(fault(&with_window(0, &wide), 256).contains("larger than its window"));
     }
 
     #[test]

@@ -437,3 +437,62 @@ fn a_stream_that_is_gone_is_missed_by_its_neighbour() {
     }
     assert_eq!(severity(&report(200_000), Code::Expired), Some(Note));
 }
+
+/// The third manifest is gone; what the fourth says of it is `lie`'s, and that it may be gone by right.
+fn gap_with(lie: impl FnOnce(&mut ledger::manifest::Reference)) -> (Draft, Draft) {
+    let mut draft = Draft::begin(recently());
+    draft.heartbeat(|_| {});
+    draft.heartbeat(|_| {});
+    let head = draft.stream_head();
+    let gone = draft.manifest_key(2);
+    draft.heartbeat(|manifest| lie(manifest.prev.as_mut().unwrap()));
+    draft.objects.remove(&gone);
+    let mut other = Draft::empty("zone", 7, draft.at);
+    other.genesis(&[], |_| {});
+    other.heartbeat(|manifest| manifest.heads = Some(vec![head]));
+    (draft, other)
+}
+
+fn codes(report: &AuditReport) -> BTreeSet<Code> {
+    let grave = report
+        .findings
+        .iter()
+        .filter(|one| one.severity == Critical);
+    grave.map(|one| one.code).collect()
+}
+
+#[test]
+fn a_gap_is_not_excused_by_a_date_that_goes_back() {
+    let past = "2020-01-01T00:00:00.000000Z".parse().unwrap();
+    let (draft, _) = gap_with(|prev| prev.sealed_max = past);
+    let found = codes(&judge_stored(&draft.objects));
+    assert!(found.contains(&Code::PrevMismatch), "{found:?}");
+}
+
+#[test]
+fn a_head_in_an_excused_gap_is_missed_all_the_same() {
+    let past = "2020-01-01T00:00:00.000000Z".parse().unwrap();
+    let (draft, other) = gap_with(|prev| prev.sealed_max = past);
+    let found = codes(&judge_stored(&together(&[&draft, &other])));
+    assert!(found.contains(&Code::HeadMissing), "{found:?}");
+}
+
+#[test]
+fn a_head_that_a_later_epoch_made_void_must_be_there() {
+    let one = first_at(recently());
+    let agreed = one.named();
+    let mut beyond = one.clone();
+    beyond.heartbeat(|manifest| manifest.events = vec![Event::start(true)]);
+    let head = beyond.stream_head();
+    let mut two = Draft::empty("auth", 2, beyond.at);
+    two.genesis(&[agreed], |manifest| {
+        manifest.events = vec![Event::new(EventKind::Rollback)];
+    });
+    let mut other = Draft::empty("zone", 7, beyond.at);
+    other.genesis(&[], |_| {});
+    other.heartbeat(|manifest| manifest.heads = Some(vec![head]));
+    let there = judge_stored(&together(&[&beyond, &two, &other]));
+    assert_eq!(codes(&there), BTreeSet::new());
+    let gone = judge_stored(&together(&[&one, &two, &other]));
+    assert_eq!(codes(&gone), BTreeSet::from([Code::HeadMissing]));
+}

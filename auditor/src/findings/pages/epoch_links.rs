@@ -86,7 +86,6 @@ pub(super) const HEAD_MISSING: Explanation = Explanation {
             Inconclusive,
             "in a copy, which may have been made while it grew",
         ),
-        (Note, "the named manifest is void"),
     ],
     innocent: &["none: it was stored before the manifest that names it was sealed"],
     hostile: &["the newest manifests of a stream were removed or never let through"],

@@ -181,6 +181,17 @@ fn frames() -> Vec<Row> {
             Frame::with(|frame| frame.blocks[0] |= 0b110),
         ),
         (
+            "blocks: one of over 128 KiB",
+            false,
+            Frame::with(|frame| {
+                frame.fields = vec![5];
+                // An RLE block that regenerates 200,000 bytes.
+                let header = (200_000u32 << 3) | 0b011;
+                frame.blocks = header.to_le_bytes()[..3].to_vec();
+                frame.blocks.push(b'x');
+            }),
+        ),
+        (
             "end: an empty frame follows",
             true,
             [&good[..], &unit(Codec::Zstd, b"")].concat(),
