@@ -55,6 +55,7 @@ mod epochs {
     pub(crate) mod head_check;
     pub(crate) mod judged_stream;
     pub(crate) mod key_changes;
+    pub(crate) mod key_inheritance;
     pub(crate) mod links;
     pub(crate) mod manifest_walk;
     pub(crate) mod named_heads;

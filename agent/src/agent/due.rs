@@ -35,13 +35,6 @@ impl Waits {
         Ok(())
     }
 
-    /// Whether a manifest that is sealed now is to name other streams' heads: the next one might come too late for
-    /// an interval to have one.
-    pub(super) fn heads_are_due(self, last: Option<Now>, now: Now) -> bool {
-        let wait = millis(self.heartbeat.saturating_sub(self.seal_age));
-        last.is_none_or(|last| now.boot_ms.saturating_sub(last.boot_ms) >= wait)
-    }
-
     /// Notes events that wait, and seals heartbeats that are due.
     pub(super) fn seal_heartbeats(self, streams: &mut Streams, now: Now) -> Result<(), SealError> {
         let interval = millis(self.heartbeat);

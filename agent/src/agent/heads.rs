@@ -1,20 +1,42 @@
 //! Which other streams a manifest names, so that none can be cut or removed unseen while another one is left.
 //! Pure: heads in, heads out.
 
+use crate::now::{Now, millis};
 use ledger::limits::HEADS_MAX;
 use ledger::manifest::StreamHead;
 use ledger::name::Name;
 use std::time::Duration;
 
+/// When streams name one another, and where one begins that never did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeadsPace {
+    every: Duration,
+    roll: usize,
+}
+
+impl HeadsPace {
+    /// Once in each `heartbeat`, though the next manifest may come up to `seal_age` later. `roll` is a random number.
+    pub(super) fn new(heartbeat: Duration, seal_age: Duration, roll: usize) -> Self {
+        let every = heartbeat.saturating_sub(seal_age);
+        Self { every, roll }
+    }
+
+    /// Whether a manifest that is sealed now is to name others, of a stream that did `last`.
+    pub(super) fn is_due(self, last: Option<Now>, now: Now) -> bool {
+        let waited = |last: Now| now.boot_ms.saturating_sub(last.boot_ms);
+        last.is_none_or(|last| waited(last) >= millis(self.every))
+    }
+
+    /// The heads that a stream names now, which named `after` last.
+    pub(super) fn next(self, heads: Vec<StreamHead>, after: Option<&Name>) -> Vec<StreamHead> {
+        next_heads(heads, after, self.roll)
+    }
+}
+
 /// The heads that a stream names next: of `heads`, in order of their names, those that follow `after`, and from
 /// the first again after the last. Where nobody knows which it named last, `roll` decides, so that after many
 /// restarts all have been named.
-#[must_use]
-pub(super) fn next_heads(
-    mut heads: Vec<StreamHead>,
-    after: Option<&Name>,
-    roll: usize,
-) -> Vec<StreamHead> {
+fn next_heads(mut heads: Vec<StreamHead>, after: Option<&Name>, roll: usize) -> Vec<StreamHead> {
     if heads.is_empty() {
         return heads;
     }

@@ -1,6 +1,6 @@
 //! Starting: locks, key, recovery, and the agent put together from what they give.
 
-use super::due::Waits;
+use super::heads::HeadsPace;
 use super::stream::{ClosedStream, RunningStream};
 use super::streams::Streams;
 use super::upkeep::Upkeep;
@@ -137,8 +137,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         spool,
         streams,
         closed.collect(),
-        Waits::of(config),
-        random_place()?,
+        HeadsPace::new(config.heartbeat, config.seal_age, random_place()?),
     );
     Ok(Started {
         streams,

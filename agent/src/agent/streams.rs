@@ -1,8 +1,7 @@
 //! All streams of the agent, and the sealing of what they say: batches, heartbeats, genesis, `stop`,
 //! `close`. Read positions and stream state advance here, and only with a manifest that is durable.
 
-use super::due::Waits;
-use super::heads::next_heads;
+use super::heads::HeadsPace;
 use super::spool_retry::SpoolRetry;
 use super::stream::{ClosedStream, RunningStream, Words};
 use crate::now::Now;
@@ -24,9 +23,7 @@ pub(super) struct Streams {
     spool: Spool,
     streams: Vec<RunningStream>,
     closed: Vec<ClosedStream>,
-    waits: Waits,
-    /// Where a stream that never named another begins: a random number.
-    roll: usize,
+    heads: HeadsPace,
     retry: Option<SpoolRetry>,
     /// Batches were sealed since the last snapshot.
     unsaved: bool,
@@ -41,8 +38,7 @@ impl Streams {
         spool: Spool,
         streams: Vec<RunningStream>,
         closed: Vec<ClosedStream>,
-        waits: Waits,
-        roll: usize,
+        heads: HeadsPace,
     ) -> Self {
         Self {
             tracker,
@@ -50,8 +46,7 @@ impl Streams {
             spool,
             streams,
             closed,
-            waits,
-            roll,
+            heads,
             retry: None,
             unsaved: false,
             changed: false,
@@ -158,13 +153,14 @@ impl Streams {
     /// Where other streams of the agent stand, if this one is to say so now.
     fn heads(&self, index: usize, now: Now) -> Vec<StreamHead> {
         let stream = &self.streams[index];
-        if !self.waits.heads_are_due(stream.named_heads_at(), now) {
+        if !self.heads.is_due(stream.named_heads_at(), now) {
             return Vec::new();
         }
         let others = self
             .stored_heads()
             .filter(|head| head.stream != *stream.name() && now.wall < head.reference().expires());
-        next_heads(others.collect(), stream.next().heads_after(), self.roll)
+        self.heads
+            .next(others.collect(), stream.next().heads_after())
     }
 }
 

@@ -1,14 +1,13 @@
-//! Which key signs a stream: after a `key` event only the next one, in the epoch and in those that continue it. What
-//! the old key signs then is no statement of the agent, whoever has it. Pure: statements in, findings out.
+//! Which key signs a stream: after a `key` event only the next one, in the epoch and in those that continue it
+//! (`key_inheritance`).
+//! What the old key signs then is no statement of the agent, whoever has it. Pure: statements in, findings out.
 
-use super::epoch_end::EpochEnd;
 use crate::findings::by_hand::ByHand;
 use crate::manifests::manifest_versions::SignedStatement;
 use crate::manifests::refusals;
 use ledger::finding::Finding;
-use ledger::name::Epoch;
 use ledger::signature::Key;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The keys of an epoch while it is followed.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +19,16 @@ pub(crate) struct KeyChanges {
 }
 
 impl KeyChanges {
+    /// The key that signs what continues the epoch, if a `key` event named one.
+    pub(super) fn next(&self) -> Option<Key> {
+        self.next
+    }
+
+    /// A key other than `expected` that signed before the epoch's first `key` event.
+    pub(super) fn other_than(&self, expected: Key) -> Option<Key> {
+        self.before.iter().copied().find(|key| *key != expected)
+    }
+
     /// Takes the next statement; a finding if the key that signed it had been replaced.
     pub(crate) fn take(
         &mut self,
@@ -37,31 +46,4 @@ impl KeyChanges {
         self.next = statement.manifest.next_key().or(self.next);
         broken
     }
-}
-
-/// The key that must sign `epoch` from its genesis on, as the epochs say that it continues.
-fn inherited(epoch: Epoch, ends: &BTreeMap<Epoch, EpochEnd>) -> Option<Key> {
-    let mut seen = BTreeSet::from([epoch]);
-    let mut waiting = vec![epoch];
-    // Each epoch is visited once.
-    while let Some(epoch) = waiting.pop() {
-        let genesis = ends.get(&epoch).and_then(|end| end.genesis.as_ref());
-        for head in genesis.iter().flat_map(|genesis| &genesis.prev_epoch) {
-            let before = ends.get(&head.epoch);
-            if let Some(next) = before.and_then(|before| before.keys.next) {
-                return Some(next);
-            }
-            if seen.insert(head.epoch) {
-                waiting.push(head.epoch);
-            }
-        }
-    }
-    None
-}
-
-/// An epoch that continues one with a `key` event and was signed by another key than that names.
-pub(crate) fn judge_inherited(end: &EpochEnd, ends: &BTreeMap<Epoch, EpochEnd>) -> Option<Finding> {
-    let next = inherited(end.epoch, ends)?;
-    let other = end.keys.before.iter().find(|key| **key != next)?;
-    Some(refusals::replaced_in_epoch(*other, next))
 }

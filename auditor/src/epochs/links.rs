@@ -3,7 +3,7 @@
 
 use super::epoch_end::{EpochEnd, Genesis};
 use super::judged_stream::JudgedStream;
-use super::{breaks, key_changes, promises};
+use super::{breaks, key_inheritance, promises};
 use crate::findings::seq_range;
 use crate::listing::succession::Successor;
 use crate::objects::missing_objects::{self, MissingAt};
@@ -22,7 +22,7 @@ pub(crate) fn judge(
     for end in ends.values() {
         if let Some(genesis) = &end.genesis {
             findings.extend(judge_genesis(stream, ends, end, genesis));
-            let replaced = key_changes::judge_inherited(end, ends);
+            let replaced = key_inheritance::judge_inherited(end, ends);
             findings.extend(replaced.map(|finding| stream.place(finding, end.epoch)));
         }
         findings.extend(judge_succession(stream, end, &successors_of(end.epoch)));
