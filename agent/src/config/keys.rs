@@ -79,7 +79,7 @@ pub const KEYS: &[Key] = &[
         path: "seal.codec",
         form: Form::Text(r#""zstd" or "gzip""#),
         preset: Preset::Value("zstd"),
-        doc: "how bodies are compressed: `zstd` takes half the CPU time and two thirds of the space, \
+        doc: "how bodies are compressed: `zstd` takes less CPU time and three fifths of the space, \
               `gzip` is for readers that lack zstd; each batch says which it is",
     },
     Key {
