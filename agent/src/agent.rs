@@ -36,6 +36,7 @@ use crate::bounds::STOP_MAX;
 use crate::config::Config;
 use crate::now::{Now, millis};
 use crate::track::Mode;
+use crate::track::scan::ScanReport;
 use host::lock::Lock;
 use host::progress::Progress;
 use ledger::signature::Key;
@@ -157,8 +158,11 @@ impl Agent {
     pub fn drain(&mut self) -> Result<Unfinished, RunError> {
         self.streams.tracker_mut().wait_no_longer();
         let mut begun = None;
-        for scan in 1..=DRAIN_SCANS_MAX {
-            let undecided = self.scan(Now::read());
+        let mut scan = 0;
+        while scan < DRAIN_SCANS_MAX {
+            let report = self.scan(Now::read());
+            // A large packed file takes many scans, and each passes a part of it.
+            scan += usize::from(report.passing == 0);
             self.tell_progress(&mut begun);
             loop {
                 while self.turn(Mode::Drain)? {
@@ -172,7 +176,7 @@ impl Agent {
                 }
             }
             // A second scan in any case, for a rotation that the first one fell into.
-            if scan >= 2 && undecided == 0 {
+            if scan >= 2 && report.undecided == 0 {
                 break;
             }
         }
@@ -298,15 +302,14 @@ impl Agent {
         Ok(unfinished)
     }
 
-    /// Looks at all files; how many of them a further scan will judge.
-    fn scan(&mut self, now: Now) -> usize {
+    /// Looks at all files.
+    fn scan(&mut self, now: Now) -> ScanReport {
         let report = self.streams.tracker_mut().scan(now);
-        let undecided = report.undecided;
         let sources = self.streams.tracker().status();
-        if self.troubles.update(report, sources) {
+        if self.troubles.update(&report, sources) {
             self.streams.change();
         }
-        undecided
+        report
     }
 
     /// Writes `status.json`. Nothing depends on it but people's view, so a failure is only told.

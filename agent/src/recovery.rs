@@ -21,7 +21,7 @@ use crate::bounds::NOTE_MAX;
 use crate::recovery::snapshot::Snapshot;
 use crate::sealing::stream_state::{NewEpoch, SealedState, StreamState};
 use crate::spool::Layout;
-use crate::track::checkpoint::{Checkpoint, settle};
+use crate::track::checkpoint::{Checkpoint, Memory};
 use host::disk;
 use ledger::manifest::{EpochHead, EventKind, Reference};
 use ledger::name::{Epoch, Name, Slot};
@@ -38,8 +38,8 @@ pub(crate) struct Recovered {
     pub(crate) leaving: Vec<StreamState>,
     /// Streams that are closed for good, as far as the config goes.
     pub(crate) closed: Vec<SealedState>,
-    /// Where every source stands.
-    pub(crate) checkpoints: Vec<Checkpoint>,
+    /// What is remembered of sources.
+    pub(crate) memory: Memory,
 }
 
 /// What recovery needs to know beforehand.
@@ -76,11 +76,11 @@ impl Recovery<'_> {
             streams: Vec::new(),
             leaving: Vec::new(),
             closed: Vec::new(),
-            checkpoints: Vec::new(),
+            memory: Memory::default(),
         };
         let snapshot = snapshot.unwrap_or_default();
         let foreign = !snapshot.spool_id.is_empty() && snapshot.spool_id != self.spool_id;
-        let mut checkpoints = snapshot.checkpoints.clone();
+        let mut checkpoints = Vec::new();
         for stream in self.all(streams, &snapshot)? {
             // A crash here changes nothing: what follows only reads, and syncs what is there.
             tracing::debug!(step = "recover.scan", %stream);
@@ -103,7 +103,7 @@ impl Recovery<'_> {
                 recovered.leaving.push(next);
             }
         }
-        recovered.checkpoints = settle(checkpoints);
+        recovered.memory = snapshot.memory.then(checkpoints);
         tracing::debug!(step = "recover.done");
         Ok(recovered)
     }

@@ -1,5 +1,5 @@
 //! What the agent asks of the kernel about files: to open one without being led astray, what it is
-//! now, and its handle. The one module with unsafe code, in one function.
+//! now, its handle, and whether anybody may still write to it. The one module with unsafe code, in two functions.
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
@@ -159,6 +159,37 @@ pub(crate) fn handle_of(file: &File) -> Option<Vec<u8>> {
     Some([&buffer.header.handle_type.to_be_bytes(), bytes].concat())
 }
 
+/// Which signal a lease sends (Linux, include/uapi/asm-generic/fcntl.h); libc does not name it.
+const F_SETSIG: libc::c_int = 10;
+
+/// Whether it is proven that nobody has the file open for writing: the kernel gives a read lease only then. `false`
+/// where it does not say.
+#[expect(
+    unsafe_code,
+    reason = "F_SETLEASE and F_SETSIG have no safe wrapper in rustix, and no other call tells of another's descriptor"
+)]
+#[must_use]
+pub(crate) fn has_no_writer(file: &File) -> bool {
+    let descriptor = file.as_raw_fd();
+    // Who opens the file while the lease is held waits until it is given back, right below, and makes the kernel send
+    // a signal: one that is ignored unless asked for, where the default one would end the process.
+    // SAFETY: the descriptor is open, and both commands take a number.
+    let leased = unsafe {
+        libc::fcntl(descriptor, F_SETSIG, libc::SIGURG) == 0
+            && libc::fcntl(descriptor, libc::F_SETLEASE, libc::F_RDLCK) == 0
+    };
+    if leased {
+        // SAFETY: as above.
+        let released = unsafe { libc::fcntl(descriptor, libc::F_SETLEASE, libc::F_UNLCK) };
+        if released != 0 {
+            tracing::warn!(
+                "a lease on a deleted log cannot be given back; it ends with the descriptor"
+            );
+        }
+    }
+    leased
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +222,20 @@ mod tests {
         for bad in ["last", "middle/log", "../real/log"] {
             assert!(open_log(&root, Path::new(bad)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_writer_is_noticed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let reader = File::open(file.path()).unwrap();
+        assert!(
+            !has_no_writer(&reader),
+            "the temporary file's own descriptor"
+        );
+        let path = file.into_temp_path();
+        assert!(has_no_writer(&reader));
+        std::fs::remove_file(&path).unwrap();
+        assert!(has_no_writer(&reader));
     }
 
     #[test]

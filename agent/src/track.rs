@@ -9,6 +9,8 @@
 // What a file is, and what is remembered of it.
 pub(crate) mod checkpoint;
 pub(crate) mod fingerprint;
+pub(crate) mod finished;
+mod form;
 pub(crate) mod identity;
 
 // What a scan sees.
@@ -19,6 +21,8 @@ mod tracked_file;
 mod decide;
 
 // One source: read, and stated in a manifest.
+mod unpackers;
+
 mod positions;
 mod read_on;
 pub(crate) mod statement;
@@ -36,9 +40,12 @@ mod sightings;
 mod changes;
 
 mod arrivals;
+mod known_files;
 
+mod candidate;
 mod candidates;
 mod originals;
+mod pass;
 
 mod absence;
 
@@ -49,7 +56,7 @@ pub(crate) use self::read_on::Mode;
 pub(crate) use self::tracked_source::SourceKey;
 
 use self::candidates::{Candidates, WaitingFile};
-use self::checkpoint::Checkpoint;
+use self::checkpoint::Memory;
 use self::read_on::ReadFault;
 use self::scan::{Scan, ScanReport};
 use self::source_table::SourceTable;
@@ -117,13 +124,11 @@ impl Tracker {
         }
     }
 
-    /// Takes over what recovery found ([`checkpoint::settle`]), before the first scan.
+    /// Takes over what recovery found, before the first scan.
     /// A checkpoint of a stream that the config no longer names waits for the first stream that
     /// matches its file, and continues there with `was`.
-    pub(crate) fn restore(&mut self, checkpoints: Vec<Checkpoint>) {
-        for checkpoint in checkpoints {
-            self.table.restore(checkpoint);
-        }
+    pub(crate) fn restore(&mut self, memory: Memory) {
+        self.table.restore(memory);
     }
 
     /// Says which epoch a stream seals into; until then none of its sources can be read. Source ids
@@ -179,11 +184,14 @@ impl Tracker {
             let what = source.fault()?;
             Some((source.path().clone(), what.clone()))
         });
+        let (faults, notes) = scan.into_faults_and_notes(faults);
         ScanReport {
-            faults: scan.into_faults(faults),
+            faults,
+            notes,
             unmatched,
             files,
             undecided: awaited + self.candidates.undecided(),
+            passing: self.candidates.passing(),
         }
     }
 
@@ -266,11 +274,10 @@ impl Tracker {
         self.table.discarded(stream);
     }
 
-    /// Where every source stands as sealed, for the snapshot.
+    /// What is to be remembered of all sources as sealed, for the snapshot.
     #[must_use]
-    pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
-        let all = self.table.values();
-        all.filter_map(statement::sealed_checkpoint).collect()
+    pub(crate) fn memory(&self) -> Memory {
+        self.table.memory()
     }
 
     /// How each source stands, and each file that waits to be told apart.
@@ -282,7 +289,7 @@ impl Tracker {
             path: source.path().clone(),
             sealed: source.sealed_offset(),
             read: source.offset(),
-            size: source.file().size(),
+            size: source.told_len(),
             fault: source.fault().cloned(),
         };
         let waiting = |new: WaitingFile<'_>| SourceStatus {
@@ -293,7 +300,8 @@ impl Tracker {
             size: new.size,
             fault: None,
         };
-        let sources = self.table.values().map(known);
+        let identified = |source: &&TrackedSource| !source.is_unidentified();
+        let sources = self.table.values().filter(identified).map(known);
         sources
             .chain(self.candidates.waiting().map(waiting))
             .collect()

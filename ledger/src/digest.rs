@@ -1,5 +1,9 @@
 //! SHA-256 digests and their three spellings: lowercase hex, base64 for S3 headers, 16 digits for names.
 
+mod resumable;
+
+pub use self::resumable::{NotAHash, ResumableHash};
+
 use alloc::string::String;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -66,8 +70,12 @@ impl Digest {
         let bits = (bytes.len() as u64 + 1) * 8;
         tail[blocks * BLOCK - 8..blocks * BLOCK].copy_from_slice(&bits.to_be_bytes());
         compress256(&mut state, &tail.as_chunks().0[..blocks]);
+        Self::of_words(state)
+    }
+
+    fn of_words(words: [u32; 8]) -> Self {
         let mut digest = [0; 32];
-        for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+        for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(words) {
             *bytes = word.to_be_bytes();
         }
         Self(digest)

@@ -35,13 +35,13 @@ pub(super) struct Troubles(BTreeMap<String, FileTrouble>);
 
 impl Troubles {
     /// What a scan shows, told where it differs from the one before. Whether it does.
-    pub(super) fn update(&mut self, report: ScanReport, sources: Vec<SourceStatus>) -> bool {
+    pub(super) fn update(&mut self, report: &ScanReport, sources: Vec<SourceStatus>) -> bool {
         let mut now = BTreeMap::new();
-        for pattern in report.unmatched {
-            now.insert(pattern, FileTrouble::Unmatched);
+        for pattern in &report.unmatched {
+            now.insert(pattern.clone(), FileTrouble::Unmatched);
         }
-        for (path, what) in report.faults {
-            now.insert(path.display(), FileTrouble::Unreadable(what));
+        for (path, what) in &report.faults {
+            now.insert(path.display(), FileTrouble::Unreadable(what.clone()));
         }
         for source in sources {
             if let Some(fault) = source.fault {

@@ -100,7 +100,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     let recovered = recover(config, &spool, &keys.all(), snapshot)?;
     let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
     let mut tracker = Tracker::new(watches, boot_id);
-    tracker.restore(recovered.checkpoints);
+    tracker.restore(recovered.memory);
     let started = Now::read();
     let mut streams = Vec::new();
     for (next, stream) in recovered.streams.into_iter().zip(&config.streams) {

@@ -155,7 +155,7 @@ impl Upkeep {
             spool_id: streams.spool().id().to_owned(),
             states: streams.sealed_states().cloned().collect(),
             stored: streams.stored_heads().collect(),
-            checkpoints: streams.tracker().checkpoints(),
+            memory: streams.tracker().memory(),
         };
         self.snapshots.write(&snapshot)?;
         streams.saved();

@@ -144,6 +144,9 @@ fn files(stream: &StreamConfig, checked: &mut CheckReport) {
             .notes
             .push(format!("  {pattern}: matches no file yet; it would wait"));
     }
+    for (path, what) in report.notes.iter().take(FILES_SHOWN) {
+        checked.notes.push(format!("  {}: {what}", path.display()));
+    }
     for (path, what) in report.faults {
         checked
             .faults

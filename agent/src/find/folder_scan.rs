@@ -9,7 +9,6 @@ use crate::sys::{self, Stat};
 use ledger::Moment;
 use ledger::entry::PathBytes;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ffi::OsStr;
 use std::fs::FileType;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -18,9 +17,6 @@ use std::sync::Arc;
 
 /// Names that one scan looks at; beyond it the scan ends with a fault.
 const NAMES_MAX: usize = 1_000_000;
-
-/// Names of packed files. Reading one as it is would archive noise, and a rotated log twice.
-const PACKED: [&str; 5] = ["gz", "bz2", "xz", "zst", "zip"];
 
 /// A listing counts only if the folder's last change is so much older: a later change could carry
 /// the same time stamp.
@@ -38,8 +34,10 @@ pub(crate) struct FoundFiles {
     pub(crate) matches: Vec<(MatchedPath, usize)>,
     /// Folders that were listed whole. What is not among the matches is not there, or not wanted.
     pub(crate) folders: BTreeSet<PathBuf>,
-    /// What could not be listed, and wanted names that are no logs.
+    /// What could not be listed.
     pub(crate) faults: Vec<(PathBytes, String)>,
+    /// Wanted names that are no files, and are passed over.
+    pub(crate) notes: Vec<(PathBytes, String)>,
     /// Include patterns without a file.
     pub(crate) unmatched: Vec<String>,
 }
@@ -61,7 +59,7 @@ struct FolderListing {
     /// The path, the watch and its pattern.
     matches: Vec<(MatchedPath, usize, usize)>,
     folders: Vec<Arc<Path>>,
-    faults: Vec<(PathBytes, String)>,
+    notes: Vec<(PathBytes, String)>,
     names: usize,
 }
 
@@ -128,7 +126,7 @@ struct FolderScan<'a> {
 enum NameIs {
     Unwanted,
     Hit(usize, usize),
-    Fault(&'static str),
+    PassedOver(&'static str),
 }
 
 impl FolderScan<'_> {
@@ -148,7 +146,9 @@ impl FolderScan<'_> {
                     };
                     self.found.matches.push((matched, watch));
                 }
-                NameIs::Fault(what) => self.fault(path, what.into()),
+                NameIs::PassedOver(what) => {
+                    self.found.notes.push((path_bytes(path), what.into()));
+                }
                 NameIs::Unwanted => {}
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -185,7 +185,7 @@ impl FolderScan<'_> {
                 self.matched.insert((*watch, *pattern));
                 self.found.matches.push((matched.clone(), *watch));
             }
-            self.found.faults.extend(listing.faults.iter().cloned());
+            self.found.notes.extend(listing.notes.iter().cloned());
             self.found.folders.insert(folder.to_path_buf());
             if level < depth {
                 let below = listing.folders.iter().cloned();
@@ -209,7 +209,7 @@ impl FolderScan<'_> {
             taken: self.wall,
             matches: Vec::new(),
             folders: Vec::new(),
-            faults: Vec::new(),
+            notes: Vec::new(),
             names: 0,
         };
         for entry in std::fs::read_dir(folder)? {
@@ -229,7 +229,7 @@ impl FolderScan<'_> {
             }
             match judge(self.watches, &path, kind) {
                 NameIs::Unwanted => {}
-                NameIs::Fault(what) => listing.faults.push((path_bytes(&path), what.into())),
+                NameIs::PassedOver(what) => listing.notes.push((path_bytes(&path), what.into())),
                 NameIs::Hit(watch, pattern) => {
                     let matched = MatchedPath {
                         path,
@@ -283,18 +283,14 @@ fn judge(watches: &[Watch], path: &Path, kind: FileType) -> NameIs {
     let Some((watch, pattern)) = wanted else {
         return NameIs::Unwanted;
     };
-    let packed = path.extension().and_then(OsStr::to_str);
     if kind.is_symlink() {
-        return NameIs::Fault("a symbolic link, not followed; include the path it leads to");
+        return NameIs::PassedOver("a symbolic link, not followed; include the path it leads to");
     }
     if kind.is_dir() {
         return NameIs::Unwanted;
     }
     if !kind.is_file() {
-        return NameIs::Fault("not a regular file, not read");
-    }
-    if packed.is_some_and(|name| PACKED.contains(&name)) {
-        return NameIs::Fault("packed, not read; its log counts as far as it was read before");
+        return NameIs::PassedOver("not a regular file, not read");
     }
     NameIs::Hit(watch, pattern)
 }
@@ -333,16 +329,17 @@ mod tests {
         let second = [text("*.log*"), text("**/*.log")];
         let watches = vec![watch("one", &first, &[]), watch("two", &second, &[])];
         let found = Finder::new(watches).find(wall(0));
-        let expected = [(at("a.log"), 0), (at("b.log"), 1), (at("sub/c.log"), 1)];
+        let expected = [
+            (at("a.log"), 0),
+            (at("b.log"), 1),
+            (at("old.log.gz"), 1),
+            (at("sub/c.log"), 1),
+        ];
         assert_eq!(paths(&found), expected.into());
         assert_eq!(found.unmatched, first[1..]);
         assert_eq!(found.folders, [dir.path().to_owned(), at("sub")].into());
-        let named: BTreeSet<_> = found
-            .faults
-            .iter()
-            .map(|(path, _)| path.0.clone())
-            .collect();
-        let odd = ["link.log", "old.log.gz"].map(|name| text(name).into_bytes());
+        let named: BTreeSet<_> = found.notes.iter().map(|(path, _)| path.0.clone()).collect();
+        let odd = ["link.log"].map(|name| text(name).into_bytes());
         assert_eq!(named, odd.into());
     }
 
@@ -394,7 +391,7 @@ mod tests {
                 taken: wall(changed_s + taken),
                 matches: Vec::new(),
                 folders: Vec::new(),
-                faults: Vec::new(),
+                notes: Vec::new(),
                 names: 0,
             };
             assert_eq!(
@@ -412,7 +409,7 @@ mod tests {
             taken: wall(changed_s + 9),
             matches: Vec::new(),
             folders: Vec::new(),
-            faults: Vec::new(),
+            notes: Vec::new(),
             names: 0,
         };
         assert!(!listing.holds(&later, wall(changed_s + 9)));

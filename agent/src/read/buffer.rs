@@ -58,6 +58,15 @@ impl ReadBuffer {
         pieces::cut(bytes, window, offset, line_open, rest, &mut self.pieces);
     }
 
+    /// Takes bytes that were read elsewhere.
+    pub(crate) fn load(&mut self, bytes: &[u8]) {
+        if self.bytes.len() < bytes.len() {
+            self.bytes.resize(bytes.len(), 0);
+        }
+        self.bytes[..bytes.len()].copy_from_slice(bytes);
+        self.filled = bytes.len();
+    }
+
     /// Reads `len` bytes at `at`, fewer if the file ends before. Whether it did not.
     pub(super) fn fill(&mut self, file: &File, at: u64, len: usize) -> io::Result<bool> {
         if self.bytes.len() < len {

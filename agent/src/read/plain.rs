@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt as _;
 pub(crate) const WINDOW: usize = 4096;
 
 /// New bytes of one read: the longest line, its LF, and something to continue with.
-const READ_MAX: usize = MAX_LINE + 64 * 1024;
+pub(crate) const READ_MAX: usize = MAX_LINE + 64 * 1024;
 
 /// Holes shorter than this are archived as the zeros they read as; longer ones become a gap, so
 /// that a sparse file cannot fill the archive.
@@ -40,11 +40,6 @@ pub(crate) enum Chunk {
     Hole(u64),
     /// A hole up to the file's end, in which data may yet be written.
     Nothing,
-}
-
-/// Whether a file of this size has bytes of its source beyond the read position.
-pub(crate) fn has_unread(size: u64, offset: u64) -> bool {
-    size > offset
 }
 
 /// Whether a file of this size still has all of its source that was read.

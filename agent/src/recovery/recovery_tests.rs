@@ -46,7 +46,7 @@ fn write(world: &World, states: &[&SealedState]) {
         spool_id: world.layout().id().unwrap(),
         states: states.iter().map(|state| (*state).clone()).collect(),
         stored: Vec::new(),
-        checkpoints: Vec::new(),
+        memory: Memory::default(),
     };
     snapshots.write(&snapshot).unwrap();
 }

@@ -3,7 +3,8 @@
 
 use crate::bounds::SNAPSHOT_LINE_MAX;
 use crate::sealing::stream_state::SealedState;
-use crate::track::checkpoint::Checkpoint;
+use crate::track::checkpoint::{Checkpoint, Memory};
+use crate::track::finished::FinishedLog;
 use host::disk;
 use ledger::Digest;
 use ledger::digest::Hasher;
@@ -34,8 +35,8 @@ pub(crate) struct Snapshot {
     pub(crate) states: Vec<SealedState>,
     /// Of every stream, closed ones included, the newest manifest that has a receipt, if one is known.
     pub(crate) stored: Vec<StreamHead>,
-    /// Every source's.
-    pub(crate) checkpoints: Vec<Checkpoint>,
+    /// What is remembered of sources.
+    pub(crate) memory: Memory,
 }
 
 /// A line of a snapshot. The last one proves the others.
@@ -50,7 +51,8 @@ enum SnapshotLine {
     Sealed(SealedState),
     Stored(StreamHead),
     #[serde(rename = "cursor")]
-    Checkpoint(Checkpoint),
+    Checkpoint(Box<Checkpoint>),
+    Finished(FinishedLog),
     End {
         sha256: Digest,
     },
@@ -215,8 +217,11 @@ fn write_file(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
     for head in &snapshot.stored {
         writer.line(&SnapshotLine::Stored(head.clone()))?;
     }
-    for checkpoint in &snapshot.checkpoints {
-        writer.line(&SnapshotLine::Checkpoint(checkpoint.clone()))?;
+    for checkpoint in &snapshot.memory.checkpoints {
+        writer.line(&SnapshotLine::Checkpoint(Box::new(checkpoint.clone())))?;
+    }
+    for log in &snapshot.memory.finished {
+        writer.line(&SnapshotLine::Finished(log.clone()))?;
     }
     let sha256 = writer.hasher.clone().finish();
     writer.line(&SnapshotLine::End { sha256 })?;
@@ -287,7 +292,8 @@ fn read(path: &Path) -> Result<Snapshot, Broken> {
             SnapshotLine::Head { .. } => return Err(Broken::Damaged),
             SnapshotLine::Sealed(state) => snapshot.states.push(state),
             SnapshotLine::Stored(head) => snapshot.stored.push(head),
-            SnapshotLine::Checkpoint(checkpoint) => snapshot.checkpoints.push(checkpoint),
+            SnapshotLine::Checkpoint(checkpoint) => snapshot.memory.checkpoints.push(*checkpoint),
+            SnapshotLine::Finished(log) => snapshot.memory.finished.push(log),
             SnapshotLine::End { sha256 } if sha256 == hasher.finish() => break,
             SnapshotLine::End { .. } => return Err(Broken::Damaged),
         }
@@ -328,7 +334,10 @@ mod tests {
             spool_id: "x".into(),
             states: world.history(&mut spool),
             stored: vec![],
-            checkpoints: vec![crate::track::checkpoint::tests::example(1, 4096)],
+            memory: Memory {
+                checkpoints: vec![crate::track::checkpoint::tests::example(1, 4096)],
+                finished: vec![crate::track::finished::tests::example(7)],
+            },
         };
         snapshots.write(&snapshot).unwrap();
         let text = std::fs::read_to_string(state.path().join("cursors.0")).unwrap();
@@ -338,7 +347,9 @@ mod tests {
             .collect();
         assert_eq!(
             names,
-            ["head", "chain", "chain", "chain", "chain", "cursor", "end"]
+            [
+                "head", "chain", "chain", "chain", "chain", "cursor", "finished", "end"
+            ]
         );
         assert_eq!(Snapshots::open(state.path()).unwrap().1, Some(snapshot));
     }

@@ -1,11 +1,12 @@
 //! Sources whose file is out of reach, or rests: whether they are over.
 
 use super::candidates::Candidates;
-use super::decide::{self, Absence, Absent, QUIET_MS, UNNAMED_KEPT_MS};
+use super::decide::{self, Absence, Absent, CUT_WAITS_MS, QUIET_MS, UNNAMED_KEPT_MS};
 use super::scan::Scan;
 use super::source_table::SourceTable;
 use super::tracked_source::{Condition, SourceKey};
 use crate::find::Watch;
+use crate::sys;
 use ledger::manifest::Reason;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -28,25 +29,29 @@ pub(super) fn judge(
             continue;
         };
         match source.condition() {
-            Condition::Ended { .. } => {}
-            Condition::InSight => judge_resting(table, key, scan),
-            Condition::AwaitingCopy { since_scan } => {
+            Condition::Ended { .. } | Condition::Candidate => {}
+            Condition::InSight => judge_resting(table, key, candidates.is_hurried(), scan),
+            Condition::AwaitingCopy {
+                since_scan,
+                since_ms,
+            } => {
                 let missed = scan.number() - since_scan >= MISSED_SCANS;
-                if missed && !candidates.may_hold(key) {
+                let waited = candidates.is_hurried()
+                    || scan.now_ms().saturating_sub(since_ms) >= CUT_WAITS_MS;
+                if missed && waited && !candidates.may_hold(key) {
                     table.end(key, Some(Reason::Truncated));
                 } else {
                     awaited += 1;
                 }
             }
-            Condition::Missing { since_ms: None } => {
+            Condition::Missing { since_ms: None } | Condition::Unmet { since_ms: None, .. } => {
                 source.missing_since(scan.now_ms());
-                awaited += usize::from(scan.has_listed(source.file().folder()));
+                let file = source.file();
+                awaited += usize::from(scan.proves_absence(file.id().ino, file.folder()));
             }
-            Condition::Missing {
-                since_ms: Some(since_ms),
-            } => {
+            Condition::Missing { .. } | Condition::Unmet { .. } => {
                 let claimed = candidates.may_hold(key);
-                let waits = judge_missing(table, key, since_ms, claimed, watches, scan);
+                let waits = judge_missing(table, key, claimed, watches, scan);
                 awaited += usize::from(waits);
             }
         }
@@ -56,17 +61,25 @@ pub(super) fn judge(
 
 /// A file that rests: without a name, it is let go; a copy shorter than the source is known to have
 /// been leaves a gap.
-fn judge_resting(table: &mut SourceTable, key: SourceKey, scan: &mut Scan) {
+fn judge_resting(table: &mut SourceTable, key: SourceKey, hurried: bool, scan: &mut Scan) {
     let Some(source) = table.get(key) else {
         return;
     };
     let file = source.file();
     let quiet_ms = file.quiet_ms(scan.now_ms());
-    if source.lacks_rest() && quiet_ms >= QUIET_MS {
-        table.skip_rest(key);
-        return;
-    }
-    if file.is_unnamed() && source.is_settled() && quiet_ms >= UNNAMED_KEPT_MS {
+    let written_no_more = || {
+        let unlinked = file.descriptor().filter(|_| file.links() == 0);
+        quiet_ms >= UNNAMED_KEPT_MS || unlinked.is_some_and(|file| sys::has_no_writer(file))
+    };
+    if source.is_broken_off() {
+        if hurried || quiet_ms >= CUT_WAITS_MS {
+            table.break_off(key);
+        }
+    } else if source.lacks_rest() {
+        if quiet_ms >= QUIET_MS || written_no_more() {
+            table.skip_rest(key);
+        }
+    } else if file.is_unnamed() && source.is_settled() && written_no_more() {
         let missed = file.unnamed_scans() >= MISSED_SCANS;
         let gone = file.links() == 0 || (missed && scan.has_listed(file.folder()));
         if gone {
@@ -79,7 +92,6 @@ fn judge_resting(table: &mut SourceTable, key: SourceKey, scan: &mut Scan) {
 fn judge_missing(
     table: &mut SourceTable,
     key: SourceKey,
-    since_ms: u64,
     claimed: bool,
     watches: &[Watch],
     scan: &mut Scan,
@@ -88,8 +100,9 @@ fn judge_missing(
         return false;
     };
     let file = source.file();
+    let proven = scan.proves_absence(file.id().ino, file.folder());
     if scan.number() - file.scan() < MISSED_SCANS {
-        return scan.has_listed(file.folder());
+        return proven;
     }
     // Bytes in the open batch may have to be read again if it is thrown away; and a path that no
     // pattern wants any more was never looked for.
@@ -100,11 +113,10 @@ fn judge_missing(
         return false;
     }
     let absence = Absence {
-        proven: scan.has_listed(file.folder()),
-        missing_ms: scan.now_ms().saturating_sub(since_ms),
-        size: file.size(),
+        proven,
+        size: source.known_len(),
         offset: source.offset(),
-        unwatched: source.is_unwatched(),
+        unwatched: matches!(source.condition(), Condition::Unmet { live: true, .. }),
     };
     if let Absent::Ended { gap } = decide::absent(absence) {
         table.end(key, gap);

@@ -10,6 +10,7 @@ use crate::find::MatchedPath;
 use crate::read::plain;
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
+use ledger::manifest::Via;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -68,6 +69,8 @@ pub(super) fn meet(
             Ok(Some(opened)) => opened,
             Ok(None) => continue,
             Err(error) => {
+                let folder = scan.folder_id(arrival.matched.folder());
+                scan.blocked(arrival.stat.ino, folder);
                 scan.fault(&path, &error);
                 continue;
             }
@@ -81,10 +84,21 @@ pub(super) fn meet(
         let known: Vec<_> = keys.iter().copied().filter(is_known).collect();
         let folder = scan.folder_id(arrival.matched.folder());
         let file = TrackedFile::opened(id, file, arrival.matched, folder, scan);
+        let unidentified = |key: &SourceKey| {
+            let source = table.get(*key);
+            source.is_some_and(TrackedSource::is_unidentified)
+        };
+        let registered = known.iter().copied().find(unidentified);
+        let known: Vec<_> = known.into_iter().filter(|key| !unidentified(key)).collect();
         if known.is_empty() {
-            candidates.register(arrival.watch, path, file, stat, scan);
+            if let Some(source) = registered.and_then(|key| table.get_mut(key)) {
+                source.claim_for(arrival.watch);
+                source.is_met_again();
+            }
+            candidates.meet(arrival.watch, path, file, stat, registered, scan);
         } else {
-            recognise(&known, arrival.watch, (path, file, stat), table, scan);
+            let seen = (path, file, stat);
+            recognise(&known, arrival.watch, seen, table, candidates, scan);
         }
     }
 }
@@ -96,14 +110,17 @@ fn recognise(
     watch: usize,
     (path, file, stat): (PathBytes, TrackedFile, Stat),
     table: &mut SourceTable,
+    candidates: &mut Candidates,
     scan: &mut Scan,
 ) {
     let mut fits: Option<SourceKey> = None;
+    let mut file = file;
     for key in known {
         let Some(source) = table.get_mut(*key) else {
             continue;
         };
         source.claim_for(watch);
+        file.is_via(source.via());
         match still_in(source, &file, &stat) {
             Ok(true) => {
                 let offset = source.offset();
@@ -120,9 +137,13 @@ fn recognise(
         table.lose_file(*key, scan);
     }
     match fits {
-        Some(key) => table.found_again(key, file, stat, scan),
+        Some(key) => {
+            file.is_via(table.get(key).map_or(Via::Plain, TrackedSource::via));
+            table.found_again(key, file, stat, scan);
+        }
         None => {
-            table.begin(watch, path, file, stat, false, scan);
+            file.is_via(Via::Plain);
+            candidates.meet(watch, path, file, stat, None, scan);
         }
     }
 }
@@ -135,6 +156,10 @@ fn still_in(source: &TrackedSource, file: &TrackedFile, stat: &Stat) -> io::Resu
     let Some(descriptor) = file.descriptor() else {
         return Ok(false);
     };
+    if source.via() == Via::Gzip {
+        // Reading on proves it: until then, as long as before is good enough.
+        return Ok(stat.size >= source.file().size());
+    }
     let content = source.positions().content();
     Ok(plain::reaches(stat.size, source.offset()) && content.ends_in(descriptor)?)
 }

@@ -1,65 +1,61 @@
 //! Candidates: files that match a pattern and are not tracked yet. One is a new log, the copy of a
-//! known one, or a copy not finished, which is kept open until it can be told.
+//! known one, packed or not, or a copy in progress, which waits until it can be told.
 
-use super::decide::{self, CandidateIs, ContentClaim, Original};
+use super::candidate::{Candidate, Content};
+use super::decide::{self, CandidateIs, ContentClaim, CopyWait, Original, Resemblance};
 use super::first_bytes::FirstBytes;
+use super::form::Form;
 use super::identity::Inode;
+use super::known_files::{KnownFiles, KnownWhy};
 use super::originals;
 use super::scan::Scan;
 use super::source_table::SourceTable;
 use super::tracked_file::{OpenFault, TrackedFile};
 use super::tracked_source::{SourceKey, TrackedSource};
 use crate::find::MatchedPath;
-use crate::read::plain::{self, WINDOW};
-use crate::sys::{self, Stat};
+use crate::read::gzip::PackedEnd;
+use crate::sys::{Instant, Stat};
 use ledger::Digest;
 use ledger::entry::PathBytes;
+use ledger::manifest::Via;
 use std::collections::HashMap;
 
-/// Candidates kept open from one scan to the next; more are met again.
-const WAITING_MAX: usize = 64;
+/// Candidates kept open from one scan to the next; the others are opened again.
+const OPEN_MAX: usize = 64;
+
+/// Candidates that wait; more are met again by the next scan.
+const WAITING_MAX: usize = 10_000;
 
 /// Scans in a row that a candidate waits because what it may be a copy of changed since.
 const OVERTAKEN_MAX: u32 = 3;
-
-/// A file that no source is known to be in.
-#[derive(Debug)]
-struct Candidate {
-    watch: usize,
-    /// Where it was last seen.
-    path: PathBytes,
-    file: TrackedFile,
-    /// The source whose file it equalled the beginning of, and its own size then.
-    witness: Option<(SourceKey, u64)>,
-    /// Sources whose content it holds up to their read position.
-    matches: Vec<SourceKey>,
-    /// Scans in a row in which a source that it may be a copy of changed after it was looked at.
-    overtaken: u32,
-}
 
 /// What becomes of a candidate in this scan.
 enum Fate {
     /// It cannot be told yet.
     Waits,
-    /// It was empty, and is gone.
+    /// It is gone, with nothing in it.
     Gone,
+    /// It is not read, and need not be looked at again as long as it stays as it is.
+    Known(KnownWhy),
     /// The source continues in it.
-    Continues(SourceKey),
+    Continues { key: SourceKey, ambiguous: bool },
     /// It is a source of its own.
     OwnSource { ambiguous: bool },
 }
 
-/// How many candidates each source might continue in.
+/// How many candidates each source might continue in, and how many files have each content.
 #[derive(Default)]
 struct Rivals {
-    matches: HashMap<SourceKey, usize>,
+    matches: HashMap<SourceKey, Vec<Option<Instant>>>,
     witnesses: HashMap<SourceKey, usize>,
+    wholes: HashMap<(u64, Digest), usize>,
 }
 
-/// The candidates that wait.
+/// The candidates that wait, and the files that are known not to be read.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     waiting: Vec<Candidate>,
+    known: KnownFiles,
     /// Nothing waits for time to pass.
     hurried: bool,
 }
@@ -76,6 +72,14 @@ impl Candidates {
         self.hurried = true;
     }
 
+    pub(super) fn is_hurried(&self) -> bool {
+        self.hurried
+    }
+
+    pub(super) fn known_mut(&mut self) -> &mut KnownFiles {
+        &mut self.known
+    }
+
     /// Each file that waits to be told apart.
     pub(super) fn waiting(&self) -> impl Iterator<Item = WaitingFile<'_>> {
         self.waiting.iter().map(|new| WaitingFile {
@@ -90,7 +94,13 @@ impl Candidates {
         self.waiting().filter(|new| new.size > 0).count()
     }
 
-    /// Where each stands, until one is registered or judged.
+    /// How many of them are being looked at, a part in each scan.
+    pub(super) fn passing(&self) -> usize {
+        let passing = |new: &&Candidate| matches!(new.content, Content::Passing(_));
+        self.waiting.iter().filter(passing).count()
+    }
+
+    /// Where each stands, until one is met or judged.
     pub(super) fn by_inode(&self) -> HashMap<Inode, usize> {
         let all = self.waiting.iter().enumerate();
         all.map(|(at, new)| (new.file.inode(), at)).collect()
@@ -100,34 +110,35 @@ impl Candidates {
         self.waiting[at].file.named(matched, scan);
     }
 
-    /// Takes note of a file just opened, and keeps the number of descriptors bounded while many come.
-    pub(super) fn register(
+    /// Takes note of a file just opened, and keeps the number of descriptors bounded while many come. `registered`:
+    /// an earlier run did.
+    pub(super) fn meet(
         &mut self,
         watch: usize,
         path: PathBytes,
         mut file: TrackedFile,
         stat: Stat,
+        registered: Option<SourceKey>,
         scan: &Scan,
     ) {
         file.looked(stat, scan.now_ms());
-        if self.waiting.len() >= WAITING_MAX {
+        if self.waiting.len() >= OPEN_MAX {
             file.close();
         }
-        self.waiting.push(Candidate {
-            watch,
-            path,
-            file,
-            witness: None,
-            matches: Vec::new(),
-            overtaken: 0,
-        });
+        let mut new = Candidate::new(watch, path, file);
+        new.registered = registered;
+        self.waiting.push(new);
     }
 
     /// Whether a candidate that waits may yet turn out to hold the rest of the source.
     pub(super) fn may_hold(&self, key: SourceKey) -> bool {
         self.waiting.iter().any(|new| {
             let witness = new.witness.is_some_and(|(like, _)| like == key);
-            witness || new.matches.contains(&key)
+            let asked = match &new.content {
+                Content::Passing(pass) | Content::Known(pass, _) => pass.asked().any(|k| k == key),
+                Content::Unasked | Content::Unheard => false,
+            };
+            witness || asked || new.matches.contains(&key)
         })
     }
 
@@ -138,19 +149,32 @@ impl Candidates {
             return;
         }
         all.sort_by(|a, b| a.path.cmp(&b.path));
-        let known = look_at_all(all, table, scan);
-        let rivals = Rivals::among(&known);
+        let mut candidates = look_at_all(all, table, scan);
+        // A log is known before what is packed of it.
+        candidates.sort_by_key(|new| new.form == Form::Gzip);
+        let rivals = Rivals::among(&candidates, &self.known);
         let mut first_bytes = FirstBytes::default();
         for (key, source) in table.iter() {
             first_bytes.insert(key, source);
         }
-        for mut new in known {
-            match self.fate(&mut new, &rivals, &first_bytes, table, scan) {
+        for mut new in candidates {
+            let fate = self.fate(&mut new, &rivals, &first_bytes, table, scan);
+            if new.form == Form::Gzip {
+                new.file.is_via(Via::Gzip);
+            }
+            match fate {
                 Fate::Waits => self.waiting.push(new),
-                Fate::Gone => {}
-                Fate::Continues(key) => table.continue_in(key, new.file, new.watch),
+                Fate::Gone => withdraw(&new, table),
+                Fate::Known(why) => {
+                    withdraw(&new, table);
+                    self.known.insert(new.path, &new.file, why);
+                }
+                Fate::Continues { key, ambiguous } => {
+                    withdraw(&new, table);
+                    table.continue_in(key, new.file, new.watch, ambiguous);
+                }
                 Fate::OwnSource { ambiguous } => {
-                    let key = new.begin_source(ambiguous, table, scan);
+                    let key = begin_source(new, ambiguous, table, scan);
                     if let Some((key, source)) = key.and_then(|key| Some((key, table.get(key)?))) {
                         first_bytes.insert(key, source);
                     }
@@ -161,6 +185,18 @@ impl Candidates {
         let order = |new: &Candidate| (new.file.size() == 0, new.file.grown_ms());
         self.waiting.sort_by_key(order);
         self.waiting.truncate(WAITING_MAX);
+        for new in self.waiting.iter_mut().skip(OPEN_MAX) {
+            new.file.close();
+        }
+        self.register(table);
+    }
+
+    /// A candidate that waits is known to recovery from its stream's next manifest on.
+    fn register(&mut self, table: &mut SourceTable) {
+        let unregistered = |new: &&mut Candidate| new.registered.is_none() && new.file.size() > 0;
+        for new in self.waiting.iter_mut().filter(unregistered) {
+            new.registered = Some(table.register(new.watch, new.path.clone(), &new.file));
+        }
     }
 
     fn fate(
@@ -175,6 +211,71 @@ impl Candidates {
         if size == 0 {
             return if linked { Fate::Waits } else { Fate::Gone };
         }
+        let quiet = new.file.quiet_ms(scan.now_ms()) >= decide::QUIET_MS;
+        match new.form {
+            Form::Other(name) => return Fate::Known(KnownWhy::PassedOver(name)),
+            Form::Plain if new.is_undecided() && linked && !quiet && !self.hurried => {
+                return Fate::Waits;
+            }
+            Form::Plain | Form::Gzip => {}
+        }
+        match &new.content {
+            Content::Passing(_) => return Fate::Waits,
+            // A log of this scan begins so: what both are, the next one tells.
+            Content::Unheard if new.form == Form::Gzip && first_bytes.has(new.file.head()) => {
+                return Fate::Waits;
+            }
+            Content::Known(_, PackedEnd::Cut) if linked && !quiet && !self.hurried => {
+                return Fate::Waits;
+            }
+            Content::Known(..) | Content::Unasked | Content::Unheard => {}
+        }
+        let fate = match new.form {
+            Form::Gzip => self.fate_of_packed(new, rivals, table, scan),
+            Form::Plain | Form::Other(_) => {
+                self.fate_of_lines(new, rivals, first_bytes, table, scan)
+            }
+        };
+        match fate {
+            Fate::OwnSource { .. } => known_copy(new, rivals, table).map_or(fate, Fate::Known),
+            fate => fate,
+        }
+    }
+
+    /// A packed file is a copy of what its content begins with, or a source of its own.
+    fn fate_of_packed(
+        &self,
+        new: &Candidate,
+        rivals: &Rivals,
+        table: &SourceTable,
+        scan: &mut Scan,
+    ) -> Fate {
+        let Content::Known(pass, _) = &new.content else {
+            return Fate::OwnSource { ambiguous: false };
+        };
+        let waits = |key: SourceKey, scan: &mut Scan| {
+            // What is still to be read of the original is read there: until then it is no shorter than this.
+            let unread = table.get(key).is_some_and(TrackedSource::has_unread);
+            unread || originals::state(key, table, scan) == Original::Draining
+        };
+        if !self.hurried && pass.asked().any(|key| waits(key, scan)) {
+            return Fate::Waits;
+        }
+        match judge_claims(new, rivals, table, scan) {
+            Fate::OwnSource { .. } => Fate::OwnSource { ambiguous: true },
+            fate => fate,
+        }
+    }
+
+    fn fate_of_lines(
+        &self,
+        new: &mut Candidate,
+        rivals: &Rivals,
+        first_bytes: &FirstBytes,
+        table: &mut SourceTable,
+        scan: &mut Scan,
+    ) -> Fate {
+        let (size, linked) = (new.file.size(), new.file.links() > 0);
         let before = new.witness.map(|(key, _)| key);
         let alike = originals::alike(&mut new.file, &new.path, before, first_bytes, table, scan);
         let like = match alike {
@@ -196,153 +297,194 @@ impl Candidates {
             return Fate::Waits;
         }
         new.overtaken = 0;
-        let quiet_ms = new.file.quiet_ms(scan.now_ms());
-        let mut waits = |key: SourceKey, draining_only: bool| {
-            let original = originals::state(key, table, scan);
-            let asked = !draining_only || original == Original::Draining;
-            asked && !self.hurried && decide::copy_waits(original, quiet_ms, linked)
-        };
-        let unfinished = like.is_some_and(|key| waits(key, false));
-        if unfinished || new.matches.iter().any(|key| waits(*key, true)) {
+        if !self.hurried && (is_copying(new, like, linked, table, scan) || drains(new, table, scan))
+        {
             return Fate::Waits;
         }
-        if let Some(key) = new.witnessed(rivals, table, scan) {
-            return Fate::Continues(key);
+        if let Some(key) = witnessed(new, rivals, table, scan) {
+            return Fate::Continues {
+                key,
+                ambiguous: false,
+            };
         }
-        new.judge_claims(rivals, table, scan)
+        judge_claims(new, rivals, table, scan)
     }
+}
+
+/// Whether the candidate may be a copy in progress of a file in sight.
+fn is_copying(
+    new: &mut Candidate,
+    like: Option<SourceKey>,
+    linked: bool,
+    table: &SourceTable,
+    scan: &mut Scan,
+) -> bool {
+    let Some((key, source)) = like.and_then(|key| Some((key, table.get(key)?))) else {
+        new.copying = None;
+        return false;
+    };
+    let original = originals::state(key, table, scan);
+    let begun = CopyWait::begin(source.file().size(), scan.now_ms());
+    let wait = new.copying.get_or_insert(begun);
+    let resemblance = Resemblance {
+        original,
+        original_size: source.file().size(),
+        size: new.file.size(),
+        quiet_ms: new.file.quiet_ms(scan.now_ms()),
+        linked,
+    };
+    wait.goes_on(resemblance, scan.now_ms())
+}
+
+/// Whether bytes may still come to a source through a descriptor alone whose content this holds.
+fn drains(new: &Candidate, table: &SourceTable, scan: &mut Scan) -> bool {
+    let mut keys = new.matches.iter();
+    keys.any(|key| originals::state(*key, table, scan) == Original::Draining)
+}
+
+/// It has the very content of logs that are archived whole, and no other file has.
+fn known_copy(new: &Candidate, rivals: &Rivals, table: &SourceTable) -> Option<KnownWhy> {
+    let (len, sha256) = new.whole()?;
+    let paths = table.archived_whole(len, sha256, new.content.first()?);
+    let claims = rivals.wholes.get(&(len, sha256)).copied().unwrap_or(1);
+    let rotated = |path: &PathBytes| decide::is_rotated_name(&path.0, &new.path.0);
+    let named = paths.iter().any(rotated);
+    decide::is_known_copy(paths.len(), claims, len, named).then_some(KnownWhy::Copy(len, sha256))
 }
 
 /// Looks at each candidate, and at which sources' content it holds; leaves out those that moved.
-fn look_at_all(all: Vec<Candidate>, table: &SourceTable, scan: &mut Scan) -> Vec<Candidate> {
+fn look_at_all(all: Vec<Candidate>, table: &mut SourceTable, scan: &mut Scan) -> Vec<Candidate> {
     let is_read = |source: &TrackedSource| source.offset() > 0 && !source.is_covered();
     let read = table.keys_where(is_read);
-    let mut known = Vec::new();
+    let mut candidates = Vec::new();
     for (at, mut new) in all.into_iter().enumerate() {
         match new.look(&read, table, scan) {
             Ok(()) => {
-                if at >= WAITING_MAX {
+                if at >= OPEN_MAX {
                     new.file.close();
                 }
-                known.push(new);
+                candidates.push(new);
             }
             // Under another name, or none: if it is still there, it is met again.
-            Err(OpenFault::Moved) => {}
+            Err(OpenFault::Moved) => {
+                if let Some(key) = new.registered {
+                    table.lose_candidate(key);
+                }
+            }
             Err(OpenFault::Io(error)) => {
                 scan.fault(&new.path, &error);
-                if new.file.is_unnamed() {
-                    known.push(new);
+                if new.file.is_unnamed() || new.registered.is_some() {
+                    candidates.push(new);
                 }
             }
         }
     }
-    known
+    candidates
 }
 
-impl Candidate {
-    /// Looks at it again, and at which of the sources read so far it begins with.
-    fn look(
-        &mut self,
-        read: &[SourceKey],
-        table: &SourceTable,
-        scan: &Scan,
-    ) -> Result<(), OpenFault> {
-        self.file.unnamed_unless_seen(scan);
-        if let Some(path) = self.file.path() {
-            self.path = path;
-        }
-        let file = self.file.open(scan.boot_id())?;
-        let stat = sys::stat_file(&file).map_err(OpenFault::Io)?;
-        self.file.looked(stat, scan.now_ms());
-        let head = plain::first_bytes(&file, WINDOW).map_err(OpenFault::Io)?;
-        self.file.begins_with(&head);
-        self.matches.clear();
-        let first = Digest::of(&head);
-        for key in read {
-            let Some(source) = table.get(*key) else {
-                continue;
+/// A source that has since lost its file, of which this was seen to be a copy while both stood
+/// side by side: known even where no fingerprint reaches, because nothing was read yet or
+/// because the copy ends before the read position.
+fn witnessed(
+    new: &Candidate,
+    rivals: &Rivals,
+    table: &SourceTable,
+    scan: &mut Scan,
+) -> Option<SourceKey> {
+    let (key, then) = new.witness?;
+    let source = table.get(key)?;
+    let sole = rivals.witnesses.get(&key) == Some(&1);
+    let offset = source.offset();
+    let unproven = offset == 0 || then < offset;
+    let gone = originals::state(key, table, scan) == Original::Gone;
+    (then == new.file.size() && sole && unproven && gone).then_some(key)
+}
+
+fn judge_claims(new: &Candidate, rivals: &Rivals, table: &SourceTable, scan: &mut Scan) -> Fate {
+    let mut claims = Vec::new();
+    for key in &new.matches {
+        let Some(source) = table.get(*key) else {
+            continue;
+        };
+        claims.push(ContentClaim {
+            original_gone: originals::state(*key, table, scan) == Original::Gone,
+            sole: rivals.matches.get(key).is_some_and(|all| all.len() == 1),
+            earliest: rivals.is_earliest(*key, new, source),
+            offset: source.offset(),
+            rotated_name: decide::is_rotated_name(&source.path().0, &new.path.0),
+        });
+    }
+    match (decide::candidate(&claims), new.matches.first()) {
+        (CandidateIs::Continuation { ambiguous }, Some(key)) => Fate::Continues {
+            key: *key,
+            ambiguous,
+        },
+        (CandidateIs::Continuation { .. }, None) => Fate::OwnSource { ambiguous: true },
+        (CandidateIs::OwnSource { ambiguous }, _) => {
+            let like = new.witness.map(|(key, _)| key);
+            let repeats = || {
+                originals::is_repeated_by(&new.file, &new.path, new.first, table)
+                    || originals::is_twin(&new.file, like, table)
+                    || new.whole().is_some()
             };
-            if !plain::reaches(self.file.size(), source.offset()) || source.is_ended() {
-                continue;
-            }
-            let content = source.positions().content();
-            let near = source.file().agrees(self.file.head()) && content.may_begin(&head, first);
-            if near && content.begins(&file).map_err(OpenFault::Io)? {
-                self.matches.push(*key);
-            }
-        }
-        Ok(())
-    }
-
-    /// A source that has since lost its file, of which this was seen to be a copy while both stood
-    /// side by side: known even where no fingerprint reaches, because nothing was read yet or
-    /// because the copy ends before the read position.
-    fn witnessed(
-        &self,
-        rivals: &Rivals,
-        table: &SourceTable,
-        scan: &mut Scan,
-    ) -> Option<SourceKey> {
-        let (key, then) = self.witness?;
-        let source = table.get(key)?;
-        let sole = rivals.witnesses.get(&key) == Some(&1);
-        let offset = source.offset();
-        let unproven = offset == 0 || !plain::reaches(then, offset);
-        let gone = originals::state(key, table, scan) == Original::Gone;
-        (then == self.file.size() && sole && unproven && gone).then_some(key)
-    }
-
-    fn judge_claims(&self, rivals: &Rivals, table: &SourceTable, scan: &mut Scan) -> Fate {
-        let mut claims = Vec::new();
-        for key in &self.matches {
-            let Some(source) = table.get(*key) else {
-                continue;
-            };
-            claims.push(ContentClaim {
-                original_gone: originals::state(*key, table, scan) == Original::Gone,
-                sole: rivals.matches.get(key) == Some(&1),
-                offset: source.offset(),
-                rotated_name: decide::is_rotated_name(&source.path().0, &self.path.0),
-            });
-        }
-        match (decide::candidate(&claims), self.matches.first()) {
-            (CandidateIs::Continuation, Some(key)) => Fate::Continues(*key),
-            (CandidateIs::Continuation, None) => Fate::OwnSource { ambiguous: true },
-            (CandidateIs::OwnSource { ambiguous }, _) => {
-                let like = self.witness.map(|(key, _)| key);
-                let repeats = || {
-                    originals::is_repeated_by(&self.file, &self.path, table)
-                        || originals::is_twin(&self.file, like, table)
-                };
-                Fate::OwnSource {
-                    ambiguous: ambiguous || repeats(),
-                }
+            Fate::OwnSource {
+                ambiguous: ambiguous || repeats(),
             }
         }
     }
+}
 
-    fn begin_source(
-        self,
-        ambiguous: bool,
-        table: &mut SourceTable,
-        scan: &Scan,
-    ) -> Option<SourceKey> {
-        let stat = self.file.stat()?;
-        Some(table.begin(self.watch, self.path, self.file, stat, ambiguous, scan))
+/// What was registered is nothing of its own after all.
+fn withdraw(new: &Candidate, table: &mut SourceTable) {
+    if let Some(key) = new.registered {
+        table.withdraw(key);
     }
+}
+
+fn begin_source(
+    new: Candidate,
+    ambiguous: bool,
+    table: &mut SourceTable,
+    scan: &Scan,
+) -> Option<SourceKey> {
+    let stat = new.file.stat()?;
+    Some(match new.registered {
+        Some(key) => {
+            table.begin_registered(key, new.path, new.file, stat, ambiguous, scan);
+            key
+        }
+        None => table.begin(new.watch, new.path, new.file, stat, ambiguous, scan),
+    })
 }
 
 impl Rivals {
-    fn among(candidates: &[Candidate]) -> Self {
-        let mut rivals = Self::default();
+    fn among(candidates: &[Candidate], known: &KnownFiles) -> Self {
+        let mut rivals = Self {
+            wholes: known.copies(),
+            ..Self::default()
+        };
         for new in candidates {
             for key in &new.matches {
-                *rivals.matches.entry(*key).or_default() += 1;
+                rivals.matches.entry(*key).or_default().push(new.modified());
             }
             if let Some((key, _)) = new.witness {
                 *rivals.witnesses.entry(key).or_default() += 1;
             }
+            if let Some(whole) = new.whole() {
+                *rivals.wholes.entry(whole).or_default() += 1;
+            }
         }
         rivals
+    }
+
+    /// Whether no other candidate that may hold the source is older, and this is not older than the source itself.
+    fn is_earliest(&self, key: SourceKey, new: &Candidate, source: &TrackedSource) -> bool {
+        let last = source.file().stat().map(|stat| stat.modified);
+        let not_before = |at: &&Option<Instant>| last.is_none() || **at >= last;
+        let others = self.matches.get(&key).into_iter().flatten();
+        let earliest = others.filter(not_before).min();
+        let mut equal = self.matches.get(&key).into_iter().flatten();
+        earliest == Some(&new.modified())
+            && equal.by_ref().filter(|at| Some(*at) == earliest).count() == 1
     }
 }

@@ -1,12 +1,14 @@
 //! A file of a source has changed: it grew, or it holds another source now.
 
 use super::decide::{self, Known, KnownFile};
+use super::form::{self, Form, TELLING};
 use super::scan::Scan;
 use super::source_table::SourceTable;
 use super::tracked_file::OpenFault;
 use super::tracked_source::{SourceKey, TrackedSource};
 use crate::read::plain;
 use crate::sys::{self, Stat};
+use ledger::manifest::Via;
 use ledger::name::Epoch;
 use std::io;
 
@@ -55,7 +57,11 @@ fn look_closer(source: &mut TrackedSource, stat: Stat, scan: &Scan) -> Examined 
         Err(OpenFault::Io(error)) => return Examined::Unreadable(error),
     };
     let file = KnownFile {
-        offset: source.offset(),
+        // What a packed file unpacks to has no known place in it.
+        offset: match source.via() {
+            Via::Plain => source.offset(),
+            Via::Gzip => 0,
+        },
         seen: source.file().stat().map(|known| known.size),
         size: stat.size,
         window_same,
@@ -74,6 +80,10 @@ fn look_closer(source: &mut TrackedSource, stat: Stat, scan: &Scan) -> Examined 
 
 /// Whether the file, as just looked at, still has what was read or, before that, seen of the source.
 fn still_holds(source: &mut TrackedSource, stat: &Stat, boot_id: Epoch) -> Result<bool, OpenFault> {
+    if source.via() == Via::Gzip {
+        // Reading on proves it, unless a read has found that it does not.
+        return Ok(!source.is_suspect());
+    }
     let offset = source.offset();
     if !plain::reaches(stat.size, offset) {
         return Ok(false);
@@ -100,8 +110,13 @@ fn replace(table: &mut SourceTable, key: SourceKey, stat: Stat, ambiguous: bool,
     let stat = fresh.and_then(Result::ok).unwrap_or(stat);
     let path = file.path().unwrap_or_else(|| source.path().clone());
     let stream = source.stream();
+    let head = file
+        .descriptor()
+        .map(|file| plain::first_bytes(file, TELLING));
+    let form = form::form_of(&head.and_then(Result::ok).unwrap_or_default());
     table.lose_file(key, scan);
-    if let Some(stream) = stream {
+    // What is not lines is met as a candidate by the next scan.
+    if let Some(stream) = stream.filter(|_| form == Form::Plain) {
         table.begin(stream, path, file, stat, ambiguous, scan);
     }
 }

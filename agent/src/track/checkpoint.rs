@@ -3,8 +3,10 @@
 //! path is compared and reported, never opened.
 
 use crate::track::fingerprint::{Fingerprint, LADDER_MAX};
+use crate::track::finished::FinishedLog;
 use crate::track::identity::{FileId, FolderId};
 use ledger::Digest;
+use ledger::digest::ResumableHash;
 use ledger::entry::{PathBytes, decode_base64};
 use ledger::limits::INTEGER_END;
 use ledger::manifest::{self, Via, Was};
@@ -26,6 +28,8 @@ pub(crate) struct Checkpoint {
     pub(crate) content: SealedContent,
     pub(crate) seen: LastLook,
     pub(crate) ended: bool,
+    /// A file that waits to be identified: the archive does not know of it, and its id may be given to another.
+    pub(crate) candidate: bool,
     pub(crate) was: Option<Was>,
 }
 
@@ -37,6 +41,8 @@ pub(crate) struct SealedContent {
     pub(crate) line_open: bool,
     pub(crate) windows: Vec<Digest>,
     pub(crate) last: Digest,
+    /// The hash of all of it so far; left out once bytes of it were passed over.
+    pub(crate) whole: Option<ResumableHash>,
 }
 
 /// What the agent last saw of the file, for judging its absence.
@@ -69,30 +75,47 @@ impl Checkpoint {
             offset,
             ref windows,
             last,
+            ref whole,
             ..
         } = self.content;
         // The shape was checked on the way in; a checkpoint made here has it by construction.
-        Fingerprint::restore(offset, windows.clone(), last).unwrap_or_default()
+        Fingerprint::restore(offset, windows.clone(), last, whole.clone()).unwrap_or_default()
     }
 }
 
-/// What holds after all of `checkpoints`, oldest first (a snapshot, then each sealed batch after it, in
-/// order): the newest of each source, without those that ended or continued under another name.
-#[must_use]
-pub(crate) fn settle(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Vec<Checkpoint> {
-    let name = |was: &Was| (was.stream.clone(), was.epoch, was.id);
-    let mut known = BTreeMap::new();
-    for checkpoint in checkpoints {
-        if let Some(was) = &checkpoint.was {
-            known.remove(&name(was));
+/// What is remembered of sources from one run to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// Where each source stands that is not over.
+    pub(crate) checkpoints: Vec<Checkpoint>,
+    /// Logs that are over and archived whole, oldest first.
+    pub(crate) finished: Vec<FinishedLog>,
+}
+
+impl Memory {
+    /// Takes note of what a later batch says: the newest checkpoint of each source holds, without those that ended
+    /// or continued under another name.
+    #[must_use]
+    pub(crate) fn then(self, later: impl IntoIterator<Item = Checkpoint>) -> Self {
+        let name = |was: &Was| (was.stream.clone(), was.epoch, was.id);
+        let mut finished = self.finished;
+        let mut known = BTreeMap::new();
+        for checkpoint in self.checkpoints.into_iter().chain(later) {
+            if let Some(was) = &checkpoint.was {
+                known.remove(&name(was));
+            }
+            if checkpoint.ended {
+                known.remove(&name(&checkpoint.source));
+                finished.extend(FinishedLog::of(&checkpoint));
+            } else {
+                known.insert(name(&checkpoint.source), checkpoint);
+            }
         }
-        if checkpoint.ended {
-            known.remove(&name(&checkpoint.source));
-        } else {
-            known.insert(name(&checkpoint.source), checkpoint);
+        Self {
+            checkpoints: known.into_values().collect(),
+            finished,
         }
     }
-    known.into_values().collect()
 }
 
 /// The JSON form.
@@ -112,6 +135,8 @@ struct CheckpointFields {
     amid: bool,
     windows: Vec<Digest>,
     last: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whole: Option<ResumableHash>,
     size: u64,
     extent: u64,
     live: bool,
@@ -119,6 +144,8 @@ struct CheckpointFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     folder: Option<FolderId>,
     ended: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    candidate: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     was: Option<Was>,
 }
@@ -138,12 +165,14 @@ impl From<Checkpoint> for CheckpointFields {
             amid: checkpoint.content.line_open,
             windows: checkpoint.content.windows,
             last: checkpoint.content.last,
+            whole: checkpoint.content.whole,
             size: checkpoint.seen.size,
             extent: checkpoint.seen.extent,
             live: checkpoint.seen.live,
             spent: checkpoint.seen.covered,
             folder: checkpoint.seen.folder,
             ended: checkpoint.ended,
+            candidate: checkpoint.candidate,
             was: checkpoint.was,
         }
     }
@@ -171,8 +200,14 @@ impl TryFrom<CheckpointFields> for Checkpoint {
         )?;
         rule(fields.windows.len() <= LADDER_MAX, "more than 64 windows")?;
         let windows = fields.windows;
-        let shape = Fingerprint::restore(fields.offset, windows.clone(), fields.last);
-        rule(shape.is_some(), "windows do not fit the offset")?;
+        let whole = fields.whole;
+        let shape =
+            Fingerprint::restore(fields.offset, windows.clone(), fields.last, whole.clone());
+        rule(
+            !fields.candidate || fields.offset == 0,
+            "a candidate is not read yet",
+        )?;
+        rule(shape.is_some(), "windows or the hash do not fit the offset")?;
         Ok(Self {
             source: Was {
                 stream: fields.stream,
@@ -187,6 +222,7 @@ impl TryFrom<CheckpointFields> for Checkpoint {
                 line_open: fields.amid,
                 windows,
                 last: fields.last,
+                whole,
             },
             seen: LastLook {
                 size: fields.size,
@@ -196,6 +232,7 @@ impl TryFrom<CheckpointFields> for Checkpoint {
                 folder: fields.folder,
             },
             ended: fields.ended,
+            candidate: fields.candidate,
             was: fields.was,
         })
     }
@@ -235,6 +272,7 @@ pub(crate) mod tests {
                 line_open: true,
                 windows: vec![digest; crate::track::fingerprint::ladder_len(offset)],
                 last: digest,
+                whole: None,
             },
             seen: LastLook {
                 size: 9,
@@ -244,6 +282,7 @@ pub(crate) mod tests {
                 folder: None,
             },
             ended: false,
+            candidate: false,
             was: None,
         }
     }
@@ -289,14 +328,14 @@ pub(crate) mod tests {
             was: Some(example(3, 0).source),
             ..example(4, 30)
         };
+        let memory = Memory::default().then([example(1, 5)]);
         let all = [
-            example(1, 5),
             example(2, 5),
             example(3, 20),
             example(1, 6),
             ended,
             moved.clone(),
         ];
-        assert_eq!(settle(all), [example(1, 6), moved]);
+        assert_eq!(memory.then(all).checkpoints, [example(1, 6), moved]);
     }
 }

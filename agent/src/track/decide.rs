@@ -9,11 +9,17 @@ pub(crate) const QUIET_MS: u64 = 30_000;
 
 /// How long a file without a name is kept open after its last growth, once all of it is sealed: its
 /// writer may still have it open. Holding it longer would pin its room on the disk.
-pub(crate) const UNNAMED_KEPT_MS: u64 = 60_000;
+pub(crate) const UNNAMED_KEPT_MS: u64 = 600_000;
 
-/// How long a source is kept whose file is missing without proof that it is gone (a volume not
-/// mounted, a folder not readable).
-pub(crate) const MISSING_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long a log that was cut waits for its copy, and a copy that has caught up for the cut: logrotate syncs the
+/// copy before it cuts, which alone can take ten seconds.
+pub(crate) const CUT_WAITS_MS: u64 = 60_000;
+
+/// How long a file that seems to be a copy in progress may wait in any case, besides the time to copy it.
+const COPY_WAITS_MS: u64 = 120_000;
+
+/// Slowest copy that is waited for, in bytes a millisecond: 4 MiB/s.
+const COPY_RATE: u64 = 4 * 1024 * 1024 / 1000;
 
 /// Content that is enough to recognise a log by, whatever its name.
 const TELLING_BYTES: u64 = 4096;
@@ -72,6 +78,8 @@ pub(crate) struct ContentClaim {
     pub(crate) original_gone: bool,
     /// No other new file holds that source's content.
     pub(crate) sole: bool,
+    /// Of all that do, it was changed first, and not before the source was.
+    pub(crate) earliest: bool,
     /// The read position; above 0.
     pub(crate) offset: u64,
     /// The file's name is the source's first path with a rotation's suffix.
@@ -81,8 +89,11 @@ pub(crate) struct ContentClaim {
 /// What a file seen for the first time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CandidateIs {
-    /// The known source of the one claim, which continues in this file.
-    Continuation,
+    /// The known source of the one claim, which continues in this file; `ambiguous` if another file might be it.
+    Continuation {
+        /// Whether to say so.
+        ambiguous: bool,
+    },
     /// A source of its own, from 0; `ambiguous` if what it repeats may be archived already.
     OwnSource {
         /// Whether to say so.
@@ -99,7 +110,10 @@ pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
                 && claim.sole
                 && (claim.offset >= TELLING_BYTES || claim.rotated_name) =>
         {
-            CandidateIs::Continuation
+            CandidateIs::Continuation { ambiguous: false }
+        }
+        [claim] if claim.original_gone && claim.earliest && claim.rotated_name => {
+            CandidateIs::Continuation { ambiguous: true }
         }
         _ => CandidateIs::OwnSource {
             ambiguous: !claims.is_empty(),
@@ -107,19 +121,26 @@ pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
     }
 }
 
-/// Whether `path` is `first` with a suffix that rotation gives: `\.gz|[.-][0-9][0-9._-]*(\.gz)?`.
+/// Whether `path` is a rotation's name of the log first seen at `first`, which may be a rotation's name itself: a
+/// suffix like `\.gz|[.-][0-9][0-9._-]*(\.gz)?` after the log's own.
 #[must_use]
 pub(crate) fn is_rotated_name(first: &[u8], path: &[u8]) -> bool {
-    let Some(suffix) = path.strip_prefix(first) else {
-        return false;
-    };
-    let numbered = suffix.strip_suffix(b".gz").unwrap_or(suffix);
-    let continues = |byte: &u8| byte.is_ascii_digit() || b"._-".contains(byte);
-    match numbered {
-        [] => suffix == b".gz",
-        [b'.' | b'-', digit, rest @ ..] => digit.is_ascii_digit() && rest.iter().all(continues),
+    let log = log_of(path);
+    log.len() < path.len() && path != first && (log == first || log == log_of(first))
+}
+
+/// A path without what rotations add to it.
+fn log_of(path: &[u8]) -> &[u8] {
+    let path = path.strip_suffix(b".gz").unwrap_or(path);
+    let is_suffix = |at: &usize| match &path[*at..] {
+        [b'.' | b'-', digit, rest @ ..] => {
+            let continues = |byte: &u8| byte.is_ascii_digit() || b"._-".contains(byte);
+            digit.is_ascii_digit() && rest.iter().all(continues)
+        }
         _ => false,
-    }
+    };
+    let suffix = (0..path.len()).find(is_suffix);
+    &path[..suffix.unwrap_or(path.len())]
 }
 
 /// The file of the source that a new file so far equals the beginning of.
@@ -134,14 +155,65 @@ pub(crate) enum Original {
     Gone,
 }
 
-/// Whether a file that looks like an unfinished copy may be judged now.
-#[must_use]
-pub(crate) fn copy_waits(original: Original, quiet_ms: u64, linked: bool) -> bool {
-    match original {
-        Original::Intact => linked && quiet_ms < QUIET_MS,
-        Original::Draining => true,
-        Original::Gone => false,
+/// A file that equals the beginning of a source's file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resemblance {
+    pub(crate) original: Original,
+    /// The source's file is so long now.
+    pub(crate) original_size: u64,
+    /// And this one so.
+    pub(crate) size: u64,
+    /// Since this one grew.
+    pub(crate) quiet_ms: u64,
+    /// It has a name.
+    pub(crate) linked: bool,
+}
+
+/// How long a file that may be a copy in progress has waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CopyWait {
+    since_ms: u64,
+    /// The original's size when the copy was first seen.
+    original_size: u64,
+    caught_up_ms: Option<u64>,
+}
+
+impl CopyWait {
+    pub(crate) fn begin(original_size: u64, now_ms: u64) -> Self {
+        Self {
+            since_ms: now_ms,
+            original_size,
+            caught_up_ms: None,
+        }
     }
+
+    /// Whether it waits on: as long as it grows below the original's size, then a while for the original to be
+    /// cut, and never beyond what a slow copy takes.
+    pub(crate) fn goes_on(&mut self, file: Resemblance, now_ms: u64) -> bool {
+        match file.original {
+            Original::Gone => return false,
+            Original::Draining => return true,
+            Original::Intact if !file.linked => return false,
+            Original::Intact => {}
+        }
+        let longest = COPY_WAITS_MS + self.original_size / COPY_RATE;
+        if now_ms.saturating_sub(self.since_ms) >= longest {
+            return false;
+        }
+        if file.size < file.original_size {
+            self.caught_up_ms = None;
+            return file.quiet_ms < QUIET_MS;
+        }
+        let since = *self.caught_up_ms.get_or_insert(now_ms);
+        file.size == file.original_size && now_ms.saturating_sub(since) < CUT_WAITS_MS
+    }
+}
+
+/// Whether a file with the very content of `equals` archived logs is a copy of one of them: no more files claim to be
+/// one than there are, and the content or the name tells.
+#[must_use]
+pub(crate) fn is_known_copy(equals: usize, claims: usize, len: u64, rotated_name: bool) -> bool {
+    equals > 0 && claims <= equals && (len >= TELLING_BYTES || rotated_name)
 }
 
 /// A source whose file has neither a name nor a descriptor.
@@ -149,8 +221,6 @@ pub(crate) fn copy_waits(original: Original, quiet_ms: u64, linked: bool) -> boo
 pub(crate) struct Absence {
     /// The folder it was in was listed, and is the same folder.
     pub(crate) proven: bool,
-    /// Since when.
-    pub(crate) missing_ms: u64,
     /// Its size when last seen.
     pub(crate) size: u64,
     /// The read position.
@@ -174,7 +244,7 @@ pub(crate) enum Absent {
 /// Gone, or only out of sight.
 #[must_use]
 pub(crate) fn absent(absence: Absence) -> Absent {
-    if !absence.proven && absence.missing_ms < MISSING_KEPT_MS {
+    if !absence.proven {
         return Absent::Kept;
     }
     let lost = absence.size > absence.offset || absence.unwatched;
@@ -252,6 +322,7 @@ mod tests {
         let good = ContentClaim {
             original_gone: true,
             sole: true,
+            earliest: false,
             offset: 5000,
             rotated_name: false,
         };
@@ -271,22 +342,21 @@ mod tests {
             sole: false,
             ..good
         };
+        let eldest = ContentClaim {
+            earliest: true,
+            rotated_name: true,
+            ..doubled
+        };
         let fresh = |ambiguous| CandidateIs::OwnSource { ambiguous };
+        let goes_on = |ambiguous| CandidateIs::Continuation { ambiguous };
         for (why, claims, expected) in [
             ("other content", &[][..], fresh(false)),
-            (
-                "the copy or the rest of one",
-                &[good],
-                CandidateIs::Continuation,
-            ),
+            ("the copy or the rest of one", &[good], goes_on(false)),
             ("little content, any name", &[small], fresh(true)),
-            (
-                "little content, rotated name",
-                &[named],
-                CandidateIs::Continuation,
-            ),
+            ("little content, rotated name", &[named], goes_on(false)),
             ("a copy beside the original", &[intact], fresh(true)),
             ("two copies of one source", &[doubled], fresh(true)),
+            ("the eldest of several rotations", &[eldest], goes_on(true)),
             ("content of two sources", &[good, good], fresh(true)),
             ("one gone, one intact", &[good, intact], fresh(true)),
         ] {
@@ -311,6 +381,8 @@ mod tests {
             ("/l/app.log.1x", false),
             ("/k/app.log.1", false),
         ] {
+            let sibling = is_rotated_name(b"/l/app.log-9", path.as_bytes());
+            assert_eq!(sibling, expected, "{path}, of a log first seen rotated");
             assert_eq!(
                 is_rotated_name(b"/l/app.log", path.as_bytes()),
                 expected,
@@ -320,23 +392,83 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_copy_waits() {
+    fn a_copy_in_progress_waits() {
         use Original::{Draining, Gone, Intact};
-        for (why, original, quiet_ms, linked, expected) in [
-            ("being written", Intact, 0, true, true),
-            ("at rest just short of it", Intact, QUIET_MS - 1, true, true),
-            ("a file that stays equal", Intact, QUIET_MS, true, false),
-            ("deleted since", Intact, 0, false, false),
-            ("the original was cut", Gone, 0, true, false),
+        let growing = Resemblance {
+            original: Intact,
+            original_size: 100,
+            size: 50,
+            quiet_ms: 0,
+            linked: true,
+        };
+        let resting = Resemblance {
+            quiet_ms: QUIET_MS,
+            ..growing
+        };
+        let equal = Resemblance {
+            size: 100,
+            ..resting
+        };
+        let beyond = Resemblance {
+            size: 101,
+            ..growing
+        };
+        let gone = Resemblance {
+            original: Gone,
+            ..growing
+        };
+        let draining = Resemblance {
+            original: Draining,
+            ..resting
+        };
+        let unlinked = Resemblance {
+            linked: false,
+            ..growing
+        };
+        for (why, file, waited_ms, expected) in [
+            ("being written", growing, 0, true),
+            ("at rest short of it", resting, 0, false),
+            ("caught up", equal, 0, true),
+            ("longer than the original", beyond, 0, false),
+            ("deleted since", unlinked, 0, false),
+            ("the original was cut", gone, 0, false),
             (
                 "the original is still being read",
-                Draining,
-                QUIET_MS,
-                true,
+                draining,
+                COPY_WAITS_MS,
                 true,
             ),
+            ("slow for so little", growing, COPY_WAITS_MS, false),
         ] {
-            assert_eq!(copy_waits(original, quiet_ms, linked), expected, "{why}");
+            let mut wait = CopyWait::begin(100, 1000);
+            assert_eq!(wait.goes_on(file, 1000 + waited_ms), expected, "{why}");
+        }
+        let mut wait = CopyWait::begin(100, 0);
+        assert!(wait.goes_on(equal, 10));
+        assert!(wait.goes_on(equal, 9 + CUT_WAITS_MS));
+        assert!(!wait.goes_on(equal, 10 + CUT_WAITS_MS), "it was not cut");
+        let mut large = CopyWait::begin(1 << 30, 0);
+        assert!(
+            large.goes_on(growing, 2 * COPY_WAITS_MS),
+            "a gigabyte takes minutes"
+        );
+    }
+
+    #[test]
+    fn copies_of_archived_logs_are_known() {
+        for (why, equals, claims, len, rotated, expected) in [
+            ("one of one", 1, 1, 5000, false, true),
+            ("none", 0, 1, 5000, true, false),
+            ("two of one", 1, 2, 5000, true, false),
+            ("two of two", 2, 2, 5000, false, true),
+            ("little, any name", 1, 1, 100, false, false),
+            ("little, a rotation's name", 1, 1, 100, true, true),
+        ] {
+            assert_eq!(
+                is_known_copy(equals, claims, len, rotated),
+                expected,
+                "{why}"
+            );
         }
     }
 
@@ -344,7 +476,6 @@ mod tests {
     fn what_is_out_of_sight_is_not_yet_gone() {
         let read = Absence {
             proven: true,
-            missing_ms: 0,
             size: 10,
             offset: 10,
             unwatched: false,
@@ -373,15 +504,6 @@ mod tests {
                     ..read
                 },
                 Absent::Kept,
-            ),
-            (
-                "never mounted again",
-                Absence {
-                    proven: false,
-                    missing_ms: MISSING_KEPT_MS,
-                    ..read
-                },
-                over(None),
             ),
         ] {
             assert_eq!(absent(absence), expected, "{why}");

@@ -4,6 +4,7 @@
 
 use crate::read::plain::{self, WINDOW};
 use ledger::Digest;
+use ledger::digest::ResumableHash;
 use std::fs::File;
 use std::io;
 
@@ -17,6 +18,8 @@ pub(crate) struct Fingerprint {
     /// Hashes of the complete windows at 0, 4 KiB, 8 KiB, 16 KiB, …
     ladder: Vec<Digest>,
     last: Last,
+    /// Of all of it; `None` once bytes of it were passed over without being read.
+    whole: Option<ResumableHash>,
 }
 
 /// The window that ends at the offset: its bytes while the source is being read (a hash per line
@@ -49,6 +52,7 @@ impl Default for Fingerprint {
             offset: 0,
             ladder: Vec::new(),
             last: Last::Bytes(Vec::new()),
+            whole: Some(ResumableHash::default()),
         }
     }
 }
@@ -56,13 +60,38 @@ impl Default for Fingerprint {
 impl Fingerprint {
     /// From a state file; `None` unless there are as many windows as the offset has.
     #[must_use]
-    pub(crate) fn restore(offset: u64, ladder: Vec<Digest>, last: Digest) -> Option<Self> {
+    pub(crate) fn restore(
+        offset: u64,
+        ladder: Vec<Digest>,
+        last: Digest,
+        whole: Option<ResumableHash>,
+    ) -> Option<Self> {
         let empty = offset == 0 && last != Digest::of(b"");
-        (ladder.len() == ladder_len(offset) && !empty).then_some(Self {
+        let hashed = whole.as_ref().is_none_or(|whole| whole.fits(offset));
+        (ladder.len() == ladder_len(offset) && !empty && hashed).then_some(Self {
             offset,
             ladder,
             last: Last::Hash(last),
+            whole,
         })
+    }
+
+    /// The running hash of all of it, if all of it was read.
+    #[must_use]
+    pub(crate) fn whole(&self) -> Option<&ResumableHash> {
+        self.whole.as_ref()
+    }
+
+    /// The hash of all of it, if all of it was read.
+    #[must_use]
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.whole.as_ref().map(|whole| whole.digest(self.offset))
+    }
+
+    /// The hash of its first window, or of all of a shorter one.
+    #[must_use]
+    pub(crate) fn first(&self) -> Digest {
+        self.ladder.first().copied().unwrap_or_else(|| self.last())
     }
 
     /// Bytes it covers.
@@ -109,6 +138,9 @@ impl Fingerprint {
             let window = bytes.get(at..at.saturating_add(WINDOW));
             self.ladder.push(Digest::of(window.unwrap_or_default()));
         }
+        if let Some(whole) = &mut self.whole {
+            whole.update(&bytes[from..]);
+        }
         self.offset = end;
         let last = bytes.len() - self.window_len().min(bytes.len());
         match &mut self.last {
@@ -120,9 +152,15 @@ impl Fingerprint {
         }
     }
 
+    /// Bytes of it are missing from now on.
+    pub(crate) fn spoil(&mut self) {
+        self.whole = None;
+    }
+
     /// Takes a hole of `len` bytes without reading it: its bytes are zeros. `window` is the last
     /// window as verified.
     pub(crate) fn absorb_hole(&mut self, window: &[u8], len: u64) {
+        self.spoil();
         let edge = usize::try_from(len).map_or(WINDOW, |len| len.min(WINDOW));
         self.absorb(&[window, &vec![0; edge]].concat(), window.len());
         // What is left begins a whole window inside the hole, so every rung it completes is zeros.
@@ -150,6 +188,15 @@ impl Fingerprint {
                 .get(..self.window_len())
                 .is_some_and(|head| self.ends_with(head)),
         }
+    }
+
+    /// Whether `other` begins with this, as far as windows can tell; `window` is what `other` has in the place of
+    /// the last window.
+    #[must_use]
+    pub(crate) fn is_beginning_of(&self, other: &Self, window: &[u8]) -> bool {
+        self.offset <= other.offset
+            && self.ends_with(window)
+            && other.ladder.starts_with(&self.ladder)
     }
 
     /// Whether the file's bytes right before the offset are the last window's.
@@ -292,6 +339,7 @@ mod tests {
                 len as u64,
                 fingerprint.ladder().to_vec(),
                 fingerprint.last(),
+                fingerprint.whole().cloned(),
             );
             assert!(restored.unwrap().begins(&file(&bytes)).unwrap());
         }
@@ -334,9 +382,9 @@ mod tests {
     fn state_files_cannot_lie_about_the_shape() {
         let digest = Digest::of(b"x");
         for (offset, windows) in [(0, 1), (4096, 0), (4096, 2), (u64::MAX, 0), (1 << 20, 64)] {
-            assert!(Fingerprint::restore(offset, vec![digest; windows], digest).is_none());
+            assert!(Fingerprint::restore(offset, vec![digest; windows], digest, None).is_none());
         }
-        assert!(Fingerprint::restore(0, vec![], digest).is_none());
-        assert!(Fingerprint::restore(0, vec![], Digest::of(b"")).is_some());
+        assert!(Fingerprint::restore(0, vec![], digest, None).is_none());
+        assert!(Fingerprint::restore(0, vec![], Digest::of(b""), None).is_some());
     }
 }

@@ -13,6 +13,11 @@ impl FirstBytes {
         self.0.insert((source.file().head().to_vec(), key));
     }
 
+    /// Whether a source begins so.
+    pub(super) fn has(&self, head: &[u8]) -> bool {
+        !head.is_empty() && self.beginning_with(head).next().is_some()
+    }
+
     pub(super) fn beginning_with(&self, head: &[u8]) -> impl Iterator<Item = SourceKey> {
         let from = (head.to_vec(), SourceKey(0));
         let near = self.0.range(from..).map(|(known, key)| (known, *key));

@@ -123,7 +123,7 @@ impl FileId {
 
 /// Which folder a file was in, as one digest: proof that a listing which lacks the file is of the
 /// same folder, and not of an empty mount point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub(crate) struct FolderId(Digest);
 

@@ -10,6 +10,7 @@ use super::tracked_file::{OpenFault, TrackedFile};
 use super::tracked_source::{Condition, SourceKey, TrackedSource};
 use crate::read::plain::{self, WINDOW};
 use crate::sys;
+use ledger::Digest;
 use ledger::entry::PathBytes;
 use std::io;
 
@@ -24,8 +25,14 @@ pub(super) fn state(key: SourceKey, table: &SourceTable, scan: &mut Scan) -> Ori
     let file = source.file();
     match source.condition() {
         Condition::Ended { .. } | Condition::AwaitingCopy { .. } => Original::Gone,
-        Condition::Missing { .. } if scan.has_listed(file.folder()) => Original::Gone,
-        Condition::Missing { .. } => Original::Intact,
+        // Its identity is a candidate's own.
+        Condition::Candidate => Original::Intact,
+        Condition::Missing { .. } | Condition::Unmet { .. } => {
+            match scan.proves_absence(file.id().ino, file.folder()) {
+                true => Original::Gone,
+                false => Original::Intact,
+            }
+        }
         Condition::InSight if file.stat().is_none_or(|stat| stat.links > 0) => Original::Intact,
         Condition::InSight => {
             let quiet = file.quiet_ms(scan.now_ms()) >= QUIET_MS;
@@ -120,21 +127,29 @@ pub(super) fn is_twin(
     like.is_some_and(|source| plain::reaches(candidate.size(), source.offset()))
 }
 
-/// Whether the candidate repeats the beginning of a source that is read beyond its size, or, being
+/// Whether the candidate, whose first window has this hash, repeats the beginning of a log that is over, or of a
+/// source that is read beyond its size, or, being
 /// too short for a window to tell, has the name of such a source's rotation.
 pub(super) fn is_repeated_by(
     candidate: &TrackedFile,
     path: &PathBytes,
+    first: Option<Digest>,
     table: &SourceTable,
 ) -> bool {
     let Some(file) = candidate.descriptor() else {
         return false;
     };
     let size = candidate.size();
-    let beyond =
-        |source: &&TrackedSource| !plain::reaches(size, source.offset()) && !source.is_covered();
+    let finished = table.finished();
+    if first.is_some_and(|first| finished.any_is_repeated_by(first, size, path)) {
+        return true;
+    }
+    let beyond = |source: &&TrackedSource| !plain::reaches(size, source.offset());
     table.values().filter(beyond).any(|source| {
         let telling = size >= WINDOW as u64;
+        if source.is_covered() && telling {
+            return source.file().is_begun_by(candidate.head());
+        }
         let named = decide::is_rotated_name(&source.path().0, &path.0);
         let content = source.positions().content();
         let covered = || content.covers(file, size).unwrap_or(true);

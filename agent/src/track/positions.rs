@@ -25,6 +25,7 @@ impl ReadPosition {
             line_open: self.line_open,
             windows: self.content.ladder().to_vec(),
             last: self.content.last(),
+            whole: self.content.whole().cloned(),
         }
     }
 }
@@ -111,8 +112,20 @@ impl Positions {
         let from = self.read_offset();
         self.read.content.absorb_hole(window, to - from);
         self.read.line_open = false;
-        self.unsealed.add_gap(from, to, reason);
+        self.unsealed.add_gap(from, Some(to), reason);
         self.unsealed.extend(file, from, self.read_offset());
+    }
+
+    /// Gives up what follows the read position, up to nobody knows where.
+    pub(super) fn break_off(&mut self, reason: Reason) {
+        let from = self.read_offset();
+        self.read.content.spoil();
+        self.unsealed.add_gap(from, None, reason);
+    }
+
+    /// Takes note that it may be another's copy that is read.
+    pub(super) fn note_ambiguous(&mut self) {
+        self.unsealed.note_ambiguous();
     }
 
     /// What was stated is durable: the read position becomes the sealed one. `drained`: nothing is to

@@ -4,14 +4,16 @@
 
 use super::decide::QUIET_MS;
 use super::tracked_file::OpenFault;
-use super::tracked_source::TrackedSource;
+use super::tracked_source::{SourceKey, TrackedSource};
+use super::unpackers::Unpackers;
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
+use crate::read::gzip::AtHand;
 use crate::read::pieces::Rest;
 use crate::read::plain::{self, Chunk, WINDOW};
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
-use ledger::manifest::Reason;
+use ledger::manifest::{Reason, Via};
 use ledger::name::Epoch;
 use std::fs::File;
 use std::io;
@@ -54,21 +56,40 @@ pub(super) fn open(
     }
 }
 
+/// One source's turn to be read.
+pub(super) struct Reading<'a> {
+    pub(super) key: SourceKey,
+    pub(super) file: &'a Arc<File>,
+    pub(super) unpackers: &'a mut Unpackers,
+    pub(super) mode: Mode,
+    pub(super) now: Now,
+}
+
+/// What filling the buffer came to.
+enum Filled {
+    /// As far as it could be.
+    Once,
+    /// It is on the way to the read position: ask again.
+    Passing,
+}
+
 /// Fills `buffer` from the read position on. Whether holes were passed over, which the next manifest
 /// must say.
 pub(super) fn read_on(
     source: &mut TrackedSource,
-    file: &File,
+    reading: Reading<'_>,
     buffer: &mut ReadBuffer,
-    mode: Mode,
-    now: Now,
 ) -> (bool, Result<(), ReadFault>) {
     let gaps = source.positions().unsealed().gap_count();
-    let filled = fill(source, file, buffer, mode, now);
+    let filled = match source.via() {
+        Via::Plain => fill(source, &reading, buffer).map(|()| Filled::Once),
+        Via::Gzip => fill_packed(source, reading, buffer),
+    };
     let skipped = source.positions().unsealed().gap_count() > gaps;
-    source.has_given(!buffer.pieces().is_empty());
+    let passing = matches!(filled, Ok(Filled::Passing));
+    source.has_given(passing || !buffer.pieces().is_empty());
     let outcome = match filled {
-        Ok(()) => {
+        Ok(_) => {
             source.is_readable();
             Ok(())
         }
@@ -92,11 +113,12 @@ fn unreadable(source: &mut TrackedSource, cause: io::Error) -> ReadFault {
 
 fn fill(
     source: &mut TrackedSource,
-    file: &File,
+    reading: &Reading<'_>,
     buffer: &mut ReadBuffer,
-    mode: Mode,
-    now: Now,
 ) -> io::Result<()> {
+    let Reading {
+        file, mode, now, ..
+    } = *reading;
     for _ in 0..HOLES_PER_READ {
         let stat = sys::stat_file(file)?;
         let from = plain::From {
@@ -120,6 +142,46 @@ fn fill(
         }
     }
     Ok(())
+}
+
+/// The same from a packed file. Its unpacker may have far to go first.
+fn fill_packed(
+    source: &mut TrackedSource,
+    reading: Reading<'_>,
+    buffer: &mut ReadBuffer,
+) -> io::Result<Filled> {
+    let Reading {
+        key,
+        file,
+        unpackers,
+        mode,
+        now,
+    } = reading;
+    let stat = sys::stat_file(file)?;
+    let (offset, window) = (source.offset(), source.positions().content().window_len());
+    let from = offset - window as u64;
+    let reader = unpackers.of(key, file)?;
+    let AtHand::Ready(end) = reader.seek(from, window + plain::READ_MAX)? else {
+        return Ok(Filled::Passing);
+    };
+    buffer.load(reader.at_hand(from));
+    let unpacked = reader.unpacked();
+    let before = buffer.window(window);
+    let unlike = offset < WINDOW as u64 && !source.file().agrees(buffer.filled());
+    if unlike || before.len() < window || !source.positions().content().ends_with(before) {
+        source.suspect();
+        unpackers.forget(key);
+        return Ok(Filled::Once);
+    }
+    let rest = match end {
+        None => Rest::Awaited,
+        Some(end) => {
+            source.file_mut().unpacked(stat.size, unpacked, end);
+            at_end(source, &stat, mode, now)
+        }
+    };
+    buffer.cut(window, offset, source.positions().line_open(), rest);
+    Ok(Filled::Once)
 }
 
 /// Whether an unfinished line at the file's end may still be finished.

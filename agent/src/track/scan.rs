@@ -6,15 +6,20 @@ use crate::find::FoundFiles;
 use crate::now::Now;
 use ledger::entry::PathBytes;
 use ledger::name::Epoch;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// What there is to say of files, by path.
+pub(super) type Told = Vec<(PathBytes, String)>;
 
 /// What a scan found.
 #[derive(Debug, Default)]
 pub(crate) struct ScanReport {
     /// Files and folders that cannot be read now, each once, with what the system said.
     pub(crate) faults: Vec<(PathBytes, String)>,
+    /// Files that are passed over by design, and why.
+    pub(crate) notes: Vec<(PathBytes, String)>,
     /// Include patterns that match no file now; they wait.
     pub(crate) unmatched: Vec<String>,
     /// Files that matched.
@@ -22,6 +27,8 @@ pub(crate) struct ScanReport {
     /// Files and sources that a further scan will judge: copies not finished, truncations whose copy
     /// may yet turn up.
     pub(crate) undecided: usize,
+    /// Of these, candidates whose content is being looked at, a part in each scan.
+    pub(crate) passing: usize,
 }
 
 /// What one scan has at hand.
@@ -33,7 +40,16 @@ pub(super) struct Scan {
     folder_ids: HashMap<PathBuf, Option<FolderId>>,
     proofs: Option<Vec<FolderId>>,
     faults: BTreeSet<(PathBytes, String)>,
+    notes: BTreeSet<(PathBytes, String)>,
+    /// Inodes of wanted names that cannot be opened, and the folders of such names.
+    blocked: HashSet<u64>,
+    blocked_folders: HashSet<FolderId>,
+    /// Candidates whose whole content may still be looked at.
+    passes: usize,
 }
+
+/// Candidates whose content one scan looks at beyond the first window: a scan must not take long.
+const PASSES_MAX: usize = 4;
 
 impl Scan {
     /// The scan of this number, after all names were listed.
@@ -46,6 +62,10 @@ impl Scan {
             folder_ids: HashMap::new(),
             proofs: None,
             faults: std::mem::take(&mut found.faults).into_iter().collect(),
+            notes: std::mem::take(&mut found.notes).into_iter().collect(),
+            blocked: HashSet::new(),
+            blocked_folders: HashSet::new(),
+            passes: PASSES_MAX,
         }
     }
 
@@ -84,16 +104,48 @@ impl Scan {
         folder.is_some_and(|folder| listed.contains(&folder))
     }
 
+    /// Whether one more candidate's content may be looked at.
+    pub(super) fn may_pass(&mut self) -> bool {
+        let may = self.passes > 0;
+        self.passes = self.passes.saturating_sub(1);
+        may
+    }
+
+    /// A wanted name cannot be opened: what is in that file, nobody knows.
+    pub(super) fn blocked(&mut self, inode: u64, folder: Option<FolderId>) {
+        self.blocked.insert(inode);
+        self.blocked_folder(folder);
+    }
+
+    /// A name in this folder does not even tell its inode.
+    pub(super) fn blocked_folder(&mut self, folder: Option<FolderId>) {
+        self.blocked_folders.extend(folder);
+    }
+
+    /// Whether the absence of a file of this inode, last seen in this folder, is proven: the folder was listed, and
+    /// every name in it led to a file that is not this one.
+    pub(super) fn proves_absence(&mut self, inode: u64, folder: Option<FolderId>) -> bool {
+        let hidden = folder.is_some_and(|folder| self.blocked_folders.contains(&folder));
+        !self.blocked.contains(&inode) && !hidden && self.has_listed(folder)
+    }
+
+    pub(super) fn note(&mut self, path: &PathBytes, what: String) {
+        self.notes.insert((path.clone(), what));
+    }
+
     pub(super) fn fault(&mut self, path: &PathBytes, error: &io::Error) {
         self.faults.insert((path.clone(), error.to_string()));
     }
 
-    /// All that could not be read, with what is known to be unreadable from before.
-    pub(super) fn into_faults(
+    /// All that could not be read, with what is known to be unreadable from before; and what is passed over.
+    pub(super) fn into_faults_and_notes(
         mut self,
         known: impl Iterator<Item = (PathBytes, String)>,
-    ) -> Vec<(PathBytes, String)> {
+    ) -> (Told, Told) {
         self.faults.extend(known);
-        self.faults.into_iter().collect()
+        (
+            self.faults.into_iter().collect(),
+            self.notes.into_iter().collect(),
+        )
     }
 }

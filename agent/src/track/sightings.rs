@@ -33,11 +33,19 @@ pub(super) fn by_name(
             Ok(_) => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
+                let folder = scan.folder_id(matched.folder());
+                scan.blocked_folder(folder);
                 scan.fault(&matched.bytes(), &error);
                 continue;
             }
         };
         let inode = Inode::from(&stat);
+        if candidates
+            .known_mut()
+            .is_seen(&stat, matched.bytes(), scan.number())
+        {
+            continue;
+        }
         if let Some(key) = known.get(&inode) {
             let source = table.get_mut(*key);
             if source.is_some_and(|source| source.seen_under(matched, &stat, scan)) {
@@ -48,6 +56,10 @@ pub(super) fn by_name(
         } else {
             arrivals.push(Arrival::new(matched, watch, stat));
         }
+    }
+    candidates.known_mut().keep_seen(scan.number());
+    for (path, form) in candidates.known_mut().passed_over() {
+        scan.note(path, format!("{form}, not read"));
     }
     // A file with two names is met once, for the first stream that wants it.
     arrivals.sort_by(|a: &Arrival, b| a.order().cmp(&b.order()));

@@ -1,17 +1,20 @@
 //! All tracked sources, and which of them each stream's next manifest must speak of. It opens, reads
 //! and judges no file; how one source changes is [`super::tracked_source`]'s.
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::Memory;
 use super::descriptors::{self, OPEN_SLACK};
-use super::read_on::{self, Mode, ReadFault};
+use super::finished::{Finished, FinishedLog};
+use super::read_on::{self, Mode, ReadFault, Reading};
 use super::scan::Scan;
 use super::statement::{self, STATED_BYTES_MAX, StreamStatement, stated_bytes};
 use super::tracked_file::TrackedFile;
 use super::tracked_source::{SourceKey, TrackedSource};
+use super::unpackers::Unpackers;
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
 use crate::sys::Stat;
+use ledger::Digest;
 use ledger::entry::PathBytes;
 use ledger::manifest::{Reason, Was};
 use ledger::name::{Epoch, Name};
@@ -37,6 +40,8 @@ pub(super) struct SourceTable {
     turn: u64,
     /// Descriptors opened since they were last counted.
     opened: usize,
+    finished: Finished,
+    unpackers: Unpackers,
 }
 
 // What is in it.
@@ -54,12 +59,55 @@ impl SourceTable {
             next_key: 0,
             turn: 0,
             opened: 0,
+            finished: Finished::default(),
+            unpackers: Unpackers::default(),
         }
     }
 
-    pub(super) fn restore(&mut self, checkpoint: Checkpoint) {
-        let stream = self.index_of(&checkpoint.source().stream);
-        self.add(TrackedSource::restore(checkpoint, stream));
+    pub(super) fn restore(&mut self, memory: Memory) {
+        for checkpoint in memory.checkpoints {
+            let stream = self.index_of(&checkpoint.source().stream);
+            self.add(TrackedSource::restore(checkpoint, stream));
+        }
+        for log in memory.finished {
+            self.finished.remember(log);
+        }
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        Memory {
+            checkpoints: self
+                .values()
+                .filter_map(statement::sealed_checkpoint)
+                .collect(),
+            finished: {
+                // One that is over is sealed as far as it was read; that it ended may not be.
+                let over = self.values().filter(|source| source.is_ended());
+                let over = over
+                    .filter_map(|source| statement::finished(source, source.stated().cloned()?));
+                self.finished.iter().cloned().chain(over).collect()
+            },
+        }
+    }
+
+    pub(super) fn finished(&self) -> &Finished {
+        &self.finished
+    }
+
+    /// Where the logs were first seen that have this very content and are archived whole, or are read to their end.
+    pub(super) fn archived_whole(&self, len: u64, sha256: Digest, first: Digest) -> Vec<PathBytes> {
+        let is_equal = |source: &&TrackedSource| {
+            source.offset() == len
+                && source.ending().is_none()
+                && source.positions().content().digest() == Some(sha256)
+        };
+        let here = self.values().filter(is_equal).map(TrackedSource::path);
+        let finished = self.finished.equal_to(first, len, sha256);
+        finished
+            .map(FinishedLog::path)
+            .chain(here)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn get(&self, key: SourceKey) -> Option<&TrackedSource> {
@@ -128,6 +176,50 @@ impl SourceTable {
         key
     }
 
+    /// A file waits to be identified: recovery is to know.
+    pub(super) fn register(
+        &mut self,
+        stream: usize,
+        path: PathBytes,
+        file: &TrackedFile,
+    ) -> SourceKey {
+        let key = self.add(TrackedSource::candidate(stream, path, file.without_a_way()));
+        self.touch(key);
+        key
+    }
+
+    /// A registered file is told to be a log of its own.
+    pub(super) fn begin_registered(
+        &mut self,
+        key: SourceKey,
+        path: PathBytes,
+        mut file: TrackedFile,
+        stat: Stat,
+        ambiguous: bool,
+        scan: &Scan,
+    ) {
+        file.looked(stat, scan.now_ms());
+        file.read_head(scan.boot_id());
+        self.opened += usize::from(file.is_open());
+        if let Some(source) = self.sources.get_mut(&key) {
+            source.begin(path, file, ambiguous);
+        }
+        self.touch(key);
+        self.close_surplus();
+    }
+
+    /// A registered file is told to be nothing of its own.
+    pub(super) fn withdraw(&mut self, key: SourceKey) {
+        self.end(key, None);
+    }
+
+    /// A registered file is under no name that the scan knows: whether it is gone, later scans tell.
+    pub(super) fn lose_candidate(&mut self, key: SourceKey) {
+        if let Some(source) = self.sources.get_mut(&key) {
+            source.goes_missing();
+        }
+    }
+
     /// The source has lost its file: it waits for a copy of the rest, if there can be one.
     pub(super) fn lose_file(&mut self, key: SourceKey, scan: &Scan) {
         let source = self.sources.get_mut(&key);
@@ -152,9 +244,16 @@ impl SourceTable {
     }
 
     /// The source continues in a copy.
-    pub(super) fn continue_in(&mut self, key: SourceKey, copy: TrackedFile, stream: usize) {
+    pub(super) fn continue_in(
+        &mut self,
+        key: SourceKey,
+        copy: TrackedFile,
+        stream: usize,
+        ambiguous: bool,
+    ) {
+        self.unpackers.forget(key);
         if let Some(source) = self.sources.get_mut(&key) {
-            source.continue_in(copy, stream);
+            source.continue_in(copy, stream, ambiguous);
             self.touch(key);
             self.opened += 1;
             self.close_surplus();
@@ -169,6 +268,14 @@ impl SourceTable {
         }
     }
 
+    /// The source gives up what its packed file does not give.
+    pub(super) fn break_off(&mut self, key: SourceKey) {
+        if let Some(source) = self.sources.get_mut(&key) {
+            source.break_off();
+            self.touch(key);
+        }
+    }
+
     /// Nothing more will come of the source.
     pub(super) fn end(&mut self, key: SourceKey, gap: Option<Reason>) {
         let Some(source) = self.sources.get_mut(&key) else {
@@ -179,6 +286,7 @@ impl SourceTable {
             return;
         }
         source.end(gap);
+        self.unpackers.forget(key);
         self.touch(key);
     }
 
@@ -235,7 +343,14 @@ impl SourceTable {
         let Some(file) = read_on::open(source, boot_id)? else {
             return Ok(());
         };
-        let (skipped, outcome) = read_on::read_on(source, &file, buffer, mode, now);
+        let reading = Reading {
+            file: &file,
+            unpackers: &mut self.unpackers,
+            key,
+            mode,
+            now,
+        };
+        let (skipped, outcome) = read_on::read_on(source, reading, buffer);
         if skipped {
             self.touch(key);
         }
@@ -262,13 +377,18 @@ impl SourceTable {
         self.streams[index].epoch = Some(epoch);
         self.streams[index].next_id = next_source_id;
         let own = |source: &&mut TrackedSource| source.stream() == Some(index);
+        let mut taken = 0;
         for source in self.sources.values_mut().filter(own) {
-            source.begin_epoch(stream, epoch);
+            let registered = source.begin_epoch(stream, epoch);
+            taken = taken.max(registered.map_or(0, |id| id + 1));
         }
+        // Ids that only checkpoints know of: manifests do not count them.
+        let next = &mut self.streams[index].next_id;
+        *next = taken.max(*next);
     }
 
     pub(super) fn has_events(&self, stream: &Name) -> bool {
-        self.touched(stream).any(|(_, source)| source.has_events())
+        self.touched(stream).any(|(_, source)| source.is_due())
     }
 
     pub(super) fn is_full(&self, stream: &Name) -> bool {
@@ -302,6 +422,7 @@ impl SourceTable {
                 continue;
             };
             if source.is_ended() {
+                self.finished.extend(statement::finished(source, name));
                 self.sources.remove(&key);
             } else {
                 source.sealed(name);

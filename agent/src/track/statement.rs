@@ -1,6 +1,7 @@
 //! What a stream's next manifest must say of its sources, and the checkpoints that go with it.
 
 use super::checkpoint::{Checkpoint, SealedContent};
+use super::finished::FinishedLog;
 use super::tracked_source::{Condition, TrackedSource};
 use super::unsealed::Subject;
 use ledger::limits::MANIFEST_TARGET;
@@ -31,11 +32,17 @@ pub(super) fn stated_bytes(source: &TrackedSource) -> usize {
 
 /// Adds what is to be said of a source, under this name.
 pub(super) fn add(statement: &mut StreamStatement, source: &TrackedSource, name: Was) {
-    let once_sealed = source.positions().once_sealed();
+    let mut once_sealed = source.positions().once_sealed();
     let ended = source.is_ended();
+    if source.ending().is_some() {
+        // Bytes of it are missing: it was not archived whole.
+        once_sealed.whole = None;
+    }
     if !source.has_news() {
         // Nothing for an auditor, but recovery must know: under the name it knows.
-        let known = source.stated().cloned();
+        let waits = source.is_unidentified() && !ended;
+        let known = source.stated().or(source.registered()).cloned();
+        let known = known.or_else(|| waits.then_some(name));
         statement.checkpoints.extend(known.map(|known| Checkpoint {
             ended,
             ..checkpoint(source, known, once_sealed, None)
@@ -56,9 +63,11 @@ pub(super) fn add(statement: &mut StreamStatement, source: &TrackedSource, name:
     let ending = source.ending();
     let gap = ending.map(|reason| Event::gap(name.id, source.offset(), None, reason));
     statement.events.extend(gap);
+    let registered = source.registered().filter(|known| **known != name).cloned();
     statement.checkpoints.push(Checkpoint {
         ended,
-        ..checkpoint(source, name, once_sealed, moved)
+        candidate: false,
+        ..checkpoint(source, name, once_sealed, moved.or(registered))
     });
 }
 
@@ -67,9 +76,16 @@ pub(super) fn sealed_checkpoint(source: &TrackedSource) -> Option<Checkpoint> {
     if matches!(source.condition(), Condition::Ended { gap: None }) {
         return None;
     }
-    let name = source.stated().cloned()?;
+    let name = source.stated().or(source.registered()).cloned()?;
     let content = source.positions().as_sealed();
     Some(checkpoint(source, name, content, None))
+}
+
+/// What is to be remembered of a source that is over, if it was archived whole.
+pub(super) fn finished(source: &TrackedSource, name: Was) -> Option<FinishedLog> {
+    let content = source.positions().once_sealed();
+    let archived = source.ending().is_none().then_some(content)?;
+    FinishedLog::of(&checkpoint(source, name, archived, None))
 }
 
 /// The checkpoint of a position under `name`.
@@ -87,6 +103,7 @@ fn checkpoint(
         seen: source.last_look(content.offset),
         content,
         ended: false,
+        candidate: source.stated().is_none(),
         was,
     }
 }

@@ -4,9 +4,11 @@
 use super::identity::{FileId, FolderId, Inode};
 use super::scan::Scan;
 use crate::find::MatchedPath;
+use crate::read::gzip::{self, PackedEnd};
 use crate::read::plain;
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
+use ledger::manifest::Via;
 use ledger::name::Epoch;
 use std::fs::File;
 use std::io;
@@ -32,10 +34,22 @@ pub(super) struct TrackedFile {
     grown_ms: u64,
     /// First bytes, as far as there are any.
     head: Vec<u8>,
+    /// How it is read.
+    via: Via,
+    /// Where unpacking it came to an end.
+    packed: Option<PackedLen>,
     /// The scan that last saw it, by name or descriptor.
     scan: u64,
     /// Scans in a row that saw it by no name.
     unnamed_scans: u64,
+}
+
+/// How long a packed file's content is, as long as the file is of this size.
+#[derive(Debug, Clone, Copy)]
+struct PackedLen {
+    size: u64,
+    unpacked: u64,
+    end: PackedEnd,
 }
 
 /// Why a file cannot be opened again.
@@ -49,8 +63,10 @@ pub(super) enum OpenFault {
 
 impl TrackedFile {
     /// A file not looked at yet, as far as this run goes; so long when an earlier one looked.
-    pub(super) fn unmet(id: FileId, folder: Option<FolderId>, size: u64) -> Self {
+    pub(super) fn unmet(id: FileId, via: Via, folder: Option<FolderId>, size: u64) -> Self {
         Self {
+            via,
+            packed: None,
             id,
             descriptor: None,
             matched: None,
@@ -76,7 +92,7 @@ impl TrackedFile {
             descriptor: Some(Arc::new(file)),
             matched: Some(matched),
             scan: scan.number(),
-            ..Self::unmet(id, folder, 0)
+            ..Self::unmet(id, Via::Plain, folder, 0)
         }
     }
 
@@ -86,7 +102,16 @@ impl TrackedFile {
             descriptor: self.descriptor.take(),
             matched: self.matched.take(),
             scan: scan.number(),
-            ..Self::unmet(self.id.clone(), self.folder, 0)
+            ..Self::unmet(self.id.clone(), Via::Plain, self.folder, 0)
+        }
+    }
+
+    /// What is known of it, without a way to it.
+    pub(super) fn without_a_way(&self) -> Self {
+        Self {
+            matched: self.matched.clone(),
+            stat: self.stat,
+            ..Self::unmet(self.id.clone(), self.via, self.folder, self.size)
         }
     }
 
@@ -104,6 +129,40 @@ impl TrackedFile {
 
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    pub(super) fn via(&self) -> Via {
+        self.via
+    }
+
+    /// It turned out to be read so.
+    pub(super) fn is_via(&mut self, via: Via) {
+        self.via = via;
+    }
+
+    /// Bytes of its source that it has, as far as the last look showed; unknown, as long as can be, of a packed
+    /// file that was not unpacked to its end.
+    pub(super) fn source_len(&self) -> u64 {
+        match (self.via, &self.packed) {
+            (Via::Plain, _) => self.size,
+            (Via::Gzip, Some(packed)) if packed.size == self.size => packed.unpacked,
+            (Via::Gzip, _) => u64::MAX,
+        }
+    }
+
+    /// How unpacking it, as it is, came to an end.
+    pub(super) fn packed_end(&self) -> Option<PackedEnd> {
+        let packed = self.packed.filter(|packed| packed.size == self.size)?;
+        Some(packed.end)
+    }
+
+    /// It was unpacked to its end.
+    pub(super) fn unpacked(&mut self, size: u64, unpacked: u64, end: PackedEnd) {
+        self.packed = Some(PackedLen {
+            size,
+            unpacked,
+            end,
+        });
     }
 
     pub(super) fn stat(&self) -> Option<Stat> {
@@ -260,14 +319,19 @@ impl TrackedFile {
         self.head[..common] == bytes[..common]
     }
 
+    /// Whether bytes are known of it, and a file that begins with `bytes` begins with them.
+    pub(super) fn is_begun_by(&self, bytes: &[u8]) -> bool {
+        !self.head.is_empty() && self.agrees(bytes)
+    }
+
     /// Milliseconds since it last grew.
     pub(super) fn quiet_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.grown_ms)
     }
 
     /// Whether the file begins with the first bytes known of it.
-    pub(super) fn has_head(&self, file: &File) -> io::Result<bool> {
-        Ok(self.agrees(&plain::first_bytes(file, HEAD_MAX)?))
+    pub(super) fn has_head(&self, file: &Arc<File>) -> io::Result<bool> {
+        Ok(self.agrees(&self.first_bytes(file)?))
     }
 
     /// Takes note of the first bytes, as just read.
@@ -285,8 +349,16 @@ impl TrackedFile {
             return;
         };
         // What cannot be read now is read later; until then no file is taken for its copy.
-        if let Ok(head) = plain::first_bytes(&file, HEAD_MAX) {
+        if let Ok(head) = self.first_bytes(&file) {
             self.head = head;
+        }
+    }
+
+    /// The source's first bytes, as the file has them now.
+    fn first_bytes(&self, file: &Arc<File>) -> io::Result<Vec<u8>> {
+        match self.via {
+            Via::Plain => plain::first_bytes(file, HEAD_MAX),
+            Via::Gzip => gzip::first_bytes(file, HEAD_MAX),
         }
     }
 }

@@ -9,8 +9,8 @@ use super::tracked_file::TrackedFile;
 use super::unsealed::Unsealed;
 use crate::find::MatchedPath;
 use crate::read::buffer::ReadBuffer;
+use crate::read::gzip::PackedEnd;
 use crate::read::pieces::Piece;
-use crate::read::plain;
 use crate::sys::Stat;
 use ledger::entry::PathBytes;
 use ledger::manifest::{Reason, Via, Was};
@@ -23,26 +23,62 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SourceKey(pub(super) u64);
 
-/// How the source's file can be reached.
+/// How a source stands.
+///
+/// | from | sees | becomes |
+/// |---|---|---|
+/// | `Candidate` | the file is told to be a log of its own | `InSight` |
+/// | | it is another's copy, or known | `Ended` without a gap |
+/// | | it is gone | `Ended` with a gap from 0 |
+/// | `Unmet` | its file, and in it its content | `InSight` |
+/// | | its file with other content | `AwaitingCopy` |
+/// | | a copy of it | `InSight` |
+/// | | proof that it is gone | `Ended` |
+/// | `InSight` | neither a name nor a descriptor | `Missing` |
+/// | | other content in its file | `AwaitingCopy` |
+/// | | all of it read, no name left, its writer at rest | `Ended` |
+/// | `Missing` | as `Unmet` | |
+/// | `AwaitingCopy` | a copy of it | `InSight` |
+/// | | no copy, after a while | `Ended` with a gap |
+/// | `Ended` | it is sealed | forgotten, or remembered as finished |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
+    /// Not a source yet: a file that waits to be identified, registered so that its loss is noticed.
+    Candidate,
+    /// Known from an earlier run, and not seen in this one. `live`: it was at its first path then, so that it may
+    /// have grown since.
+    Unmet { live: bool, since_ms: Option<u64> },
     /// By a name or a descriptor.
     InSight,
-    /// Neither name nor descriptor lead to it.
-    Missing {
-        /// Since when; `None` until the end of the first scan that misses it.
-        since_ms: Option<u64>,
-    },
+    /// Neither name nor descriptor lead to it. `since_ms` is `None` until the end of the first scan that misses it.
+    Missing { since_ms: Option<u64> },
     /// Its file holds other bytes now; a copy may hold the rest.
-    AwaitingCopy {
-        /// The scan that saw it.
-        since_scan: u64,
-    },
-    /// Nothing more can come.
-    Ended {
-        /// Bytes from the read position on are lost, up to nobody knows where.
-        gap: Option<Reason>,
-    },
+    AwaitingCopy { since_scan: u64, since_ms: u64 },
+    /// Nothing more can come. With a gap, bytes from the read position on are lost, up to nobody knows where.
+    Ended { gap: Option<Reason> },
+}
+
+/// What a source's file is to it. The extent is how long the source was known to be in the file before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holding {
+    /// Nobody knows what it is yet: a candidate's.
+    Unidentified,
+    /// The log itself.
+    All,
+    /// A copy, which may be shorter than the extent.
+    Copy { extent: u64 },
+    /// A copy that has nothing beyond the read position, or a file of which the rest is given up: known, never read.
+    Covered { extent: u64 },
+}
+
+/// What the last read says of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readiness {
+    Ready,
+    /// Nothing could be taken: the next scan makes it ready.
+    Stalled,
+    /// Its content no longer fits: the next scan looks closer.
+    Suspect,
 }
 
 /// One source.
@@ -52,26 +88,19 @@ pub(super) struct TrackedSource {
     stream: Option<usize>,
     /// Where it was first seen; it never changes.
     path: PathBytes,
-    via: Via,
     /// Its name in the archive, as last sealed.
     stated: Option<Was>,
+    /// Its name in a checkpoint that is sealed, while the archive knows nothing of it.
+    registered: Option<Was>,
     /// Its id in the stream's present epoch.
     id: Option<u64>,
     positions: Positions,
     file: TrackedFile,
     condition: Condition,
-    /// The file is a copy that ends at or before the read position: known, never read.
-    covered: bool,
-    /// How long the source was known to be when it lost the file before; its copy may be shorter.
-    extent: u64,
+    holding: Holding,
+    readiness: Readiness,
     /// It is in another file than its last sealed checkpoint says.
     refiled: bool,
-    /// Its content no longer fits, as a read found: the next scan looks closer.
-    suspect: bool,
-    /// Nothing could be taken since the last scan.
-    stalled: bool,
-    /// It is known from an earlier run and not seen since; it was at its first path then.
-    unwatched: bool,
     /// Why it cannot be read now.
     fault: Option<String>,
     /// When it was last read, for fairness; larger is later.
@@ -89,20 +118,27 @@ impl TrackedSource {
     ) -> Self {
         let weak = file.id().handle.is_none();
         Self {
+            positions: Positions::beginning(Unsealed::beginning(ambiguous, weak)),
+            condition: Condition::InSight,
+            holding: Holding::All,
+            ..Self::candidate(stream, path, file)
+        }
+    }
+
+    /// A file that waits to be identified. The candidate has the way to it.
+    pub(super) fn candidate(stream: usize, path: PathBytes, file: TrackedFile) -> Self {
+        Self {
             stream: Some(stream),
             path,
-            via: Via::Plain,
             stated: None,
+            registered: None,
             id: None,
-            positions: Positions::beginning(Unsealed::beginning(ambiguous, weak)),
+            positions: Positions::default(),
             file,
-            condition: Condition::InSight,
-            covered: false,
-            extent: 0,
+            condition: Condition::Candidate,
+            holding: Holding::Unidentified,
+            readiness: Readiness::Ready,
             refiled: false,
-            suspect: false,
-            stalled: false,
-            unwatched: false,
             fault: None,
             turn: 0,
         }
@@ -113,18 +149,46 @@ impl TrackedSource {
         let content = checkpoint.fingerprint();
         let positions = Positions::restore(content, checkpoint.content.line_open);
         let seen = checkpoint.seen;
-        let file = TrackedFile::unmet(checkpoint.file, seen.folder, seen.size);
+        let file = TrackedFile::unmet(checkpoint.file, checkpoint.via, seen.folder, seen.size);
+        let name = Some(checkpoint.source);
+        let extent = seen.extent;
+        let holding = match (seen.covered, extent) {
+            (true, _) => Holding::Covered { extent },
+            (false, 0) => Holding::All,
+            (false, _) => Holding::Copy { extent },
+        };
+        let (stated, registered, holding) = match checkpoint.candidate {
+            true => (None, name, Holding::Unidentified),
+            false => (name, None, holding),
+        };
         Self {
             stream,
-            via: checkpoint.via,
-            stated: Some(checkpoint.source),
+            stated,
+            registered,
             positions,
-            condition: Condition::Missing { since_ms: None },
-            covered: seen.covered,
-            extent: seen.extent,
-            unwatched: seen.live,
-            ..Self::beginning(0, checkpoint.path, file, false)
+            condition: Condition::Unmet {
+                live: seen.live,
+                since_ms: None,
+            },
+            holding,
+            ..Self::candidate(0, checkpoint.path, file)
         }
+    }
+
+    /// The file that it was registered with is told to be a log of its own.
+    pub(super) fn begin(&mut self, path: PathBytes, file: TrackedFile, ambiguous: bool) {
+        let begun = Self::beginning(0, path, file, ambiguous);
+        *self = Self {
+            stream: self.stream,
+            registered: self.registered.take(),
+            id: self.id,
+            ..begun
+        };
+    }
+
+    /// The candidate of an earlier run is a candidate again.
+    pub(super) fn is_met_again(&mut self) {
+        self.condition = Condition::Candidate;
     }
 
     pub(super) fn stream(&self) -> Option<usize> {
@@ -141,12 +205,22 @@ impl TrackedSource {
     }
 
     pub(super) fn via(&self) -> Via {
-        self.via
+        self.file.via()
     }
 
     /// Its name in the archive, as last sealed.
     pub(super) fn stated(&self) -> Option<&Was> {
         self.stated.as_ref()
+    }
+
+    /// Its name in a checkpoint that is sealed, while the archive knows nothing of it.
+    pub(super) fn registered(&self) -> Option<&Was> {
+        self.registered.as_ref()
+    }
+
+    /// Whether its file waits to be identified, in sight or not.
+    pub(super) fn is_unidentified(&self) -> bool {
+        self.holding == Holding::Unidentified
     }
 
     pub(super) fn id(&self) -> Option<u64> {
@@ -183,7 +257,10 @@ impl TrackedSource {
     }
 
     pub(super) fn is_missing(&self) -> bool {
-        matches!(self.condition, Condition::Missing { .. })
+        matches!(
+            self.condition,
+            Condition::Missing { .. } | Condition::Unmet { .. }
+        )
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -191,11 +268,7 @@ impl TrackedSource {
     }
 
     pub(super) fn is_covered(&self) -> bool {
-        self.covered
-    }
-
-    pub(super) fn is_unwatched(&self) -> bool {
-        self.unwatched
+        matches!(self.holding, Holding::Covered { .. })
     }
 
     pub(super) fn fault(&self) -> Option<&String> {
@@ -208,7 +281,7 @@ impl TrackedSource {
 
     /// Whether the last look showed no bytes beyond the read position.
     pub(super) fn is_drained(&self) -> bool {
-        !plain::has_unread(self.file.size(), self.offset())
+        self.file.source_len() <= self.offset()
     }
 
     /// Whether all that is known of it is sealed.
@@ -218,24 +291,66 @@ impl TrackedSource {
 
     /// Whether the last look showed bytes beyond the read position, which a read can trust.
     pub(super) fn has_unread(&self) -> bool {
-        self.is_in_sight() && !self.covered && !self.suspect && !self.is_drained()
+        self.is_in_sight() && !self.is_covered() && !self.is_suspect() && !self.is_drained()
     }
 
     /// Whether it may have something to take before the next scan.
     pub(super) fn may_give(&self) -> bool {
-        self.has_unread() && !self.stalled
+        self.has_unread() && self.readiness == Readiness::Ready
     }
 
     /// Whether its copy, at its end, is shorter than the source is known to have been.
     pub(super) fn lacks_rest(&self) -> bool {
-        self.extent > self.offset() && self.is_drained()
+        self.extent() > self.offset() && !self.is_covered() && self.is_drained()
+    }
+
+    /// Whether its packed file ends where nobody can read on, and all before that is taken.
+    pub(super) fn is_broken_off(&self) -> bool {
+        self.is_in_sight()
+            && !self.is_covered()
+            && self.is_drained()
+            && self
+                .file
+                .packed_end()
+                .is_some_and(|end| end != PackedEnd::Whole)
+    }
+
+    pub(super) fn is_suspect(&self) -> bool {
+        self.readiness == Readiness::Suspect
+    }
+
+    fn extent(&self) -> u64 {
+        match self.holding {
+            Holding::All | Holding::Unidentified => 0,
+            Holding::Copy { extent } | Holding::Covered { extent } => extent,
+        }
+    }
+
+    /// How long it is, for people: a packed file not yet unpacked is longer than what is read of it.
+    pub(super) fn told_len(&self) -> u64 {
+        match self.file.source_len() {
+            _ if self.is_covered() => self.offset(),
+            u64::MAX => self.offset() + self.file.size(),
+            len => len,
+        }
+    }
+
+    /// How long it is known to be.
+    pub(super) fn known_len(&self) -> u64 {
+        let here = match self.file.source_len() {
+            u64::MAX => 0,
+            len => len,
+        };
+        self.extent().max(here).max(self.offset())
     }
 }
 
 // What scans make of it.
 impl TrackedSource {
     pub(super) fn scan_begins(&mut self) {
-        self.stalled = false;
+        if self.readiness == Readiness::Stalled {
+            self.readiness = Readiness::Ready;
+        }
     }
 
     /// A name of this scan leads to its file. Whether it is to be examined.
@@ -246,7 +361,7 @@ impl TrackedSource {
         scan: &mut Scan,
     ) -> bool {
         let first = self.file.seen_under(matched, &self.path, scan);
-        first && (self.suspect || self.file.is_changed(stat))
+        first && self.is_to_be_examined(stat)
     }
 
     /// No name of this scan leads to its file: the descriptor, if there is one.
@@ -261,18 +376,20 @@ impl TrackedSource {
 
     /// Whether a look through the descriptor is to be followed by a closer one.
     pub(super) fn is_to_be_examined(&self, stat: &Stat) -> bool {
-        self.suspect || self.file.is_changed(stat)
+        self.is_suspect() || self.file.is_changed(stat)
     }
 
     /// A closer look shows that its file has moved out of sight.
     pub(super) fn goes_missing(&mut self) {
         self.condition = Condition::Missing { since_ms: None };
-        self.suspect = false;
+        self.readiness = Readiness::Ready;
     }
 
     /// A closer look shows that its content fits, or that it has lost its file.
     pub(super) fn suspect_no_more(&mut self) {
-        self.suspect = false;
+        if self.is_suspect() {
+            self.readiness = Readiness::Ready;
+        }
     }
 
     /// Whether a file that is out of sight no more is known by identity as this source's.
@@ -286,31 +403,40 @@ impl TrackedSource {
         file.read_head(scan.boot_id());
         self.file = file;
         self.condition = Condition::InSight;
-        self.unwatched = false;
-        self.suspect = false;
+        self.readiness = Readiness::Ready;
     }
 
-    /// It continues in a copy.
-    pub(super) fn continue_in(&mut self, copy: TrackedFile, stream: usize) {
-        let offset = self.offset();
-        self.extent = self.extent.max(self.file.size()).max(offset);
-        self.covered = !plain::reaches(copy.size(), offset);
+    /// It continues in a copy; `ambiguous` if another file might be it.
+    pub(super) fn continue_in(&mut self, copy: TrackedFile, stream: usize, ambiguous: bool) {
+        let extent = self.known_len();
+        self.holding = if copy.source_len() < self.offset() {
+            Holding::Covered { extent }
+        } else {
+            Holding::Copy { extent }
+        };
         self.file = copy;
         self.condition = Condition::InSight;
         self.claim_for(stream);
-        self.suspect = false;
-        self.unwatched = false;
+        self.readiness = Readiness::Ready;
         self.refiled = true;
+        if ambiguous {
+            self.positions.note_ambiguous();
+        }
     }
 
     /// It has lost its file. Whether it waits for a copy; if not, it is to end.
     pub(super) fn lose_file(&mut self, scan: &Scan) -> bool {
-        self.extent = self.extent.max(self.file.size()).max(self.offset());
+        let extent = self.known_len();
+        let awaits = !self.is_covered() && extent != 0;
+        if !self.is_covered() {
+            self.holding = Holding::Copy { extent };
+        }
         self.file.let_go();
-        let awaits = !self.covered && self.extent != 0;
         if awaits {
-            let since_scan = scan.number();
-            self.condition = Condition::AwaitingCopy { since_scan };
+            self.condition = Condition::AwaitingCopy {
+                since_scan: scan.number(),
+                since_ms: scan.now_ms(),
+            };
         }
         awaits
     }
@@ -318,13 +444,16 @@ impl TrackedSource {
     /// The first scan that misses it is over.
     pub(super) fn missing_since(&mut self, now_ms: u64) {
         let since_ms = Some(now_ms);
-        self.condition = Condition::Missing { since_ms };
+        self.condition = match self.condition {
+            Condition::Unmet { live, .. } => Condition::Unmet { live, since_ms },
+            _ => Condition::Missing { since_ms },
+        };
         self.file.close();
     }
 
     /// Whether neither a manifest nor the open batch speaks of it.
     pub(super) fn is_unheard_of(&self) -> bool {
-        self.stated.is_none() && !self.positions.unsealed().has_bytes()
+        self.stated.is_none() && self.registered.is_none() && !self.positions.unsealed().has_bytes()
     }
 
     /// Nothing more will come of it.
@@ -345,12 +474,17 @@ impl TrackedSource {
 
     /// Its content does not fit, as a read found: the next scan looks closer.
     pub(super) fn suspect(&mut self) {
-        self.suspect = true;
+        self.readiness = Readiness::Suspect;
     }
 
-    /// Whether the last read gave something; if not, the next one waits for a scan.
+    /// Whether the last read gave something, or may do so when asked again; if not, the next one waits for a scan.
     pub(super) fn has_given(&mut self, something: bool) {
-        self.stalled = !something;
+        if !self.is_suspect() {
+            self.readiness = match something {
+                true => Readiness::Ready,
+                false => Readiness::Stalled,
+            };
+        }
     }
 
     pub(super) fn has_fault(&mut self, error: &io::Error) {
@@ -376,18 +510,29 @@ impl TrackedSource {
         // What is skipped was never read: the fingerprint counts it as zeros, and the copy, being
         // covered, is never held against it.
         let window = vec![0; self.positions.content().window_len()];
-        self.skip(&window, self.extent, Reason::Truncated);
-        self.covered = true;
+        let extent = self.extent();
+        self.skip(&window, extent, Reason::Truncated);
+        self.holding = Holding::Covered { extent };
+    }
+
+    /// Gives up what its packed file does not give: up to where, nobody knows.
+    pub(super) fn break_off(&mut self) {
+        let extent = self.known_len();
+        self.positions.break_off(Reason::Unreadable);
+        self.holding = Holding::Covered { extent };
     }
 }
 
 // Sealing.
 impl TrackedSource {
-    /// Its stream seals into this epoch now: a source last sealed in another has no id there yet.
-    pub(super) fn begin_epoch(&mut self, stream: &Name, epoch: Epoch) {
-        let stated = self.stated.as_ref();
-        let here = stated.filter(|was| was.epoch == epoch && was.stream == *stream);
-        self.id = here.map(|was| was.id);
+    /// Its stream seals into this epoch now: a source last sealed in another has no id there yet. Returns the id that
+    /// only a checkpoint knows.
+    pub(super) fn begin_epoch(&mut self, stream: &Name, epoch: Epoch) -> Option<u64> {
+        let here = |was: &&Was| was.epoch == epoch && was.stream == *stream;
+        let registered = self.registered.as_ref().filter(here).map(|was| was.id);
+        let stated = self.stated.as_ref().filter(here).map(|was| was.id);
+        self.id = stated.or(registered);
+        registered
     }
 
     /// Its id in the epoch; the `next` one if it has none.
@@ -401,6 +546,12 @@ impl TrackedSource {
     /// Whether something happened to it that an auditor must know, bytes aside.
     pub(super) fn has_events(&self) -> bool {
         self.positions.unsealed().has_events() || self.ending().is_some()
+    }
+
+    /// Whether a manifest is due for it: something to say, or a candidate that recovery does not know of.
+    pub(super) fn is_due(&self) -> bool {
+        self.has_events()
+            || (self.is_unidentified() && !self.is_ended() && self.registered.is_none())
     }
 
     /// Whether bytes of it are in the open batch.
@@ -424,31 +575,43 @@ impl TrackedSource {
     /// What was stated is durable: the read position becomes the sealed one.
     pub(super) fn sealed(&mut self, name: Was) {
         self.refiled = false;
+        if self.is_unidentified() && !self.is_ended() {
+            self.registered = Some(name);
+            return;
+        }
         if !self.has_news() {
             return;
         }
         self.stated = Some(name);
+        self.registered = None;
         self.positions.commit(self.is_drained());
     }
 
     /// What was taken is thrown away: the read position returns to the sealed one. Whether there is
     /// still something to say of it.
     pub(super) fn discarded(&mut self) -> bool {
+        let gave_up = self.positions.unsealed().gap_count() > 0;
         self.positions.roll_back();
-        self.stalled = false;
-        self.covered &= self.is_drained();
-        self.refiled || self.is_ended() || self.has_news()
+        self.readiness = Readiness::Ready;
+        if let Holding::Covered { extent } = self.holding
+            && (gave_up || !self.is_drained())
+        {
+            self.holding = Holding::Copy { extent };
+        }
+        self.refiled || self.is_ended() || self.has_news() || self.is_due()
     }
 
     /// What was last seen of its file, as a checkpoint at `offset` holds it.
     pub(super) fn last_look(&self, offset: u64) -> LastLook {
-        let size = self.file.size();
+        let unmet_live = matches!(self.condition, Condition::Unmet { live: true, .. });
         LastLook {
-            size,
-            extent: self.extent,
-            live: self.unwatched || self.file.is_at(&self.path),
+            size: self.file.size(),
+            extent: self.extent(),
+            live: unmet_live
+                || self.file.is_at(&self.path)
+                || self.condition == Condition::Candidate,
             // A copy is covered only for a position beyond it: an earlier one must still read it.
-            covered: self.covered && !plain::has_unread(size, offset),
+            covered: self.is_covered() && self.file.source_len() <= offset,
             folder: self.file.folder(),
         }
     }

@@ -2,5 +2,6 @@
 
 mod desk;
 mod growth;
+mod packed;
 mod rotation;
 mod rotation_model;

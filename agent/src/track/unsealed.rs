@@ -19,11 +19,11 @@ struct Span {
     to: u64,
 }
 
-/// Bytes of known bounds that will never be archived.
+/// Bytes that will never be archived; without `to`, nobody knows how many.
 #[derive(Debug, Clone, Copy)]
 struct Gap {
     from: u64,
-    to: u64,
+    to: Option<u64>,
     reason: Reason,
 }
 
@@ -59,8 +59,15 @@ impl Unsealed {
         }
     }
 
-    pub(super) fn add_gap(&mut self, from: u64, to: u64, reason: Reason) {
+    pub(super) fn add_gap(&mut self, from: u64, to: Option<u64>, reason: Reason) {
         self.gaps.push(Gap { from, to, reason });
+    }
+
+    /// Notes that it may repeat another source, once.
+    pub(super) fn note_ambiguous(&mut self) {
+        if !self.notes.contains(&EventKind::Ambiguous) {
+            self.notes.push(EventKind::Ambiguous);
+        }
     }
 
     pub(super) fn gap_count(&self) -> usize {
@@ -121,7 +128,7 @@ impl Unsealed {
     /// The `events` of a manifest about the source of this id.
     pub(super) fn events(&self, id: u64) -> impl Iterator<Item = Event> {
         let notes = self.notes.iter().map(move |kind| Event::about(*kind, id));
-        let gap = move |gap: &Gap| Event::gap(id, gap.from, Some(gap.to), gap.reason);
+        let gap = move |gap: &Gap| Event::gap(id, gap.from, gap.to, gap.reason);
         notes.chain(self.gaps.iter().map(gap))
     }
 }

@@ -4,10 +4,12 @@
 use crate::find::Watch;
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
-use crate::track::checkpoint::{Checkpoint, settle};
+use crate::track::checkpoint::{Checkpoint, Memory};
 use crate::track::scan::ScanReport;
 use crate::track::statement::StreamStatement;
 use crate::track::{Mode, SourceKey, Tracker, changes};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use ledger::Moment;
 use ledger::entry::PathBytes;
 use ledger::manifest::{Event, EventKind, Reason};
@@ -57,7 +59,7 @@ pub(super) struct Desk {
     pending: Vec<Taken>,
     pub(super) archive: BTreeMap<(Name, Epoch, u64), Archived>,
     /// Snapshot, then batches.
-    pub(super) checkpoints: Vec<Checkpoint>,
+    pub(super) memory: Memory,
     boot: u8,
 }
 
@@ -84,7 +86,7 @@ impl Desk {
             buffer: ReadBuffer::new(),
             pending: Vec::new(),
             archive: BTreeMap::new(),
-            checkpoints: Vec::new(),
+            memory: Memory::default(),
             boot: 1,
             dir,
         };
@@ -132,6 +134,20 @@ impl Desk {
     pub(super) fn truncate(&self, name: &str, size: u64) {
         let file = OpenOptions::new().write(true).open(self.path(name));
         file.unwrap().set_len(size).unwrap();
+    }
+
+    /// What `gzip` makes of a file, not yet under its name.
+    pub(super) fn packed(&self, name: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let bytes = std::fs::read(self.path(name)).unwrap();
+        encoder.write_all(&bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// Packs a file as `gzip` does: beside it, and then it goes.
+    pub(super) fn gzip(&self, name: &str) {
+        self.append(&format!("{name}.gz"), self.packed(name));
+        self.remove(name);
     }
 
     pub(super) fn remove(&self, name: &str) {
@@ -242,7 +258,7 @@ impl Desk {
             let statement = self.tracker.statement(&stream);
             assert_eq!(statement, self.tracker.statement(&stream), "stable");
             self.check(&stream, &statement);
-            self.checkpoints.extend(statement.checkpoints);
+            self.memory = std::mem::take(&mut self.memory).then(statement.checkpoints);
             self.tracker.sealed(&stream);
         }
     }
@@ -328,12 +344,12 @@ impl Desk {
     /// The agent dies and starts again, from its last snapshot and the batches after it.
     pub(super) fn restart(&mut self) {
         self.pending.clear();
-        let text = serde_json::to_string(&settle(self.checkpoints.clone())).unwrap();
+        let text = serde_json::to_string(&self.memory.checkpoints).unwrap();
         let checkpoints: Vec<Checkpoint> = serde_json::from_str(&text).unwrap();
-        self.checkpoints.clone_from(&checkpoints);
+        self.memory.checkpoints.clone_from(&checkpoints);
         let boot_id = Epoch::new(1, &[self.boot; 10]);
         self.tracker = Tracker::new(self.watches.clone(), boot_id);
-        self.tracker.restore(checkpoints);
+        self.tracker.restore(self.memory.clone());
         self.begin(self.epoch);
         self.now_ms += 5_000;
     }
@@ -345,7 +361,7 @@ impl Desk {
     }
 
     pub(super) fn snapshot(&mut self) {
-        self.checkpoints = self.tracker.checkpoints();
+        self.memory = self.tracker.memory();
     }
 
     /// One pass over what is there, as `drain` makes it.

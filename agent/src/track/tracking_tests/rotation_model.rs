@@ -23,6 +23,11 @@ enum Action {
         scan_between: bool,
         wrote_between: bool,
     },
+    /// The newest rotated file is packed, in steps.
+    Compress {
+        scan_halfway: bool,
+        scan_beside: bool,
+    },
     Truncate,
     Delete,
     Scan,
@@ -65,6 +70,9 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Action::Rename),
         3 => (any(), any(), any()).prop_map(|(scan_before, scan_between, wrote_between)| {
             Action::CopyTruncate { scan_before, scan_between, wrote_between }
+        }),
+        3 => (any(), any()).prop_map(|(scan_halfway, scan_beside)| {
+            Action::Compress { scan_halfway, scan_beside }
         }),
         1 => Just(Action::Truncate),
         1 => Just(Action::Delete),
@@ -116,8 +124,12 @@ impl ModelWorld {
     /// Makes room at `a.1`.
     fn shift(&mut self) {
         for n in (1..=KEPT).rev() {
-            let (from, to) = (format!("a.{n}"), format!("a.{}", n + 1));
-            let Some(sequence) = self.of_name(&from) else {
+            let names = ["", ".gz"].map(|end| (format!("a.{n}{end}"), format!("a.{}{end}", n + 1)));
+            let found = names.into_iter().find_map(|(from, to)| {
+                let sequence = self.of_name(&from)?;
+                Some((sequence, from, to))
+            });
+            let Some((sequence, from, to)) = found else {
                 continue;
             };
             if n == KEPT {
@@ -166,6 +178,29 @@ impl ModelWorld {
             name: Some("a".into()),
             ..Sequence::default()
         });
+    }
+
+    fn compress(&mut self, scan_halfway: bool, scan_beside: bool) {
+        let found = (1..=KEPT).find_map(|n| {
+            let name = format!("a.{n}");
+            Some((self.of_name(&name)?, name))
+        });
+        let Some((sequence, name)) = found else {
+            return;
+        };
+        let (packed, to) = (self.desk.packed(&name), format!("{name}.gz"));
+        let (first, second) = packed.split_at(packed.len() / 2);
+        self.desk.append(&to, first);
+        if scan_halfway {
+            self.scan();
+        }
+        self.desk.append(&to, second);
+        if scan_beside {
+            self.scan();
+            self.desk.read(Mode::Follow);
+        }
+        self.desk.remove(&name);
+        self.sequences[sequence].name = Some(to);
     }
 
     fn lose(&mut self, truncate: bool) {
@@ -220,6 +255,10 @@ impl ModelWorld {
                 scan_between,
                 wrote_between,
             } => self.copy_truncate(scan_before, scan_between, wrote_between),
+            Action::Compress {
+                scan_halfway,
+                scan_beside,
+            } => self.compress(scan_halfway, scan_beside),
             Action::Truncate => self.lose(true),
             Action::Delete => self.lose(false),
             Action::Scan => self.scan(),
@@ -309,8 +348,11 @@ proptest! {
         }
         world.scan();
         world.desk.settle();
-        world.desk.rest(62_000);
-        world.desk.seal();
+        for _ in 0..4 {
+            world.desk.rest(62_000);
+            world.desk.read(Mode::Drain);
+            world.desk.seal();
+        }
         world.check();
     }
 }
