@@ -52,6 +52,7 @@ mod absence;
 #[cfg(test)]
 mod tracking_tests;
 
+pub(crate) use self::descriptors::Budget;
 pub(crate) use self::read_on::Mode;
 pub(crate) use self::tracked_source::SourceKey;
 
@@ -112,10 +113,10 @@ impl Tracker {
     /// Nothing known yet. `watches` stand in the config's order: a file belongs to the first stream
     /// that saw it. `boot_id` is this boot's: device and inode numbers count only within it.
     #[must_use]
-    pub(crate) fn new(watches: Vec<Watch>, boot_id: Epoch) -> Self {
+    pub(crate) fn new(watches: Vec<Watch>, boot_id: Epoch, budget: Budget) -> Self {
         let streams = watches.iter().map(|watch| watch.stream().clone());
         Self {
-            table: SourceTable::new(streams),
+            table: SourceTable::new(streams, budget),
             finder: Finder::new(watches),
             boot_id,
             candidates: Candidates::default(),

@@ -9,7 +9,8 @@ use crate::now::Now;
 use crate::recovery::snapshot::{SnapshotError, newest_version};
 use crate::sealing::own_keys::OwnKeys;
 use crate::spool::{Layout, SpoolError};
-use crate::track::Tracker;
+use crate::sys;
+use crate::track::{Budget, Tracker};
 use host::cli::counted;
 use host::clock;
 use ledger::limits::DAY_S;
@@ -120,8 +121,9 @@ fn files(stream: &StreamConfig, checked: &mut CheckReport) {
             return;
         }
     };
+    let budget = Budget::new(sys::raise_descriptor_limit(), 1);
     // The very scan that `run` does, with nothing known and nothing read.
-    let mut tracker = Tracker::new(vec![stream.watch.clone()], boot_id);
+    let mut tracker = Tracker::new(vec![stream.watch.clone()], boot_id, budget);
     let report = tracker.scan(Now::read());
     let name = &stream.name;
     checked.notes.push(format!(

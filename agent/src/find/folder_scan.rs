@@ -9,6 +9,7 @@ use crate::sys::{self, Stat};
 use ledger::Moment;
 use ledger::entry::PathBytes;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs::FileType;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -36,6 +37,8 @@ pub(crate) struct FoundFiles {
     pub(crate) folders: BTreeSet<PathBuf>,
     /// What could not be listed.
     pub(crate) faults: Vec<(PathBytes, String)>,
+    /// How many folders could not be listed, or not whole.
+    pub(crate) unlisted: usize,
     /// Wanted names that are no files, and are passed over.
     pub(crate) notes: Vec<(PathBytes, String)>,
     /// Include patterns without a file.
@@ -172,12 +175,14 @@ impl FolderScan<'_> {
                 // Gone between listing and looking, or not made yet: nothing is wrong.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
+                    self.found.unlisted += 1;
                     self.fault(&folder, error.to_string());
                     continue;
                 }
             };
             self.names += listing.names;
             if self.names > NAMES_MAX {
+                self.found.unlisted += 1;
                 let what = format!("more than {NAMES_MAX} names: the rest is not looked at");
                 return self.fault(&folder, what);
             }
@@ -283,6 +288,11 @@ fn judge(watches: &[Watch], path: &Path, kind: FileType) -> NameIs {
     let Some((watch, pattern)) = wanted else {
         return NameIs::Unwanted;
     };
+    // What NFS makes of a file that is deleted while it is open: no name of anybody's.
+    let name = path.file_name().map(OsStr::as_bytes);
+    if name.is_some_and(|name| name.starts_with(b".nfs0")) {
+        return NameIs::Unwanted;
+    }
     if kind.is_symlink() {
         return NameIs::PassedOver("a symbolic link, not followed; include the path it leads to");
     }

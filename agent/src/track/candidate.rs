@@ -1,7 +1,7 @@
 //! One candidate: a file that matches a pattern and is in no source yet. What a look at it shows: its form, and which
 //! sources' content it holds. What becomes of it is concluded in [`super::candidates`].
 
-use super::decide::CopyWait;
+use super::decide::{CopyWait, is_rotated_name};
 use super::finished::Finished;
 use super::form::{self, Form, TELLING};
 use super::pass::{Pass, Progress};
@@ -204,10 +204,11 @@ impl Candidate {
             (short || content.may_begin(&head, first)).then_some((key, source.offset()))
         };
         let near = table.iter().filter_map(near);
-        // What is not read yet of a source is not known, but that it begins so.
+        // What is not read yet of a source is not known, but that it begins so, or had such a name.
         let unread = |(key, source): (SourceKey, &TrackedSource)| {
-            let begun = source.offset() == 0 && source.file().is_begun_by(&head);
-            (begun && source.is_in_sight()).then_some((key, 0))
+            let begun = source.is_in_sight() && source.file().is_begun_by(&head);
+            let named = source.is_missing() && is_rotated_name(&source.path().0, &self.path.0);
+            (source.offset() == 0 && (begun || named)).then_some((key, 0))
         };
         let near: Vec<_> = near.chain(table.iter().filter_map(unread)).collect();
         let repeats =

@@ -14,14 +14,11 @@ use super::tracked_file::{OpenFault, TrackedFile};
 use super::tracked_source::{SourceKey, TrackedSource};
 use crate::find::MatchedPath;
 use crate::read::gzip::PackedEnd;
-use crate::sys::{Instant, Stat};
+use crate::sys::{self, Instant, Stat};
 use ledger::Digest;
 use ledger::entry::PathBytes;
 use ledger::manifest::Via;
 use std::collections::HashMap;
-
-/// Candidates kept open from one scan to the next; the others are opened again.
-const OPEN_MAX: usize = 64;
 
 /// Candidates that wait; more are met again by the next scan.
 const WAITING_MAX: usize = 10_000;
@@ -100,10 +97,17 @@ impl Candidates {
         self.waiting.iter().filter(passing).count()
     }
 
-    /// Where each stands, until one is met or judged.
-    pub(super) fn by_inode(&self) -> HashMap<Inode, usize> {
+    /// Where each stands, by device and inode number, until one is met or judged.
+    pub(super) fn by_numbers(&self) -> HashMap<(u64, u64), usize> {
         let all = self.waiting.iter().enumerate();
-        all.map(|(at, new)| (new.file.inode(), at)).collect()
+        all.map(|(at, new)| (new.file.id().numbers(), at)).collect()
+    }
+
+    /// Whether a name that leads to a file of the same numbers leads to the candidate's.
+    pub(super) fn may_be_at(&self, at: usize, matched: &MatchedPath, inode: Inode) -> bool {
+        self.waiting[at]
+            .file
+            .may_be_at(&self.waiting[at].path, matched, inode)
     }
 
     pub(super) fn seen_under(&mut self, at: usize, matched: MatchedPath, scan: &Scan) {
@@ -119,10 +123,11 @@ impl Candidates {
         mut file: TrackedFile,
         stat: Stat,
         registered: Option<SourceKey>,
+        open_max: usize,
         scan: &Scan,
     ) {
         file.looked(stat, scan.now_ms());
-        if self.waiting.len() >= OPEN_MAX {
+        if self.waiting.len() >= open_max {
             file.close();
         }
         let mut new = Candidate::new(watch, path, file);
@@ -185,7 +190,7 @@ impl Candidates {
         let order = |new: &Candidate| (new.file.size() == 0, new.file.grown_ms());
         self.waiting.sort_by_key(order);
         self.waiting.truncate(WAITING_MAX);
-        for new in self.waiting.iter_mut().skip(OPEN_MAX) {
+        for new in self.waiting.iter_mut().skip(table.budget().candidates) {
             new.file.close();
         }
         self.register(table);
@@ -360,7 +365,7 @@ fn look_at_all(all: Vec<Candidate>, table: &mut SourceTable, scan: &mut Scan) ->
     for (at, mut new) in all.into_iter().enumerate() {
         match new.look(&read, table, scan) {
             Ok(()) => {
-                if at >= OPEN_MAX {
+                if at >= table.budget().candidates {
                     new.file.close();
                 }
                 candidates.push(new);
@@ -372,7 +377,11 @@ fn look_at_all(all: Vec<Candidate>, table: &mut SourceTable, scan: &mut Scan) ->
                 }
             }
             Err(OpenFault::Io(error)) => {
-                scan.fault(&new.path, &error);
+                if sys::is_pressure(&error) {
+                    table.relieve();
+                } else {
+                    scan.fault(&new.path, &error);
+                }
                 if new.file.is_unnamed() || new.registered.is_some() {
                     candidates.push(new);
                 }

@@ -4,7 +4,7 @@
 
 use crate::track::fingerprint::{Fingerprint, LADDER_MAX};
 use crate::track::finished::FinishedLog;
-use crate::track::identity::{FileId, FolderId};
+use crate::track::identity::{FileId, FolderId, FolderPath};
 use ledger::Digest;
 use ledger::digest::ResumableHash;
 use ledger::entry::{PathBytes, decode_base64};
@@ -46,7 +46,7 @@ pub(crate) struct SealedContent {
 }
 
 /// What the agent last saw of the file, for judging its absence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LastLook {
     pub(crate) size: u64,
     /// How long the source was when it lost the file before this one.
@@ -55,7 +55,7 @@ pub(crate) struct LastLook {
     pub(crate) live: bool,
     /// A copy that ends at or before the checkpoint: known, never read.
     pub(crate) covered: bool,
-    pub(crate) folder: Option<FolderId>,
+    pub(crate) folder: FolderPath,
 }
 
 /// Why JSON is not a checkpoint.
@@ -141,8 +141,8 @@ struct CheckpointFields {
     extent: u64,
     live: bool,
     spent: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    folder: Option<FolderId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    folders: Vec<FolderId>,
     ended: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     candidate: bool,
@@ -170,7 +170,7 @@ impl From<Checkpoint> for CheckpointFields {
             extent: checkpoint.seen.extent,
             live: checkpoint.seen.live,
             spent: checkpoint.seen.covered,
-            folder: checkpoint.seen.folder,
+            folders: checkpoint.seen.folder.ids().to_vec(),
             ended: checkpoint.ended,
             candidate: checkpoint.candidate,
             was: checkpoint.was,
@@ -198,6 +198,8 @@ impl TryFrom<CheckpointFields> for Checkpoint {
                 .all(|number| *number < end),
             "a number is over 2^53",
         )?;
+        let folder = FolderPath::restore(fields.folders);
+        let folder = folder.ok_or(NotACheckpoint("too many folders"))?;
         rule(fields.windows.len() <= LADDER_MAX, "more than 64 windows")?;
         let windows = fields.windows;
         let whole = fields.whole;
@@ -229,7 +231,7 @@ impl TryFrom<CheckpointFields> for Checkpoint {
                 extent: fields.extent,
                 live: fields.live,
                 covered: fields.spent,
-                folder: fields.folder,
+                folder,
             },
             ended: fields.ended,
             candidate: fields.candidate,
@@ -279,7 +281,7 @@ pub(crate) mod tests {
                 extent: 0,
                 live: true,
                 covered: false,
-                folder: None,
+                folder: FolderPath::default(),
             },
             ended: false,
             candidate: false,

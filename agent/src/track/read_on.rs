@@ -42,18 +42,13 @@ pub(crate) enum ReadFault {
 pub(super) fn open(
     source: &mut TrackedSource,
     boot_id: Epoch,
-) -> Result<Option<Arc<File>>, ReadFault> {
+) -> Result<Option<Arc<File>>, OpenFault> {
     if !source.has_unread() {
         return Ok(None);
     }
-    match source.file_mut().open(boot_id) {
-        Ok(file) => Ok(Some(file)),
-        Err(OpenFault::Moved) => {
-            source.suspect();
-            Ok(None)
-        }
-        Err(OpenFault::Io(cause)) => Err(unreadable(source, cause)),
-    }
+    // Until a read gives something, it is not asked again before the next scan.
+    source.has_given(false);
+    source.file_mut().open(boot_id).map(Some)
 }
 
 /// One source's turn to be read.
@@ -98,7 +93,7 @@ pub(super) fn read_on(
     (skipped, outcome)
 }
 
-fn unreadable(source: &mut TrackedSource, cause: io::Error) -> ReadFault {
+pub(super) fn unreadable(source: &mut TrackedSource, cause: io::Error) -> ReadFault {
     source.has_fault(&cause);
     source.has_given(false);
     // The next try opens it again: a descriptor can go stale.

@@ -2,18 +2,18 @@
 //! and judges no file; how one source changes is [`super::tracked_source`]'s.
 
 use super::checkpoint::Memory;
-use super::descriptors::{self, OPEN_SLACK};
+use super::descriptors::{self, Budget};
 use super::finished::{Finished, FinishedLog};
 use super::read_on::{self, Mode, ReadFault, Reading};
 use super::scan::Scan;
 use super::statement::{self, STATED_BYTES_MAX, StreamStatement, stated_bytes};
-use super::tracked_file::TrackedFile;
+use super::tracked_file::{OpenFault, TrackedFile};
 use super::tracked_source::{SourceKey, TrackedSource};
 use super::unpackers::Unpackers;
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
-use crate::sys::Stat;
+use crate::sys::{self, Stat};
 use ledger::Digest;
 use ledger::entry::PathBytes;
 use ledger::manifest::{Reason, Was};
@@ -40,13 +40,14 @@ pub(super) struct SourceTable {
     turn: u64,
     /// Descriptors opened since they were last counted.
     opened: usize,
+    budget: Budget,
     finished: Finished,
     unpackers: Unpackers,
 }
 
 // What is in it.
 impl SourceTable {
-    pub(super) fn new(streams: impl Iterator<Item = Name>) -> Self {
+    pub(super) fn new(streams: impl Iterator<Item = Name>, budget: Budget) -> Self {
         let stream = |name| StreamSources {
             name,
             epoch: None,
@@ -59,6 +60,7 @@ impl SourceTable {
             next_key: 0,
             turn: 0,
             opened: 0,
+            budget,
             finished: Finished::default(),
             unpackers: Unpackers::default(),
         }
@@ -238,6 +240,9 @@ impl SourceTable {
     ) {
         if let Some(source) = self.sources.get_mut(&key) {
             source.found_again(file, stat, scan);
+            if source.has_news() {
+                self.touch(key);
+            }
             self.opened += 1;
             self.close_surplus();
         }
@@ -291,15 +296,27 @@ impl SourceTable {
     }
 
     fn close_surplus(&mut self) {
-        if self.opened < OPEN_SLACK {
-            return;
+        if self.opened >= self.budget.slack {
+            self.close_all_but(self.budget.sources);
         }
+    }
+
+    /// The kernel gives no more descriptors: half of those that can be closed go.
+    pub(super) fn relieve(&mut self) {
+        self.close_all_but(self.budget.sources / 2);
+    }
+
+    fn close_all_but(&mut self, kept: usize) {
         self.opened = 0;
-        for key in descriptors::surplus(self.iter()) {
+        for key in descriptors::surplus(self.iter(), kept) {
             if let Some(source) = self.sources.get_mut(&key) {
                 source.file_mut().close();
             }
         }
+    }
+
+    pub(super) fn budget(&self) -> Budget {
+        self.budget
     }
 }
 
@@ -340,8 +357,18 @@ impl SourceTable {
         };
         source.take_turn(self.turn);
         let was_open = source.file().is_open();
-        let Some(file) = read_on::open(source, boot_id)? else {
-            return Ok(());
+        let file = match read_on::open(source, boot_id) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(()),
+            Err(OpenFault::Io(error)) if sys::is_pressure(&error) => {
+                self.relieve();
+                return Ok(());
+            }
+            Err(OpenFault::Io(cause)) => return Err(read_on::unreadable(source, cause)),
+            Err(OpenFault::Moved) => {
+                source.suspect();
+                return Ok(());
+            }
         };
         let reading = Reading {
             file: &file,

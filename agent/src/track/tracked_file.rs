@@ -1,7 +1,7 @@
 //! The file that a source is read through now: its identity, where it was seen, and a descriptor
 //! that may be closed while the file is idle and has a name to open it by again.
 
-use super::identity::{FileId, FolderId, Inode};
+use super::identity::{FileId, FolderPath, Inode};
 use super::scan::Scan;
 use crate::find::MatchedPath;
 use crate::read::gzip::{self, PackedEnd};
@@ -25,7 +25,7 @@ pub(super) struct TrackedFile {
     /// The name by which the last scan saw it.
     matched: Option<MatchedPath>,
     /// The folder of the last name it had.
-    folder: Option<FolderId>,
+    folder: FolderPath,
     /// The last look in this run.
     stat: Option<Stat>,
     /// Size at the last look, in an earlier run even.
@@ -63,7 +63,7 @@ pub(super) enum OpenFault {
 
 impl TrackedFile {
     /// A file not looked at yet, as far as this run goes; so long when an earlier one looked.
-    pub(super) fn unmet(id: FileId, via: Via, folder: Option<FolderId>, size: u64) -> Self {
+    pub(super) fn unmet(id: FileId, via: Via, folder: FolderPath, size: u64) -> Self {
         Self {
             via,
             packed: None,
@@ -85,7 +85,7 @@ impl TrackedFile {
         id: FileId,
         file: File,
         matched: MatchedPath,
-        folder: Option<FolderId>,
+        folder: FolderPath,
         scan: &Scan,
     ) -> Self {
         Self {
@@ -102,7 +102,7 @@ impl TrackedFile {
             descriptor: self.descriptor.take(),
             matched: self.matched.take(),
             scan: scan.number(),
-            ..Self::unmet(self.id.clone(), Via::Plain, self.folder, 0)
+            ..Self::unmet(self.id.clone(), Via::Plain, self.folder.clone(), 0)
         }
     }
 
@@ -111,7 +111,7 @@ impl TrackedFile {
         Self {
             matched: self.matched.clone(),
             stat: self.stat,
-            ..Self::unmet(self.id.clone(), self.via, self.folder, self.size)
+            ..Self::unmet(self.id.clone(), self.via, self.folder.clone(), self.size)
         }
     }
 
@@ -123,8 +123,8 @@ impl TrackedFile {
         self.id.inode()
     }
 
-    pub(super) fn folder(&self) -> Option<FolderId> {
-        self.folder
+    pub(super) fn folder(&self) -> &FolderPath {
+        &self.folder
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -212,6 +212,13 @@ impl TrackedFile {
         matched.is_some_and(|matched| matched.raw() == path.0)
     }
 
+    /// Whether a name that leads to a file of the same numbers may lead to this one, first seen at `path`: what is held
+    /// open here is no other, and at its own path the content tells.
+    pub(super) fn may_be_at(&self, path: &PathBytes, matched: &MatchedPath, inode: Inode) -> bool {
+        let here = path.0 == matched.raw() || self.is_at(&matched.bytes());
+        self.is_open() || self.inode() == inode || here
+    }
+
     /// Whether it has no name, as far as the last scan saw.
     pub(super) fn is_unnamed(&self) -> bool {
         self.matched.is_none()
@@ -229,9 +236,11 @@ impl TrackedFile {
             _ => OpenFault::Io(error),
         })?;
         let stat = sys::stat_file(&file).map_err(OpenFault::Io)?;
-        if FileId::of(&file, &stat, boot_id) != self.id {
+        let seen = FileId::of(&file, &stat, boot_id);
+        if !self.id.is_still(&seen) {
             return Err(OpenFault::Moved);
         }
+        self.id = seen;
         let file = Arc::new(file);
         self.descriptor = Some(file.clone());
         Ok(file)
@@ -258,7 +267,7 @@ impl TrackedFile {
         let stayed = folder
             .is_some_and(|known| Arc::ptr_eq(known, matched.folder()) || known == matched.folder());
         if !stayed {
-            self.folder = scan.folder_id(matched.folder());
+            self.folder = scan.folder_of(&matched);
         }
         self.matched = Some(matched);
         true

@@ -2,7 +2,7 @@
 //! which file, and what may become of it. It decides nothing about other sources.
 
 use super::checkpoint::{Checkpoint, LastLook};
-use super::identity::FileId;
+use super::identity::{FileId, Inode};
 use super::positions::Positions;
 use super::scan::Scan;
 use super::tracked_file::TrackedFile;
@@ -149,7 +149,12 @@ impl TrackedSource {
         let content = checkpoint.fingerprint();
         let positions = Positions::restore(content, checkpoint.content.line_open);
         let seen = checkpoint.seen;
-        let file = TrackedFile::unmet(checkpoint.file, checkpoint.via, seen.folder, seen.size);
+        let file = TrackedFile::unmet(
+            checkpoint.file,
+            checkpoint.via,
+            seen.folder.clone(),
+            seen.size,
+        );
         let name = Some(checkpoint.source);
         let extent = seen.extent;
         let holding = match (seen.covered, extent) {
@@ -353,6 +358,11 @@ impl TrackedSource {
         }
     }
 
+    /// Whether a name that leads to a file of the same numbers may lead to its file.
+    pub(super) fn may_be_at(&self, matched: &MatchedPath, inode: Inode) -> bool {
+        self.file.may_be_at(&self.path, matched, inode)
+    }
+
     /// A name of this scan leads to its file. Whether it is to be examined.
     pub(super) fn seen_under(
         &mut self,
@@ -399,6 +409,11 @@ impl TrackedSource {
 
     /// Its file is in sight again.
     pub(super) fn found_again(&mut self, mut file: TrackedFile, stat: Stat, scan: &Scan) {
+        if self.file.id().is_reused_by(file.id()) {
+            // Another file in its place has all that was read of it, and continues it.
+            self.positions.note_ambiguous();
+            self.refiled = true;
+        }
         file.looked_since(self.file.size(), stat, scan.now_ms());
         file.read_head(scan.boot_id());
         self.file = file;
@@ -612,7 +627,7 @@ impl TrackedSource {
                 || self.condition == Condition::Candidate,
             // A copy is covered only for a position beyond it: an earlier one must still read it.
             covered: self.is_covered() && self.file.source_len() <= offset,
-            folder: self.file.folder(),
+            folder: self.file.folder().clone(),
         }
     }
 }

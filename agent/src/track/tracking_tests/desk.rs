@@ -7,7 +7,7 @@ use crate::read::buffer::ReadBuffer;
 use crate::track::checkpoint::{Checkpoint, Memory};
 use crate::track::scan::ScanReport;
 use crate::track::statement::StreamStatement;
-use crate::track::{Mode, SourceKey, Tracker, changes};
+use crate::track::{Budget, Mode, SourceKey, Tracker, changes};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ledger::Moment;
@@ -63,6 +63,11 @@ pub(super) struct Desk {
     boot: u8,
 }
 
+/// As of a process with the usual limit.
+pub(super) fn budget() -> Budget {
+    Budget::new(1024, 1)
+}
+
 impl Desk {
     pub(super) fn new(include: &[&str]) -> Self {
         Self::with_streams(&[("logs", include)])
@@ -78,7 +83,7 @@ impl Desk {
         let watches: Vec<Watch> = streams.iter().map(watch).collect();
         let names = streams.iter().map(|(name, _)| name.parse().unwrap());
         let mut desk = Self {
-            tracker: Tracker::new(watches.clone(), Epoch::new(1, &[1; 10])),
+            tracker: Tracker::new(watches.clone(), Epoch::new(1, &[1; 10]), budget()),
             watches,
             streams: names.collect(),
             epoch: Epoch::new(1, &[9; 10]),
@@ -176,7 +181,7 @@ impl Desk {
         matches.sort_by(|one, other| one.0.path().cmp(other.0.path()));
         let mut tracker = std::mem::replace(
             &mut self.tracker,
-            Tracker::new(Vec::new(), Epoch::new(1, &[1; 10])),
+            Tracker::new(Vec::new(), Epoch::new(1, &[1; 10]), budget()),
         );
         let here = self.path(name);
         let desk = &*self;
@@ -348,7 +353,7 @@ impl Desk {
         let checkpoints: Vec<Checkpoint> = serde_json::from_str(&text).unwrap();
         self.memory.checkpoints.clone_from(&checkpoints);
         let boot_id = Epoch::new(1, &[self.boot; 10]);
-        self.tracker = Tracker::new(self.watches.clone(), boot_id);
+        self.tracker = Tracker::new(self.watches.clone(), boot_id, budget());
         self.tracker.restore(self.memory.clone());
         self.begin(self.epoch);
         self.now_ms += 5_000;

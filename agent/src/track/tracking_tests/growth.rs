@@ -1,8 +1,7 @@
 //! Files that only grow: lines, parts, unfinished ends, holes, many files.
 
-use super::desk::Desk;
+use super::desk::{Desk, budget};
 use crate::track::Mode;
-use crate::track::descriptors::OPEN_MAX;
 use ledger::limits::MAX_LINE;
 use ledger::manifest::{EventKind, Reason};
 use ledger::name::Epoch;
@@ -141,7 +140,8 @@ fn a_closed_streams_files_go_to_the_first_stream_that_wants_them() {
     std::mem::swap(&mut desk.dir, &mut next.dir);
     let base = next.dir.path().to_str().unwrap();
     let watch = crate::find::Watch::new("new".parse().unwrap(), &[format!("{base}/*")], &[]);
-    next.tracker = crate::track::Tracker::new(vec![watch.unwrap()], Epoch::new(1, &[1; 10]));
+    next.tracker =
+        crate::track::Tracker::new(vec![watch.unwrap()], Epoch::new(1, &[1; 10]), budget());
     next.tracker.restore(desk.memory.clone());
     next.archive = desk.archive.clone();
     next.begin(Epoch::new(2, &[3; 10]));
@@ -215,7 +215,7 @@ fn a_large_hole_becomes_a_gap_and_a_small_one_zeros() {
 #[test]
 fn many_idle_files_need_few_descriptors() {
     let mut desk = Desk::new(&["*"]);
-    let count = OPEN_MAX + 200;
+    let count = budget().sources + 200;
     for n in 0..count {
         desk.append(&format!("{n:04}"), format!("{n}\n"));
     }
@@ -225,7 +225,10 @@ fn many_idle_files_need_few_descriptors() {
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
     let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     let open = targets.filter(|target| target.starts_with(&folder)).count();
-    assert!((1..=OPEN_MAX + 100).contains(&open), "{open} of {count}");
+    assert!(
+        (1..=budget().sources + 100).contains(&open),
+        "{open} of {count}"
+    );
     assert_eq!(desk.archive.len(), count);
     desk.append("0001", "more\n");
     desk.rename("0002", "x0002");

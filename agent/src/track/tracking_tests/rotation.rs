@@ -1,8 +1,7 @@
 //! Every way a log is rotated, cut, copied and deleted, with the agent up and down.
 
-use super::desk::{Desk, Happened};
+use super::desk::{Desk, Happened, budget};
 use crate::track::Mode;
-use crate::track::descriptors::OPEN_MAX;
 use ledger::manifest::{EventKind, Reason};
 use std::io::Write;
 
@@ -513,7 +512,7 @@ fn bytes_that_came_after_the_look_are_proven_by_the_read() {
 #[test]
 fn descriptors_of_deleted_files_are_kept_while_others_are_closed() {
     let mut desk = Desk::new(&["*"]);
-    let count = OPEN_MAX;
+    let count = budget().sources;
     for n in 0..count {
         desk.append(&format!("{n:04}"), format!("{n}\n"));
     }
