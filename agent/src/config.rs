@@ -4,7 +4,7 @@ mod keys;
 mod prices;
 
 use crate::bounds::{STREAMS_MAX, cap_min};
-use crate::find::{PatternError, Watch};
+use crate::find::{OwnFiles, PatternError, Watch};
 use host::settings::{Environment, Faults, Settings, SettingsError, Table};
 use ledger::Digest;
 use ledger::codec::Codec;
@@ -75,6 +75,12 @@ impl Config {
         Self::check(path, &Settings::read(path, KEYS, environment)?)
     }
 
+    /// What the agent never reads, whatever a pattern says.
+    pub(crate) fn own_files(&self) -> OwnFiles {
+        let folders = vec![self.spool.clone(), self.state.clone()];
+        OwnFiles::new(folders, vec![self.key.clone(), self.path.clone()])
+    }
+
     fn check(path: &Path, settings: &Settings) -> Result<Self, SettingsError> {
         let root = settings.root();
         let agent = root.parsed::<Name>("agent");
@@ -93,6 +99,11 @@ impl Config {
             );
         }
         let streams = streams(root);
+        refuse_own_files(
+            root,
+            &streams,
+            &OwnFiles::new(vec![spool.clone(), state.clone()], vec![]),
+        );
         let spool_cap = spool_cap(root, streams.len());
         let seal = root.table("seal");
         let heartbeat = root.duration("heartbeat");
@@ -131,6 +142,19 @@ impl Config {
             prices,
             streams,
         })
+    }
+}
+
+/// A pattern that wants the agent's own files is a mistake, and whoever reads spool or state would find the key in it.
+fn refuse_own_files(root: &Table, streams: &[StreamConfig], own: &OwnFiles) {
+    for stream in streams {
+        for pattern in stream.watch.inside(own) {
+            let message = format!(
+                "{}: include {pattern} lies inside spool or state, which are never read; name the logs' own folder",
+                stream.name
+            );
+            root.fault("stream", message);
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod folder_scan;
 mod matched_path;
+mod own_files;
 
-pub(crate) use self::folder_scan::{Finder, FoundFiles};
+pub(crate) use self::folder_scan::{Finder, FoundFiles, OWN};
 pub(crate) use self::matched_path::MatchedPath;
+pub(crate) use self::own_files::OwnFiles;
 
 use globset::{GlobBuilder, GlobMatcher};
 use ledger::name::Name;
@@ -104,6 +106,15 @@ impl Watch {
     #[must_use]
     pub(crate) fn stream(&self) -> &Name {
         &self.stream
+    }
+
+    /// Patterns of which the fixed part is one of the agent's own folders, or lies in one.
+    pub(crate) fn inside<'a>(&'a self, own: &'a OwnFiles) -> impl Iterator<Item = &'a str> {
+        let inside = self
+            .include
+            .iter()
+            .filter(|pattern| own.contain(&pattern.root));
+        inside.map(|pattern| pattern.text.as_str())
     }
 
     /// Whether the stream wants a file of this path.

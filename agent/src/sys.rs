@@ -94,7 +94,12 @@ pub(crate) fn stat_folder(path: &Path) -> io::Result<Stat> {
 
 /// What an open file is now.
 pub(crate) fn stat_file(file: &File) -> io::Result<Stat> {
-    stat(file, Path::new(""), AtFlags::EMPTY_PATH)
+    stat_of(file)
+}
+
+/// What an open descriptor leads to now.
+pub(crate) fn stat_of(descriptor: impl AsFd) -> io::Result<Stat> {
+    stat(descriptor, Path::new(""), AtFlags::EMPTY_PATH)
 }
 
 fn stat(folder: impl AsFd, path: &Path, flags: AtFlags) -> io::Result<Stat> {

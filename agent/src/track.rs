@@ -63,7 +63,7 @@ use self::scan::{Scan, ScanReport};
 use self::source_table::SourceTable;
 use self::statement::StreamStatement;
 use self::tracked_source::TrackedSource;
-use crate::find::{Finder, FoundFiles, MatchedPath, Watch};
+use crate::find::{Finder, FoundFiles, MatchedPath, OwnFiles, Watch};
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
@@ -113,11 +113,11 @@ impl Tracker {
     /// Nothing known yet. `watches` stand in the config's order: a file belongs to the first stream
     /// that saw it. `boot_id` is this boot's: device and inode numbers count only within it.
     #[must_use]
-    pub(crate) fn new(watches: Vec<Watch>, boot_id: Epoch, budget: Budget) -> Self {
+    pub(crate) fn new(watches: Vec<Watch>, own: OwnFiles, boot_id: Epoch, budget: Budget) -> Self {
         let streams = watches.iter().map(|watch| watch.stream().clone());
         Self {
             table: SourceTable::new(streams, budget),
-            finder: Finder::new(watches),
+            finder: Finder::new(watches, own),
             boot_id,
             candidates: Candidates::default(),
             scan: 0,
@@ -176,7 +176,7 @@ impl Tracker {
     ) -> ScanReport {
         let files = matches.len();
         let (table, candidates) = (&mut self.table, &mut self.candidates);
-        let arrivals = sightings::by_name(matches, table, candidates, &mut scan);
+        let arrivals = sightings::by_name(matches, self.finder.own(), table, candidates, &mut scan);
         sightings::through_descriptors(table, &mut scan);
         arrivals::meet(arrivals, table, candidates, &mut scan);
         candidates.judge(table, &mut scan);

@@ -101,7 +101,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     let recovered = recover(config, &spool, &keys.all(), snapshot)?;
     let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
     let budget = Budget::new(sys::raise_descriptor_limit(), config.streams.len());
-    let mut tracker = Tracker::new(watches, boot_id, budget);
+    let mut tracker = Tracker::new(watches, config.own_files(), boot_id, budget);
     tracker.restore(recovered.memory);
     let started = Now::read();
     let mut streams = Vec::new();

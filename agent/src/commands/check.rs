@@ -56,7 +56,7 @@ pub(crate) fn check(config: &Config) -> CheckReport {
     }
     spool(config, &mut checked);
     for stream in &config.streams {
-        files(stream, &mut checked);
+        files(config, stream, &mut checked);
     }
     heads(config, &mut checked);
     costs(config, &mut checked);
@@ -113,7 +113,7 @@ fn spool(config: &Config, checked: &mut CheckReport) {
     }
 }
 
-fn files(stream: &StreamConfig, checked: &mut CheckReport) {
+fn files(config: &Config, stream: &StreamConfig, checked: &mut CheckReport) {
     let boot_id = match clock::boot_id() {
         Ok(boot_id) => boot_id,
         Err(error) => {
@@ -123,7 +123,12 @@ fn files(stream: &StreamConfig, checked: &mut CheckReport) {
     };
     let budget = Budget::new(sys::raise_descriptor_limit(), 1);
     // The very scan that `run` does, with nothing known and nothing read.
-    let mut tracker = Tracker::new(vec![stream.watch.clone()], boot_id, budget);
+    let mut tracker = Tracker::new(
+        vec![stream.watch.clone()],
+        config.own_files(),
+        boot_id,
+        budget,
+    );
     let report = tracker.scan(Now::read());
     let name = &stream.name;
     checked.notes.push(format!(

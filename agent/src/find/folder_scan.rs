@@ -4,7 +4,7 @@
 //! choose what the agent reads. A folder whose times stand still is not listed again for a while,
 //! so that idle files cost one stat each and nothing more.
 
-use super::{MatchedPath, Watch};
+use super::{MatchedPath, OwnFiles, Watch};
 use crate::sys::{self, Stat};
 use ledger::Moment;
 use ledger::entry::PathBytes;
@@ -18,6 +18,9 @@ use std::sync::Arc;
 
 /// Names that one scan looks at; beyond it the scan ends with a fault.
 const NAMES_MAX: usize = 1_000_000;
+
+/// What is said of the agent's own files.
+pub(crate) const OWN: &str = "holdfast-agent's own, not read";
 
 /// A listing counts only if the folder's last change is so much older: a later change could carry
 /// the same time stamp.
@@ -52,6 +55,7 @@ pub(crate) struct Finder {
     /// Fixed parts, and how many levels to list below.
     roots: Vec<(Arc<Path>, usize)>,
     listings: HashMap<(usize, Arc<Path>), FolderListing>,
+    own: OwnFiles,
 }
 
 /// What a folder held.
@@ -69,7 +73,7 @@ struct FolderListing {
 impl Finder {
     /// `watches` stand in the config's order: the first that wants a file has it.
     #[must_use]
-    pub(crate) fn new(watches: Vec<Watch>) -> Self {
+    pub(crate) fn new(watches: Vec<Watch>, own: OwnFiles) -> Self {
         let mut roots: Vec<(Arc<Path>, usize)> = Vec::new();
         for pattern in watches.iter().flat_map(|watch| &watch.include) {
             let Some(depth) = pattern.depth else {
@@ -84,7 +88,14 @@ impl Finder {
             watches,
             roots,
             listings: HashMap::new(),
+            own,
         }
+    }
+
+    /// The agent's own files, as of the last scan.
+    #[must_use]
+    pub(crate) fn own(&self) -> &OwnFiles {
+        &self.own
     }
 
     /// The watches.
@@ -95,8 +106,10 @@ impl Finder {
 
     /// Lists the files that the watches want.
     pub(crate) fn find(&mut self, wall: Moment) -> FoundFiles {
+        self.own.look();
         let mut scan = FolderScan {
             watches: &self.watches,
+            own: &self.own,
             wall,
             known: std::mem::take(&mut self.listings),
             matched: HashSet::new(),
@@ -117,6 +130,7 @@ impl Finder {
 
 struct FolderScan<'a> {
     watches: &'a [Watch],
+    own: &'a OwnFiles,
     wall: Moment,
     known: HashMap<(usize, Arc<Path>), FolderListing>,
     /// Patterns that matched.
@@ -217,6 +231,10 @@ impl FolderScan<'_> {
             notes: Vec::new(),
             names: 0,
         };
+        if self.own.has_folder(&stamp) {
+            listing.notes.push((path_bytes(folder), OWN.into()));
+            return Ok(listing);
+        }
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             listing.names += 1;
@@ -338,7 +356,7 @@ mod tests {
         let first = [text("a.log"), text("missing.log"), text("nothing/*")];
         let second = [text("*.log*"), text("**/*.log")];
         let watches = vec![watch("one", &first, &[]), watch("two", &second, &[])];
-        let found = Finder::new(watches).find(wall(0));
+        let found = Finder::new(watches, OwnFiles::default()).find(wall(0));
         let expected = [
             (at("a.log"), 0),
             (at("b.log"), 1),
@@ -357,7 +375,7 @@ mod tests {
     fn a_folder_at_rest_is_not_listed_again_until_it_changes() {
         let dir = tempfile::tempdir().unwrap();
         let include = [format!("{}/**/*.log", dir.path().to_str().unwrap())];
-        let mut finder = Finder::new(vec![watch("s", &include, &[])]);
+        let mut finder = Finder::new(vec![watch("s", &include, &[])], OwnFiles::default());
         let made_s = u64::try_from(sys::stat_folder(dir.path()).unwrap().modified.0).unwrap();
         // However the clock stands, and however little it moves, nothing new is missed.
         for (round, at_s) in [

@@ -8,7 +8,7 @@ use super::identity::Inode;
 use super::scan::Scan;
 use super::source_table::SourceTable;
 use super::tracked_source::{SourceKey, TrackedSource};
-use crate::find::MatchedPath;
+use crate::find::{MatchedPath, OWN, OwnFiles};
 use crate::sys;
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -17,6 +17,7 @@ use std::io;
 /// arrivals.
 pub(super) fn by_name(
     matches: impl Iterator<Item = (MatchedPath, usize)>,
+    own: &OwnFiles,
     table: &mut SourceTable,
     candidates: &mut Candidates,
     scan: &mut Scan,
@@ -39,6 +40,10 @@ pub(super) fn by_name(
                 continue;
             }
         };
+        if own.has_file(&stat) {
+            scan.note(&matched.bytes(), OWN.into());
+            continue;
+        }
         let inode = Inode::from(&stat);
         let known_files = candidates.known_mut();
         if known_files.is_seen(&stat, &matched, scan.number()) {

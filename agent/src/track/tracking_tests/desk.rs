@@ -1,7 +1,7 @@
 //! A folder of logs, an agent's reading half, and the archive it would have made. Each seal checks
 //! what a verifier would: entries and gaps tile every source's range, which begins at its last end.
 
-use crate::find::Watch;
+use crate::find::{OwnFiles, Watch};
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::track::checkpoint::{Checkpoint, Memory};
@@ -61,6 +61,7 @@ pub(super) struct Desk {
     /// Snapshot, then batches.
     pub(super) memory: Memory,
     boot: u8,
+    pub(super) own: OwnFiles,
 }
 
 /// As of a process with the usual limit.
@@ -83,7 +84,12 @@ impl Desk {
         let watches: Vec<Watch> = streams.iter().map(watch).collect();
         let names = streams.iter().map(|(name, _)| name.parse().unwrap());
         let mut desk = Self {
-            tracker: Tracker::new(watches.clone(), Epoch::new(1, &[1; 10]), budget()),
+            tracker: Tracker::new(
+                watches.clone(),
+                OwnFiles::default(),
+                Epoch::new(1, &[1; 10]),
+                budget(),
+            ),
             watches,
             streams: names.collect(),
             epoch: Epoch::new(1, &[9; 10]),
@@ -93,6 +99,7 @@ impl Desk {
             archive: BTreeMap::new(),
             memory: Memory::default(),
             boot: 1,
+            own: OwnFiles::default(),
             dir,
         };
         desk.begin(desk.epoch);
@@ -181,7 +188,12 @@ impl Desk {
         matches.sort_by(|one, other| one.0.path().cmp(other.0.path()));
         let mut tracker = std::mem::replace(
             &mut self.tracker,
-            Tracker::new(Vec::new(), Epoch::new(1, &[1; 10]), budget()),
+            Tracker::new(
+                Vec::new(),
+                OwnFiles::default(),
+                Epoch::new(1, &[1; 10]),
+                budget(),
+            ),
         );
         let here = self.path(name);
         let desk = &*self;
@@ -353,7 +365,7 @@ impl Desk {
         let checkpoints: Vec<Checkpoint> = serde_json::from_str(&text).unwrap();
         self.memory.checkpoints.clone_from(&checkpoints);
         let boot_id = Epoch::new(1, &[self.boot; 10]);
-        self.tracker = Tracker::new(self.watches.clone(), boot_id, budget());
+        self.tracker = Tracker::new(self.watches.clone(), self.own.clone(), boot_id, budget());
         self.tracker.restore(self.memory.clone());
         self.begin(self.epoch);
         self.now_ms += 5_000;

@@ -1,6 +1,7 @@
 //! Files that only grow: lines, parts, unfinished ends, holes, many files.
 
 use super::desk::{Desk, budget};
+use crate::find::OwnFiles;
 use crate::track::Mode;
 use ledger::limits::MAX_LINE;
 use ledger::manifest::{EventKind, Reason};
@@ -140,8 +141,12 @@ fn a_closed_streams_files_go_to_the_first_stream_that_wants_them() {
     std::mem::swap(&mut desk.dir, &mut next.dir);
     let base = next.dir.path().to_str().unwrap();
     let watch = crate::find::Watch::new("new".parse().unwrap(), &[format!("{base}/*")], &[]);
-    next.tracker =
-        crate::track::Tracker::new(vec![watch.unwrap()], Epoch::new(1, &[1; 10]), budget());
+    next.tracker = crate::track::Tracker::new(
+        vec![watch.unwrap()],
+        OwnFiles::default(),
+        Epoch::new(1, &[1; 10]),
+        budget(),
+    );
     next.tracker.restore(desk.memory.clone());
     next.archive = desk.archive.clone();
     next.begin(Epoch::new(2, &[3; 10]));
@@ -249,4 +254,28 @@ fn a_file_with_two_names_is_read_once() {
     desk.settle();
     assert_eq!(desk.texts("z"), ["one\ntwo\n"]);
     assert_eq!(desk.archive.len(), 1);
+}
+
+#[test]
+fn own_files_are_never_read() {
+    let mut desk = Desk::new(&["**"]);
+    for name in ["spool", "state", "logs"] {
+        std::fs::create_dir(desk.path(name)).unwrap();
+        desk.append(&format!("{name}/file"), "of the agent\n");
+    }
+    desk.append("key", "secret\n");
+    std::fs::hard_link(desk.path("key"), desk.path("logs/link")).unwrap();
+    let folders = ["spool", "state"].map(|name| desk.path(name)).to_vec();
+    desk.own = OwnFiles::new(folders, vec![desk.path("key")]);
+    desk.restart();
+    desk.settle();
+    assert_eq!(desk.texts("logs/file"), ["of the agent\n"]);
+    assert_eq!(desk.archive.len(), 1, "{:?}", desk.archive);
+    let left_out: Vec<_> = desk
+        .scan()
+        .notes
+        .into_iter()
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(left_out.len(), 4, "{left_out:?}");
 }
