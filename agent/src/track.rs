@@ -64,12 +64,13 @@ use self::source_table::SourceTable;
 use self::statement::StreamStatement;
 use self::tracked_source::TrackedSource;
 use crate::find::{Finder, FoundFiles, MatchedPath, OwnFiles, Watch};
-use crate::now::Now;
+use crate::now::{Now, millis};
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
 use ledger::entry::PathBytes;
 use ledger::name::{Epoch, Name};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What an entry says of its source.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +98,23 @@ pub(crate) struct SourceStatus {
     pub(crate) fault: Option<String>,
 }
 
+/// What a tracker is told at its start.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    /// In the config's order: a file belongs to the first stream that saw it.
+    pub(crate) watches: Vec<Watch>,
+    /// What is never read.
+    pub(crate) own: OwnFiles,
+    /// This boot's: device and inode numbers count only within it.
+    pub(crate) boot_id: Epoch,
+    pub(crate) budget: Budget,
+    /// A line without an end is taken after so long, or after [`OPEN_LINES_KEPT`] if that is longer.
+    pub(crate) open_after: Duration,
+}
+
+/// The least that a line waits for its end.
+pub(crate) const OPEN_LINES_KEPT: Duration = Duration::from_secs(30);
+
 /// Everything the agent knows about files. Single-threaded; nothing here waits.
 #[derive(Debug)]
 pub(crate) struct Tracker {
@@ -110,13 +128,20 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    /// Nothing known yet. `watches` stand in the config's order: a file belongs to the first stream
-    /// that saw it. `boot_id` is this boot's: device and inode numbers count only within it.
+    /// Nothing known yet.
     #[must_use]
-    pub(crate) fn new(watches: Vec<Watch>, own: OwnFiles, boot_id: Epoch, budget: Budget) -> Self {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let Setup {
+            watches,
+            own,
+            boot_id,
+            budget,
+            open_after,
+        } = setup;
+        let open_after_ms = millis(open_after.max(OPEN_LINES_KEPT));
         let streams = watches.iter().map(|watch| watch.stream().clone());
         Self {
-            table: SourceTable::new(streams, budget),
+            table: SourceTable::new(streams, budget, open_after_ms),
             finder: Finder::new(watches, own),
             boot_id,
             candidates: Candidates::default(),

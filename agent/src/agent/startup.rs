@@ -17,7 +17,7 @@ use crate::sealing::signing_key::KeyError;
 use crate::sealing::stream_state::Common;
 use crate::spool::{Layout, Spool, SpoolError};
 use crate::sys;
-use crate::track::{Budget, Tracker};
+use crate::track::{Budget, Setup, Tracker};
 use host::clock;
 use host::lock::{Lock, LockError};
 use ledger::codec::Compressor;
@@ -101,7 +101,13 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     let recovered = recover(config, &spool, &keys.all(), snapshot)?;
     let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
     let budget = Budget::new(sys::raise_descriptor_limit(), config.streams.len());
-    let mut tracker = Tracker::new(watches, config.own_files(), boot_id, budget);
+    let mut tracker = Tracker::new(Setup {
+        watches,
+        own: config.own_files(),
+        boot_id,
+        budget,
+        open_after: config.seal_age,
+    });
     tracker.restore(recovered.memory);
     let started = Now::read();
     let mut streams = Vec::new();

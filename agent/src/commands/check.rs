@@ -10,7 +10,7 @@ use crate::recovery::snapshot::{SnapshotError, newest_version};
 use crate::sealing::own_keys::OwnKeys;
 use crate::spool::{Layout, SpoolError};
 use crate::sys;
-use crate::track::{Budget, Tracker};
+use crate::track::{Budget, Setup, Tracker};
 use host::cli::counted;
 use host::clock;
 use ledger::limits::DAY_S;
@@ -123,12 +123,13 @@ fn files(config: &Config, stream: &StreamConfig, checked: &mut CheckReport) {
     };
     let budget = Budget::new(sys::raise_descriptor_limit(), 1);
     // The very scan that `run` does, with nothing known and nothing read.
-    let mut tracker = Tracker::new(
-        vec![stream.watch.clone()],
-        config.own_files(),
+    let mut tracker = Tracker::new(Setup {
+        watches: vec![stream.watch.clone()],
+        own: config.own_files(),
         boot_id,
         budget,
-    );
+        open_after: config.seal_age,
+    });
     let report = tracker.scan(Now::read());
     let name = &stream.name;
     checked.notes.push(format!(

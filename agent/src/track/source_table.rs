@@ -41,13 +41,19 @@ pub(super) struct SourceTable {
     /// Descriptors opened since they were last counted.
     opened: usize,
     budget: Budget,
+    /// A line without an end is taken after so long.
+    open_after_ms: u64,
     finished: Finished,
     unpackers: Unpackers,
 }
 
 // What is in it.
 impl SourceTable {
-    pub(super) fn new(streams: impl Iterator<Item = Name>, budget: Budget) -> Self {
+    pub(super) fn new(
+        streams: impl Iterator<Item = Name>,
+        budget: Budget,
+        open_after_ms: u64,
+    ) -> Self {
         let stream = |name| StreamSources {
             name,
             epoch: None,
@@ -61,6 +67,7 @@ impl SourceTable {
             turn: 0,
             opened: 0,
             budget,
+            open_after_ms,
             finished: Finished::default(),
             unpackers: Unpackers::default(),
         }
@@ -286,6 +293,7 @@ impl SourceTable {
         let Some(source) = self.sources.get_mut(&key) else {
             return;
         };
+        source.skip_blank();
         if gap.is_none() && source.is_unheard_of() {
             self.sources.remove(&key);
             return;
@@ -376,6 +384,7 @@ impl SourceTable {
             key,
             mode,
             now,
+            open_after_ms: self.open_after_ms,
         };
         let (skipped, outcome) = read_on::read_on(source, reading, buffer);
         if skipped {

@@ -6,7 +6,7 @@ use super::scan::Scan;
 use crate::find::MatchedPath;
 use crate::read::gzip::{self, PackedEnd};
 use crate::read::plain;
-use crate::sys::{self, Stat};
+use crate::sys::{self, Instant, Stat};
 use ledger::entry::PathBytes;
 use ledger::manifest::Via;
 use ledger::name::Epoch;
@@ -38,6 +38,8 @@ pub(super) struct TrackedFile {
     via: Via,
     /// Where unpacking it came to an end.
     packed: Option<PackedLen>,
+    /// Where the zeros begin that reach its end, as long as it is as it was then.
+    blank: Option<Blank>,
     /// The scan that last saw it, by name or descriptor.
     scan: u64,
     /// Scans in a row that saw it by no name.
@@ -50,6 +52,14 @@ struct PackedLen {
     size: u64,
     unpacked: u64,
     end: PackedEnd,
+}
+
+/// Room at a file's end that nothing is written to yet.
+#[derive(Debug, Clone, Copy)]
+struct Blank {
+    from: u64,
+    size: u64,
+    modified: Instant,
 }
 
 /// Why a file cannot be opened again.
@@ -67,6 +77,7 @@ impl TrackedFile {
         Self {
             via,
             packed: None,
+            blank: None,
             id,
             descriptor: None,
             matched: None,
@@ -144,10 +155,26 @@ impl TrackedFile {
     /// file that was not unpacked to its end.
     pub(super) fn source_len(&self) -> u64 {
         match (self.via, &self.packed) {
-            (Via::Plain, _) => self.size,
+            (Via::Plain, _) => self.blank_from().unwrap_or(self.size),
             (Via::Gzip, Some(packed)) if packed.size == self.size => packed.unpacked,
             (Via::Gzip, _) => u64::MAX,
         }
+    }
+
+    /// From here to its end all is zeros, as far as the last look at its times shows.
+    pub(super) fn blank_from(&self) -> Option<u64> {
+        let (blank, stat) = (self.blank?, self.stat?);
+        let same = (blank.size, blank.modified) == (stat.size, stat.modified);
+        (same && stat.size == self.size).then_some(blank.from)
+    }
+
+    /// From here to its end all is zeros.
+    pub(super) fn is_blank_after(&mut self, stat: &Stat, from: u64) {
+        self.blank = Some(Blank {
+            from,
+            size: stat.size,
+            modified: stat.modified,
+        });
     }
 
     /// How unpacking it, as it is, came to an end.
@@ -345,7 +372,7 @@ impl TrackedFile {
 
     /// Takes note of the first bytes, as just read.
     pub(super) fn begins_with(&mut self, bytes: &[u8]) {
-        self.head = bytes[..bytes.len().min(HEAD_MAX)].to_vec();
+        self.head = written(bytes[..bytes.len().min(HEAD_MAX)].to_vec());
     }
 
     /// Reads the first bytes, as far as they are not known.
@@ -359,7 +386,7 @@ impl TrackedFile {
         };
         // What cannot be read now is read later; until then no file is taken for its copy.
         if let Ok(head) = self.first_bytes(&file) {
-            self.head = head;
+            self.head = written(head);
         }
     }
 
@@ -370,4 +397,14 @@ impl TrackedFile {
             Via::Gzip => gzip::first_bytes(file, HEAD_MAX),
         }
     }
+}
+
+/// First bytes without zeros at their end, which may not be written yet.
+fn written(mut head: Vec<u8>) -> Vec<u8> {
+    let len = head
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |at| at + 1);
+    head.truncate(len);
+    head
 }

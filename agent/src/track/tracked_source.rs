@@ -8,6 +8,7 @@ use super::scan::Scan;
 use super::tracked_file::TrackedFile;
 use super::unsealed::Unsealed;
 use crate::find::MatchedPath;
+use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::read::gzip::PackedEnd;
 use crate::read::pieces::Piece;
@@ -105,6 +106,8 @@ pub(super) struct TrackedSource {
     fault: Option<String>,
     /// When it was last read, for fairness; larger is later.
     turn: u64,
+    /// Where a line begins that has no end yet, and since when it is known.
+    line_waits: Option<(u64, u64)>,
 }
 
 // Where it comes from and what is known of it.
@@ -141,6 +144,7 @@ impl TrackedSource {
             refiled: false,
             fault: None,
             turn: 0,
+            line_waits: None,
         }
     }
 
@@ -510,6 +514,18 @@ impl TrackedSource {
         self.fault = None;
     }
 
+    /// A line that begins here has no end yet; or none has.
+    pub(super) fn line_waits(&mut self, from: Option<u64>, now: Now) {
+        let known = self.line_waits.filter(|(at, _)| Some(*at) == from);
+        self.line_waits = known.or_else(|| from.map(|from| (from, now.boot_ms)));
+    }
+
+    /// How long the line at the read position has waited for its end.
+    pub(super) fn line_age_ms(&self, now: Now) -> u64 {
+        let here = self.line_waits.filter(|(at, _)| *at == self.offset());
+        here.map_or(0, |(_, since_ms)| now.boot_ms.saturating_sub(since_ms))
+    }
+
     /// Moves the read position past a run of pieces that begins at it.
     pub(super) fn take(&mut self, buffer: &ReadBuffer, run: &[Piece]) {
         self.positions.take(buffer, run, self.file.id());
@@ -528,6 +544,15 @@ impl TrackedSource {
         let extent = self.extent();
         self.skip(&window, extent, Reason::Truncated);
         self.holding = Holding::Covered { extent };
+    }
+
+    /// It is over, and so is what was never written at its end.
+    pub(super) fn skip_blank(&mut self) {
+        let size = self.file.size();
+        if self.file.blank_from() == Some(self.offset()) && size > self.offset() {
+            let window = vec![0; self.positions.content().window_len()];
+            self.skip(&window, size, Reason::Hole);
+        }
     }
 
     /// Gives up what its packed file does not give: up to where, nobody knows.

@@ -7,7 +7,7 @@ use crate::read::buffer::ReadBuffer;
 use crate::track::checkpoint::{Checkpoint, Memory};
 use crate::track::scan::ScanReport;
 use crate::track::statement::StreamStatement;
-use crate::track::{Budget, Mode, SourceKey, Tracker, changes};
+use crate::track::{Budget, Mode, Setup, SourceKey, Tracker, changes};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ledger::Moment;
@@ -18,7 +18,9 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// An event and the name of the source it is about.
 pub(super) type Happened = (String, EventKind, Option<u64>, Option<u64>, Option<Reason>);
@@ -69,6 +71,16 @@ pub(super) fn budget() -> Budget {
     Budget::new(1024, 1)
 }
 
+pub(super) fn setup(watches: Vec<Watch>, own: OwnFiles, boot_id: Epoch) -> Setup {
+    Setup {
+        watches,
+        own,
+        boot_id,
+        budget: budget(),
+        open_after: Duration::ZERO,
+    }
+}
+
 impl Desk {
     pub(super) fn new(include: &[&str]) -> Self {
         Self::with_streams(&[("logs", include)])
@@ -84,12 +96,11 @@ impl Desk {
         let watches: Vec<Watch> = streams.iter().map(watch).collect();
         let names = streams.iter().map(|(name, _)| name.parse().unwrap());
         let mut desk = Self {
-            tracker: Tracker::new(
+            tracker: Tracker::new(setup(
                 watches.clone(),
                 OwnFiles::default(),
                 Epoch::new(1, &[1; 10]),
-                budget(),
-            ),
+            )),
             watches,
             streams: names.collect(),
             epoch: Epoch::new(1, &[9; 10]),
@@ -162,6 +173,12 @@ impl Desk {
         self.remove(name);
     }
 
+    /// Writes in place, as into a mapping.
+    pub(super) fn write_at(&self, name: &str, at: u64, bytes: &str) {
+        let file = OpenOptions::new().write(true).open(self.path(name));
+        file.unwrap().write_all_at(bytes.as_bytes(), at).unwrap();
+    }
+
     pub(super) fn remove(&self, name: &str) {
         std::fs::remove_file(self.path(name)).unwrap();
     }
@@ -188,12 +205,11 @@ impl Desk {
         matches.sort_by(|one, other| one.0.path().cmp(other.0.path()));
         let mut tracker = std::mem::replace(
             &mut self.tracker,
-            Tracker::new(
+            Tracker::new(setup(
                 Vec::new(),
                 OwnFiles::default(),
                 Epoch::new(1, &[1; 10]),
-                budget(),
-            ),
+            )),
         );
         let here = self.path(name);
         let desk = &*self;
@@ -365,7 +381,7 @@ impl Desk {
         let checkpoints: Vec<Checkpoint> = serde_json::from_str(&text).unwrap();
         self.memory.checkpoints.clone_from(&checkpoints);
         let boot_id = Epoch::new(1, &[self.boot; 10]);
-        self.tracker = Tracker::new(self.watches.clone(), self.own.clone(), boot_id, budget());
+        self.tracker = Tracker::new(setup(self.watches.clone(), self.own.clone(), boot_id));
         self.tracker.restore(self.memory.clone());
         self.begin(self.epoch);
         self.now_ms += 5_000;
