@@ -12,6 +12,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod finished;
 mod form;
 pub(crate) mod identity;
+pub(crate) mod sketch;
 
 // What a scan sees.
 pub(crate) mod scan;

@@ -421,6 +421,7 @@ fn judge_claims(new: &Candidate, rivals: &Rivals, table: &SourceTable, scan: &mu
             earliest: rivals.is_earliest(*key, new, source),
             offset: source.offset(),
             rotated_name: decide::is_rotated_name(&source.path().0, &new.path.0),
+            own_path: *source.path() == new.path,
         });
     }
     match (decide::candidate(&claims), new.matches.first()) {

@@ -5,6 +5,7 @@
 use crate::track::fingerprint::{Fingerprint, LADDER_MAX};
 use crate::track::finished::FinishedLog;
 use crate::track::identity::{FileId, FolderId, FolderPath};
+use crate::track::sketch::Sketch;
 use ledger::Digest;
 use ledger::digest::ResumableHash;
 use ledger::entry::{PathBytes, decode_base64};
@@ -43,6 +44,8 @@ pub(crate) struct SealedContent {
     pub(crate) last: Digest,
     /// The hash of all of it so far; left out once bytes of it were passed over.
     pub(crate) whole: Option<ResumableHash>,
+    /// Some of its lines.
+    pub(crate) lines: Sketch,
 }
 
 /// What the agent last saw of the file, for judging its absence.
@@ -137,6 +140,8 @@ struct CheckpointFields {
     last: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     whole: Option<ResumableHash>,
+    #[serde(default)]
+    lines: Sketch,
     size: u64,
     extent: u64,
     live: bool,
@@ -166,6 +171,7 @@ impl From<Checkpoint> for CheckpointFields {
             windows: checkpoint.content.windows,
             last: checkpoint.content.last,
             whole: checkpoint.content.whole,
+            lines: checkpoint.content.lines,
             size: checkpoint.seen.size,
             extent: checkpoint.seen.extent,
             live: checkpoint.seen.live,
@@ -225,6 +231,7 @@ impl TryFrom<CheckpointFields> for Checkpoint {
                 windows,
                 last: fields.last,
                 whole,
+                lines: fields.lines,
             },
             seen: LastLook {
                 size: fields.size,
@@ -275,6 +282,7 @@ pub(crate) mod tests {
                 windows: vec![digest; crate::track::fingerprint::ladder_len(offset)],
                 last: digest,
                 whole: None,
+                lines: Sketch::default(),
             },
             seen: LastLook {
                 size: 9,

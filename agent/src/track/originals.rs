@@ -36,7 +36,11 @@ pub(super) fn state(key: SourceKey, table: &SourceTable, scan: &mut Scan) -> Ori
         Condition::InSight if file.stat().is_none_or(|stat| stat.links > 0) => Original::Intact,
         Condition::InSight => {
             let quiet = file.quiet_ms(scan.now_ms()) >= QUIET_MS;
-            if source.is_settled() && quiet {
+            let over = || {
+                file.descriptor()
+                    .is_some_and(|file| sys::has_no_writer(file))
+            };
+            if source.is_settled() && (quiet || over()) {
                 Original::Gone
             } else {
                 Original::Draining

@@ -5,6 +5,7 @@
 use super::checkpoint::SealedContent;
 use super::fingerprint::Fingerprint;
 use super::identity::FileId;
+use super::sketch::Sketch;
 use super::unsealed::Unsealed;
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
@@ -16,6 +17,7 @@ struct ReadPosition {
     content: Fingerprint,
     /// The byte before is archived and not LF.
     line_open: bool,
+    lines: Sketch,
 }
 
 impl ReadPosition {
@@ -26,6 +28,7 @@ impl ReadPosition {
             windows: self.content.ladder().to_vec(),
             last: self.content.last(),
             whole: self.content.whole().cloned(),
+            lines: self.lines.clone(),
         }
     }
 }
@@ -48,8 +51,12 @@ impl Positions {
     }
 
     /// All that is read is sealed.
-    pub(super) fn restore(content: Fingerprint, line_open: bool) -> Self {
-        let position = ReadPosition { content, line_open };
+    pub(super) fn restore(content: Fingerprint, line_open: bool, lines: Sketch) -> Self {
+        let position = ReadPosition {
+            content,
+            line_open,
+            lines,
+        };
         Self {
             sealed: position.clone(),
             read: position,
@@ -70,6 +77,11 @@ impl Positions {
     /// What was read.
     pub(super) fn content(&self) -> &Fingerprint {
         &self.read.content
+    }
+
+    /// Some of the lines that were read.
+    pub(super) fn lines(&self) -> &Sketch {
+        &self.read.lines
     }
 
     /// Whether the last line read has no end yet.
@@ -102,6 +114,7 @@ impl Positions {
         let window = self.read.content.window_len();
         let known = buffer.run(window, first, last);
         self.read.content.absorb(known, window);
+        self.read.lines.note(buffer, run);
         self.read.line_open = last.flags.open;
         self.unsealed.extend(file, from, self.read_offset());
     }

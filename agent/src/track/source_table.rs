@@ -6,6 +6,7 @@ use super::descriptors::{self, Budget};
 use super::finished::{Finished, FinishedLog};
 use super::read_on::{self, Mode, ReadFault, Reading};
 use super::scan::Scan;
+use super::sketch::Predecessor;
 use super::statement::{self, STATED_BYTES_MAX, StreamStatement, stated_bytes};
 use super::tracked_file::{OpenFault, TrackedFile};
 use super::tracked_source::{SourceKey, TrackedSource};
@@ -176,7 +177,10 @@ impl SourceTable {
         file.looked(stat, scan.now_ms());
         file.read_head(scan.boot_id());
         self.opened += usize::from(file.is_open());
-        let key = self.add(TrackedSource::beginning(stream, path, file, ambiguous));
+        let before = self.predecessor_at(&path);
+        let mut source = TrackedSource::beginning(stream, path, file, ambiguous);
+        before.into_iter().for_each(|before| source.follows(before));
+        let key = self.add(source);
         if ambiguous {
             // Said at once: what makes it ambiguous may be forgotten before its bytes are read.
             self.touch(key);
@@ -210,11 +214,26 @@ impl SourceTable {
         file.looked(stat, scan.now_ms());
         file.read_head(scan.boot_id());
         self.opened += usize::from(file.is_open());
+        let before = self.predecessor_at(&path);
         if let Some(source) = self.sources.get_mut(&key) {
             source.begin(path, file, ambiguous);
+            before.into_iter().for_each(|before| source.follows(before));
         }
         self.touch(key);
         self.close_surplus();
+    }
+
+    /// The log that was read last of those that this path had, where its file is another one now.
+    fn predecessor_at(&self, path: &PathBytes) -> Option<Predecessor> {
+        let here = |source: &&TrackedSource| {
+            let named = source.file().is_at(path);
+            source.path() == path && source.offset() > 0 && !named
+        };
+        let last = self
+            .values()
+            .filter(here)
+            .max_by_key(|source| source.turn())?;
+        Some(last.as_predecessor())
     }
 
     /// A registered file is told to be nothing of its own.

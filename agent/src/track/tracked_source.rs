@@ -5,6 +5,7 @@ use super::checkpoint::{Checkpoint, LastLook};
 use super::identity::{FileId, Inode};
 use super::positions::Positions;
 use super::scan::Scan;
+use super::sketch::Predecessor;
 use super::tracked_file::TrackedFile;
 use super::unsealed::Unsealed;
 use crate::find::MatchedPath;
@@ -108,6 +109,8 @@ pub(super) struct TrackedSource {
     turn: u64,
     /// Where a line begins that has no end yet, and since when it is known.
     line_waits: Option<(u64, u64)>,
+    /// The log that was in its place before, until it is noticed that this one repeats it.
+    predecessor: Option<Box<Predecessor>>,
 }
 
 // Where it comes from and what is known of it.
@@ -145,13 +148,15 @@ impl TrackedSource {
             fault: None,
             turn: 0,
             line_waits: None,
+            predecessor: None,
         }
     }
 
     /// A source as its checkpoint has it; its file is yet to be found.
     pub(super) fn restore(checkpoint: Checkpoint, stream: Option<usize>) -> Self {
         let content = checkpoint.fingerprint();
-        let positions = Positions::restore(content, checkpoint.content.line_open);
+        let lines = checkpoint.content.lines.clone();
+        let positions = Positions::restore(content, checkpoint.content.line_open, lines);
         let seen = checkpoint.seen;
         let file = TrackedFile::unmet(
             checkpoint.file,
@@ -193,6 +198,17 @@ impl TrackedSource {
             id: self.id,
             ..begun
         };
+    }
+
+    /// It takes the place of this one, which it may repeat.
+    pub(super) fn follows(&mut self, before: Predecessor) {
+        self.predecessor = Some(Box::new(before));
+    }
+
+    /// What is to be known of it by one that takes its place.
+    pub(super) fn as_predecessor(&self) -> Predecessor {
+        let content = self.positions.content();
+        Predecessor::new(self.positions.lines(), content, self.file.head())
     }
 
     /// The candidate of an earlier run is a candidate again.
@@ -528,6 +544,14 @@ impl TrackedSource {
 
     /// Moves the read position past a run of pieces that begins at it.
     pub(super) fn take(&mut self, buffer: &ReadBuffer, run: &[Piece]) {
+        let begins = self.offset() == 0;
+        let before = self.predecessor.take();
+        match before {
+            Some(before) if before.is_repeated(begins, buffer, run) => {
+                self.positions.note_ambiguous();
+            }
+            before => self.predecessor = before,
+        }
         self.positions.take(buffer, run, self.file.id());
     }
 

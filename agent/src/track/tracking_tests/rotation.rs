@@ -531,3 +531,66 @@ fn descriptors_of_deleted_files_are_kept_while_others_are_closed() {
     }
     assert!(desk.events().is_empty(), "{:?}", desk.events());
 }
+
+#[test]
+fn what_editors_leave_in_a_logs_place_says_that_it_may_repeat() {
+    let long = lines("kept", 30_000);
+    let without_first: String = long
+        .lines()
+        .skip(1)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let trimmed: String = long
+        .lines()
+        .skip(500)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for (why, text) in [("sed -i", &without_first), ("tail", &trimmed)] {
+        for in_place in [false, true] {
+            let mut desk = Desk::new(&["a"]);
+            desk.append("a", &long);
+            step(&mut desk);
+            if in_place {
+                desk.truncate("a", 0);
+                desk.append("a", text);
+            } else {
+                desk.append("new.tmp", text);
+                desk.rename("new.tmp", "a");
+            }
+            desk.settle();
+            assert_eq!(
+                desk.texts("a"),
+                [long.clone(), text.clone()],
+                "{why} {in_place}"
+            );
+            let kinds: Vec<_> = desk.events().iter().map(|event| event.1).collect();
+            assert!(
+                kinds.contains(&EventKind::Ambiguous),
+                "{why} {in_place}: {kinds:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_log_written_anew_and_longer_continues() {
+    for (bytes, restart) in [(300, false), (300, true), (90_000, false), (90_000, true)] {
+        let mut desk = Desk::new(&["a"]);
+        desk.append("a", lines("old", bytes));
+        step(&mut desk);
+        // As rsync does it.
+        desk.append("new.tmp", lines("old", bytes) + "and more\n");
+        desk.rename("new.tmp", "a");
+        if restart {
+            desk.restart();
+        }
+        desk.settle();
+        assert_eq!(
+            desk.texts("a"),
+            [lines("old", bytes) + "and more\n"],
+            "{bytes} {restart}"
+        );
+        let kinds: Vec<_> = desk.events().iter().map(|event| event.1).collect();
+        assert_eq!(kinds, [EventKind::Ambiguous], "{bytes} {restart}");
+    }
+}
