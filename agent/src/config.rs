@@ -11,6 +11,7 @@ use ledger::codec::Codec;
 use ledger::name::Name;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 pub(crate) use keys::sample;
@@ -28,6 +29,35 @@ pub(crate) struct StreamConfig {
     pub(crate) watch: Watch,
     /// How long its bodies stay locked.
     pub(crate) retention_s: u64,
+    /// Where to begin in the files of its very first scan.
+    pub(crate) start: StartAt,
+    /// Content of files last changed so long ago is skipped.
+    pub(crate) ignore_older: Option<Duration>,
+}
+
+/// Where to begin in a file that is there before the agent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StartAt {
+    /// All of it is archived.
+    Beginning,
+    /// Only what comes.
+    End,
+}
+
+/// A text that says neither.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NotAStart;
+
+impl FromStr for StartAt {
+    type Err = NotAStart;
+
+    fn from_str(text: &str) -> Result<Self, NotAStart> {
+        match text {
+            "beginning" => Ok(Self::Beginning),
+            "end" => Ok(Self::End),
+            _ => Err(NotAStart),
+        }
+    }
 }
 
 /// A checked config. [`Config::read`] is the one way to get one.
@@ -217,6 +247,8 @@ fn streams(root: &Table) -> Vec<StreamConfig> {
 fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<StreamConfig> {
     let name = table.parsed::<Name>("name");
     let retention = table.retention_s("retention");
+    let start = table.parsed("start").unwrap_or(StartAt::Beginning);
+    let ignore_older = table.duration("ignore_older");
     let exclude = table.texts("exclude");
     // Patterns are checked under a faulty name too, so that all faults are told at once.
     let checked = name.clone().or_else(|| "faulty".parse().ok())?;
@@ -234,6 +266,8 @@ fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<StreamConfig> {
         name,
         watch: watch.ok()?,
         retention_s: retention?,
+        start,
+        ignore_older: (!ignore_older.is_zero()).then_some(ignore_older),
     })
 }
 

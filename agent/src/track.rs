@@ -104,6 +104,8 @@ pub(crate) struct SourceStatus {
 pub(crate) struct Setup {
     /// In the config's order: a file belongs to the first stream that saw it.
     pub(crate) watches: Vec<Watch>,
+    /// The same streams': what of their files is skipped.
+    pub(crate) skips: Vec<SkipRule>,
     /// What is never read.
     pub(crate) own: OwnFiles,
     /// This boot's: device and inode numbers count only within it.
@@ -111,6 +113,26 @@ pub(crate) struct Setup {
     pub(crate) budget: Budget,
     /// A line without an end is taken after so long, or after [`OPEN_LINES_KEPT`] if that is longer.
     pub(crate) open_after: Duration,
+}
+
+/// What is skipped of a stream's files that turn out to be logs of their own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SkipRule {
+    /// All that files hold in the first scan. Only of a stream that was never sealed: later, what is there was
+    /// promised.
+    pub(crate) first_scan: bool,
+    /// All that a file holds which was last changed so long ago.
+    pub(crate) older: Option<Duration>,
+}
+
+impl SkipRule {
+    /// Whether what a file holds is skipped that was met in this scan of the run and last changed at that second.
+    fn skips(self, met_scan: u64, modified_s: i64, now: Now) -> bool {
+        let now_s = i64::try_from(now.wall.seconds()).unwrap_or(i64::MAX);
+        let age_s = u64::try_from(now_s.saturating_sub(modified_s)).unwrap_or(0);
+        let old = self.older.is_some_and(|older| age_s >= older.as_secs());
+        old || (self.first_scan && met_scan == 1)
+    }
 }
 
 /// The least that a line waits for its end.
@@ -134,6 +156,7 @@ impl Tracker {
     pub(crate) fn new(setup: Setup) -> Self {
         let Setup {
             watches,
+            skips,
             own,
             boot_id,
             budget,
@@ -145,7 +168,7 @@ impl Tracker {
             table: SourceTable::new(streams, budget, open_after_ms),
             finder: Finder::new(watches, own),
             boot_id,
-            candidates: Candidates::default(),
+            candidates: Candidates::new(skips),
             scan: 0,
             folders: Vec::new(),
         }

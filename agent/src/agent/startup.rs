@@ -4,7 +4,7 @@ use super::heads::HeadsPace;
 use super::stream::{ClosedStream, RunningStream};
 use super::streams::Streams;
 use super::upkeep::Upkeep;
-use crate::config::Config;
+use crate::config::{Config, StartAt};
 use crate::find::Watch;
 use crate::now::Now;
 use crate::recovery::adoption::{AdoptError, Adoptions};
@@ -17,7 +17,7 @@ use crate::sealing::signing_key::KeyError;
 use crate::sealing::stream_state::Common;
 use crate::spool::{Layout, Spool, SpoolError};
 use crate::sys;
-use crate::track::{Budget, Setup, Tracker};
+use crate::track::{Budget, Setup, SkipRule, Tracker};
 use host::clock;
 use host::lock::{Lock, LockError};
 use ledger::codec::Compressor;
@@ -101,8 +101,14 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     let recovered = recover(config, &spool, &keys.all(), snapshot)?;
     let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
     let budget = Budget::new(sys::raise_descriptor_limit(), config.streams.len());
+    let skips = config.streams.iter().zip(&recovered.streams);
+    let skips = skips.map(|(stream, next)| SkipRule {
+        first_scan: stream.start == StartAt::End && next.is_the_first(),
+        older: stream.ignore_older,
+    });
     let mut tracker = Tracker::new(Setup {
         watches,
+        skips: skips.collect(),
         own: config.own_files(),
         boot_id,
         budget,

@@ -125,6 +125,7 @@ fn files(config: &Config, stream: &StreamConfig, checked: &mut CheckReport) {
     // The very scan that `run` does, with nothing known and nothing read.
     let mut tracker = Tracker::new(Setup {
         watches: vec![stream.watch.clone()],
+        skips: Vec::new(),
         own: config.own_files(),
         boot_id,
         budget,

@@ -73,6 +73,26 @@ pub(crate) fn first_bytes(file: &File, max: usize) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// Where the last whole line in the first `size` bytes ends: after its LF. All of it, if the last [`READ_MAX`] bytes have
+/// none.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn last_line_end(file: &File, size: u64) -> io::Result<u64> {
+    let mut end = size;
+    let mut chunk = vec![0; 64 * 1024];
+    while end > size.saturating_sub(READ_MAX as u64) {
+        let from = end.saturating_sub(chunk.len() as u64);
+        let len = usize::try_from(end - from).unwrap_or(chunk.len());
+        file.read_exact_at(&mut chunk[..len], from)?;
+        if let Some(at) = memchr::memrchr(b'\n', &chunk[..len]) {
+            return Ok(from + at as u64 + 1);
+        }
+        end = from;
+    }
+    Ok(size)
+}
+
 /// Reads the window, and what follows it as far as `stat` showed the file to go. The caller proves the
 /// window before it believes the rest.
 pub(crate) fn read(

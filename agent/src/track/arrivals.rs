@@ -157,26 +157,26 @@ fn recognise(
 
 /// Whether a file of the source's identity still holds its content.
 fn still_in(source: &TrackedSource, file: &TrackedFile, stat: &Stat) -> io::Result<bool> {
+    let surely = source.file().id().is_surely(file.id());
     if source.is_covered() {
-        return Ok(stat.size == source.file().size());
+        return Ok(surely && stat.size == source.file().size());
     }
     let Some(descriptor) = file.descriptor() else {
         return Ok(false);
     };
     if source.via() == Via::Gzip {
         // Reading on proves it: until then, as long as before is good enough.
-        return Ok(stat.size >= source.file().size());
+        return Ok(surely && stat.size >= source.file().size());
     }
     let content = source.positions().content();
     if !plain::reaches(stat.size, source.offset()) {
         return Ok(false);
     }
-    let known = source.file().id();
-    if known.is_surely(file.id()) {
+    if surely {
         return content.ends_in(descriptor);
     }
     // Its name is the same, and it may be another: then all of the content must be there.
-    let telling = match known.is_reused_by(file.id()) {
+    let telling = match source.file().id().is_reused_by(file.id()) {
         true => source.offset() > 0,
         false => plain::reaches(stat.size, source.file().size()),
     };

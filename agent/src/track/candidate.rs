@@ -25,6 +25,8 @@ pub(super) struct Candidate {
     /// Where it was last seen.
     pub(super) path: PathBytes,
     pub(super) file: TrackedFile,
+    /// The scan that met it.
+    pub(super) met_scan: u64,
     /// Under which it is registered: lost before it is identified, it leaves a gap.
     pub(super) registered: Option<SourceKey>,
     pub(super) form: Form,
@@ -66,11 +68,12 @@ impl Content {
 }
 
 impl Candidate {
-    pub(super) fn new(watch: usize, path: PathBytes, file: TrackedFile) -> Self {
+    pub(super) fn new(watch: usize, path: PathBytes, file: TrackedFile, met_scan: u64) -> Self {
         Self {
             watch,
             path,
             file,
+            met_scan,
             registered: None,
             form: Form::Plain,
             first: None,

@@ -15,6 +15,7 @@ use super::tracked_source::{SourceKey, TrackedSource};
 use crate::find::MatchedPath;
 use crate::read::gzip::PackedEnd;
 use crate::sys::{self, Instant, Stat};
+use crate::track::SkipRule;
 use ledger::Digest;
 use ledger::entry::PathBytes;
 use ledger::manifest::Via;
@@ -55,6 +56,8 @@ pub(super) struct Candidates {
     known: KnownFiles,
     /// Nothing waits for time to pass.
     hurried: bool,
+    /// By stream.
+    skips: Vec<SkipRule>,
 }
 
 /// A candidate that waits, as `status` shows it.
@@ -65,6 +68,20 @@ pub(super) struct WaitingFile<'a> {
 }
 
 impl Candidates {
+    pub(super) fn new(skips: Vec<SkipRule>) -> Self {
+        Self {
+            skips,
+            ..Self::default()
+        }
+    }
+
+    /// Whether what a log of its own holds now is skipped.
+    fn skips(&self, new: &Candidate, scan: &Scan) -> bool {
+        let rule = self.skips.get(new.watch).copied().unwrap_or_default();
+        let modified = new.modified().map_or(i64::MAX, |at| at.0);
+        rule.skips(new.met_scan, modified, scan.now())
+    }
+
     pub(super) fn wait_no_longer(&mut self) {
         self.hurried = true;
     }
@@ -130,7 +147,7 @@ impl Candidates {
         if self.waiting.len() >= open_max {
             file.close();
         }
-        let mut new = Candidate::new(watch, path, file);
+        let mut new = Candidate::new(watch, path, file, scan.number());
         new.registered = registered;
         self.waiting.push(new);
     }
@@ -179,7 +196,11 @@ impl Candidates {
                     table.continue_in(key, new.file, new.watch, ambiguous);
                 }
                 Fate::OwnSource { ambiguous } => {
+                    let skips = self.skips(&new, scan);
                     let key = begin_source(new, ambiguous, table, scan);
+                    if let Some(key) = key.filter(|_| skips) {
+                        table.skip_present(key, scan);
+                    }
                     if let Some((key, source)) = key.and_then(|key| Some((key, table.get(key)?))) {
                         first_bytes.insert(key, source);
                     }

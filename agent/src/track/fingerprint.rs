@@ -76,6 +76,22 @@ impl Fingerprint {
         })
     }
 
+    /// The fingerprint of a file's first bytes that are not read; `None` if it has fewer by now.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn of_file(file: &File, offset: u64) -> io::Result<Option<Self>> {
+        let len = usize::try_from(offset).map_or(WINDOW, |offset| offset.min(WINDOW));
+        let rungs = (0..ladder_len(offset)).map(|k| plain::window(file, rung(k), WINDOW));
+        let ladder: Option<Vec<_>> = rungs.collect::<io::Result<_>>()?;
+        let last = plain::window(file, offset - len as u64, len)?;
+        let (Some(ladder), Some(last)) = (ladder, last) else {
+            return Ok(None);
+        };
+        let ladder = ladder.iter().map(|window| Digest::of(window)).collect();
+        Ok(Self::restore(offset, ladder, Digest::of(&last), None))
+    }
+
     /// The running hash of all of it, if all of it was read.
     #[must_use]
     pub(crate) fn whole(&self) -> Option<&ResumableHash> {

@@ -136,6 +136,21 @@ impl Positions {
         self.unsealed.add_gap(from, None, reason);
     }
 
+    /// Skips a content that is there at the beginning: it is neither read nor read again.
+    pub(super) fn skip_present(&mut self, content: Fingerprint, file: &FileId) {
+        let to = content.offset();
+        self.read.content = content;
+        self.sealed = self.read.clone();
+        self.unsealed.skip_first(file, to);
+    }
+
+    /// The same of a content of which nobody knows how long it is.
+    pub(super) fn skip_all(&mut self) {
+        self.read.content.spoil();
+        self.sealed = self.read.clone();
+        self.unsealed.skip_all();
+    }
+
     /// Takes note that it may be another's copy that is read.
     pub(super) fn note_ambiguous(&mut self) {
         self.unsealed.note_ambiguous();

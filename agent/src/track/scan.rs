@@ -35,7 +35,7 @@ pub(crate) struct ScanReport {
 pub(super) struct Scan {
     number: u64,
     boot_id: Epoch,
-    now_ms: u64,
+    now: Now,
     listed: BTreeSet<PathBuf>,
     folder_paths: HashMap<PathBuf, FolderPath>,
     /// Every folder that was found could be listed.
@@ -59,7 +59,7 @@ impl Scan {
         Self {
             number,
             boot_id,
-            now_ms: now.boot_ms,
+            now,
             listed: std::mem::take(&mut found.folders),
             all_listed: found.unlisted == 0,
             folder_paths: HashMap::new(),
@@ -83,7 +83,11 @@ impl Scan {
     }
 
     pub(super) fn now_ms(&self) -> u64 {
-        self.now_ms
+        self.now.boot_ms
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.now
     }
 
     /// Which folder a name is in, read once a scan.

@@ -236,6 +236,18 @@ impl SourceTable {
         Some(last.as_predecessor())
     }
 
+    /// What the source's file holds is skipped, as the settings say.
+    pub(super) fn skip_present(&mut self, key: SourceKey, scan: &mut Scan) {
+        let Some(source) = self.sources.get_mut(&key) else {
+            return;
+        };
+        if let Err(error) = source.skip_present(scan.boot_id()) {
+            // It is archived whole: rather too much than unstated.
+            scan.fault(source.path(), &error);
+        }
+        self.touch(key);
+    }
+
     /// A registered file is told to be nothing of its own.
     pub(super) fn withdraw(&mut self, key: SourceKey) {
         self.end(key, None);

@@ -2,17 +2,19 @@
 //! which file, and what may become of it. It decides nothing about other sources.
 
 use super::checkpoint::{Checkpoint, LastLook};
+use super::fingerprint::Fingerprint;
 use super::identity::{FileId, Inode};
 use super::positions::Positions;
 use super::scan::Scan;
 use super::sketch::Predecessor;
-use super::tracked_file::TrackedFile;
+use super::tracked_file::{OpenFault, TrackedFile};
 use super::unsealed::Unsealed;
 use crate::find::MatchedPath;
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::read::gzip::PackedEnd;
 use crate::read::pieces::Piece;
+use crate::read::plain;
 use crate::sys::Stat;
 use ledger::entry::PathBytes;
 use ledger::manifest::{Reason, Via, Was};
@@ -326,7 +328,7 @@ impl TrackedSource {
 
     /// Whether its copy, at its end, is shorter than the source is known to have been.
     pub(super) fn lacks_rest(&self) -> bool {
-        self.extent() > self.offset() && !self.is_covered() && self.is_drained()
+        self.extent() > self.offset() && self.is_drained()
     }
 
     /// Whether its packed file ends where nobody can read on, and all before that is taken.
@@ -570,6 +572,28 @@ impl TrackedSource {
         self.holding = Holding::Covered { extent };
     }
 
+    /// Skips what its file holds, up to the end of the last whole line; a packed file's all.
+    ///
+    /// # Errors
+    /// The file cannot be read; nothing is skipped.
+    pub(super) fn skip_present(&mut self, boot_id: Epoch) -> io::Result<()> {
+        if self.via() == Via::Gzip {
+            self.positions.skip_all();
+            self.holding = Holding::Covered { extent: 0 };
+            return Ok(());
+        }
+        let file = self.file.open(boot_id).map_err(|fault| match fault {
+            OpenFault::Io(error) => error,
+            OpenFault::Moved => io::ErrorKind::NotFound.into(),
+        })?;
+        let to = plain::last_line_end(&file, self.file.size())?;
+        let content = Fingerprint::of_file(&file, to)?;
+        if let Some(content) = content.filter(|_| to > 0) {
+            self.positions.skip_present(content, self.file.id());
+        }
+        Ok(())
+    }
+
     /// It is over, and so is what was never written at its end.
     pub(super) fn skip_blank(&mut self) {
         let size = self.file.size();
@@ -657,25 +681,33 @@ impl TrackedSource {
         let gave_up = self.positions.unsealed().gap_count() > 0;
         self.positions.roll_back();
         self.readiness = Readiness::Ready;
+        let skipped = self.positions.unsealed().skips_all();
         if let Holding::Covered { extent } = self.holding
             && (gave_up || !self.is_drained())
+            && !skipped
         {
             self.holding = Holding::Copy { extent };
         }
         self.refiled || self.is_ended() || self.has_news() || self.is_due()
     }
 
-    /// What was last seen of its file, as a checkpoint at `offset` holds it.
-    pub(super) fn last_look(&self, offset: u64) -> LastLook {
+    /// What was last seen of its file, as a checkpoint at `offset` holds it: one that is `sealed`, or one that is being
+    /// sealed.
+    pub(super) fn last_look(&self, offset: u64, sealed: bool) -> LastLook {
         let unmet_live = matches!(self.condition, Condition::Unmet { live: true, .. });
+        let covers = match self.via() {
+            // A copy is covered only for a position beyond it: an earlier one must still read it.
+            Via::Plain => self.file.source_len() <= offset,
+            // What is given up of a packed file is said by a gap.
+            Via::Gzip => !sealed || !self.positions.unsealed().has_gaps(),
+        };
         LastLook {
             size: self.file.size(),
             extent: self.extent(),
             live: unmet_live
                 || self.file.is_at(&self.path)
                 || self.condition == Condition::Candidate,
-            // A copy is covered only for a position beyond it: an earlier one must still read it.
-            covered: self.is_covered() && self.file.source_len() <= offset,
+            covered: self.is_covered() && covers,
             folder: self.file.folder().clone(),
         }
     }

@@ -7,7 +7,7 @@ use crate::read::buffer::ReadBuffer;
 use crate::track::checkpoint::{Checkpoint, Memory};
 use crate::track::scan::ScanReport;
 use crate::track::statement::StreamStatement;
-use crate::track::{Budget, Mode, Setup, SourceKey, Tracker, changes};
+use crate::track::{Budget, Mode, Setup, SkipRule, SourceKey, Tracker, changes};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ledger::Moment;
@@ -64,6 +64,7 @@ pub(super) struct Desk {
     pub(super) memory: Memory,
     boot: u8,
     pub(super) own: OwnFiles,
+    pub(super) skips: Vec<SkipRule>,
 }
 
 /// As of a process with the usual limit.
@@ -74,6 +75,7 @@ pub(super) fn budget() -> Budget {
 pub(super) fn setup(watches: Vec<Watch>, own: OwnFiles, boot_id: Epoch) -> Setup {
     Setup {
         watches,
+        skips: Vec::new(),
         own,
         boot_id,
         budget: budget(),
@@ -111,6 +113,7 @@ impl Desk {
             memory: Memory::default(),
             boot: 1,
             own: OwnFiles::default(),
+            skips: Vec::new(),
             dir,
         };
         desk.begin(desk.epoch);
@@ -381,7 +384,10 @@ impl Desk {
         let checkpoints: Vec<Checkpoint> = serde_json::from_str(&text).unwrap();
         self.memory.checkpoints.clone_from(&checkpoints);
         let boot_id = Epoch::new(1, &[self.boot; 10]);
-        self.tracker = Tracker::new(setup(self.watches.clone(), self.own.clone(), boot_id));
+        self.tracker = Tracker::new(Setup {
+            skips: self.skips.clone(),
+            ..setup(self.watches.clone(), self.own.clone(), boot_id)
+        });
         self.tracker.restore(self.memory.clone());
         self.begin(self.epoch);
         self.now_ms += 5_000;

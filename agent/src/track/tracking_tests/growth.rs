@@ -2,11 +2,13 @@
 
 use super::desk::{Desk, budget, setup};
 use crate::find::OwnFiles;
-use crate::track::Mode;
+use crate::track::{Mode, SkipRule};
 use ledger::limits::MAX_LINE;
 use ledger::manifest::{EventKind, Reason};
 use ledger::name::Epoch;
+use std::fs::FileTimes;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::time::{Duration, UNIX_EPOCH};
 
 #[test]
 fn lines_are_taken_once_as_they_are_written() {
@@ -345,4 +347,65 @@ fn a_line_that_never_ends_is_taken_in_parts() {
         taken.len(),
         text.len()
     );
+}
+
+#[test]
+fn what_the_settings_skip_is_a_signed_gap() {
+    let mut desk = Desk::new(&["a*"]);
+    desk.skips = vec![SkipRule {
+        first_scan: true,
+        older: None,
+    }];
+    let old = super::rotation::lines("old", 50_000);
+    desk.append("a", old.clone() + "unfin");
+    desk.append("b", super::rotation::lines("packed", 50_000));
+    desk.append("a.gz", desk.packed("b"));
+    desk.restart();
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.discard();
+    desk.append("a", "ished\nnew\n");
+    desk.append("a.later", "all of it\n");
+    desk.settle();
+    let gap = vec![b'?'; old.len()];
+    let text = String::from_utf8(gap).unwrap() + "unfinished\nnew\n";
+    assert_eq!(desk.texts("a"), [text]);
+    assert_eq!(desk.texts("a.later"), ["all of it\n"]);
+    assert_eq!(desk.texts("a.gz"), [""]);
+    let skipped = |name: &str, to| {
+        let reason = Some(Reason::Skipped);
+        (name.to_owned(), EventKind::Gap, Some(0), to, reason)
+    };
+    let mut events = desk.events();
+    events.sort_by(|one, other| one.0.cmp(&other.0));
+    let told = [skipped("a", Some(old.len() as u64)), skipped("a.gz", None)];
+    assert_eq!(events, told);
+    desk.skips.clear();
+    desk.restart();
+    desk.settle();
+    assert_eq!(desk.events().len(), 2, "skipped once, for good");
+}
+
+#[test]
+fn what_is_older_than_the_settings_say_is_skipped() {
+    let mut desk = Desk::new(&["a*"]);
+    desk.skips = vec![SkipRule {
+        first_scan: false,
+        older: Some(Duration::from_secs(3600)),
+    }];
+    let at = |seconds_ago| {
+        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        FileTimes::new().set_modified(now - Duration::from_secs(seconds_ago))
+    };
+    for (name, seconds_ago) in [("a.old", 4000), ("a.new", 3000)] {
+        desk.append(name, "line\n");
+        desk.writer(name).set_times(at(seconds_ago)).unwrap();
+    }
+    desk.restart();
+    desk.settle();
+    assert_eq!(desk.texts("a.old"), ["?????"]);
+    assert_eq!(desk.texts("a.new"), ["line\n"]);
+    desk.append("a.old", "more\n");
+    desk.settle();
+    assert_eq!(desk.texts("a.old"), ["?????more\n"]);
 }
