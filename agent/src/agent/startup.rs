@@ -15,6 +15,7 @@ use crate::sealing::seal_error::SealError;
 use crate::sealing::sealer::Sealer;
 use crate::sealing::signing_key::KeyError;
 use crate::sealing::stream_state::Common;
+use crate::sealing::stream_state::StreamState;
 use crate::spool::{Layout, Spool, SpoolError};
 use crate::sys;
 use crate::track::{Budget, Setup, SkipRule, Tracker};
@@ -99,21 +100,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     let stored = stored_heads(snapshot.as_ref());
     let stored = |stream: &Name| stored.get(stream).copied();
     let recovered = recover(config, &spool, &keys.all(), snapshot)?;
-    let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
-    let budget = Budget::new(sys::raise_descriptor_limit(), config.streams.len());
-    let skips = config.streams.iter().zip(&recovered.streams);
-    let skips = skips.map(|(stream, next)| SkipRule {
-        first_scan: stream.start == StartAt::End && next.is_the_first(),
-        older: stream.ignore_older,
-    });
-    let mut tracker = Tracker::new(Setup {
-        watches,
-        skips: skips.collect(),
-        own: config.own_files(),
-        boot_id,
-        budget,
-        open_after: config.seal_age,
-    });
+    let mut tracker = tracker(config, &recovered.streams, boot_id);
     tracker.restore(recovered.memory);
     let started = Now::read();
     let mut streams = Vec::new();
@@ -158,6 +145,25 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         upkeep,
         started,
         lock,
+    })
+}
+
+/// A tracker that knows nothing yet. `streams` are the configured ones, as they stand.
+fn tracker(config: &Config, streams: &[StreamState], boot_id: Epoch) -> Tracker {
+    let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
+    let budget = Budget::new(sys::raise_descriptor_limit(), config.streams.len());
+    let skips = config.streams.iter().zip(streams);
+    let skips = skips.map(|(stream, next)| SkipRule {
+        first_scan: stream.start == StartAt::End && next.is_the_first(),
+        older: stream.ignore_older,
+    });
+    Tracker::new(Setup {
+        watches,
+        skips: skips.collect(),
+        own: config.own_files(),
+        boot_id,
+        budget,
+        open_after: config.seal_age,
     })
 }
 

@@ -101,7 +101,8 @@ pub(super) fn meet(
                 source.is_met_again();
             }
             let open_max = table.budget().candidates;
-            candidates.meet(arrival.watch, path, file, stat, registered, open_max, scan);
+            let seen = (path, file, stat);
+            candidates.meet(arrival.watch, seen, registered, open_max, scan);
         } else {
             let seen = (path, file, stat);
             recognise(&known, arrival.watch, seen, table, candidates, scan);
@@ -150,7 +151,7 @@ fn recognise(
         None => {
             file.is_via(Via::Plain);
             let open_max = table.budget().candidates;
-            candidates.meet(watch, path, file, stat, None, open_max, scan);
+            candidates.meet(watch, (path, file, stat), None, open_max, scan);
         }
     }
 }

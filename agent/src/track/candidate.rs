@@ -214,8 +214,9 @@ impl Candidate {
             (source.offset() == 0 && (begun || named)).then_some((key, 0))
         };
         let near: Vec<_> = near.chain(table.iter().filter_map(unread)).collect();
-        let repeats =
-            |finished: &Finished| finished.any_is_repeated_by(first, head.len() as u64, &self.path);
+        let repeats = |finished: &Finished| {
+            finished.any_is_repeated_by(first, self.file.head(), head.len() as u64)
+        };
         let heard = !near.is_empty() || head.is_empty() || repeats(table.finished());
         self.content = if heard {
             pass.ask(near.into_iter());

@@ -136,9 +136,7 @@ impl Candidates {
     pub(super) fn meet(
         &mut self,
         watch: usize,
-        path: PathBytes,
-        mut file: TrackedFile,
-        stat: Stat,
+        (path, mut file, stat): (PathBytes, TrackedFile, Stat),
         registered: Option<SourceKey>,
         open_max: usize,
         scan: &Scan,
@@ -454,7 +452,7 @@ fn judge_claims(new: &Candidate, rivals: &Rivals, table: &SourceTable, scan: &mu
         (CandidateIs::OwnSource { ambiguous }, _) => {
             let like = new.witness.map(|(key, _)| key);
             let repeats = || {
-                originals::is_repeated_by(&new.file, &new.path, new.first, table)
+                originals::is_repeated_by(&new.file, new.first, table)
                     || originals::is_twin(&new.file, like, table)
                     || new.whole().is_some()
             };

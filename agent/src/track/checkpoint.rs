@@ -7,7 +7,7 @@ use crate::track::finished::FinishedLog;
 use crate::track::identity::{FileId, FolderId, FolderPath};
 use crate::track::sketch::Sketch;
 use ledger::Digest;
-use ledger::digest::ResumableHash;
+use ledger::digest::{ResumableHash, parse_hex};
 use ledger::entry::{PathBytes, decode_base64};
 use ledger::limits::INTEGER_END;
 use ledger::manifest::{self, Via, Was};
@@ -44,6 +44,8 @@ pub(crate) struct SealedContent {
     pub(crate) last: Digest,
     /// The hash of all of it so far; left out once bytes of it were passed over.
     pub(crate) whole: Option<ResumableHash>,
+    /// Its first bytes.
+    pub(crate) head: Vec<u8>,
     /// Some of its lines.
     pub(crate) lines: Sketch,
 }
@@ -78,11 +80,13 @@ impl Checkpoint {
             offset,
             ref windows,
             last,
+            ref head,
             ref whole,
             ..
         } = self.content;
         // The shape was checked on the way in; a checkpoint made here has it by construction.
-        Fingerprint::restore(offset, windows.clone(), last, whole.clone()).unwrap_or_default()
+        Fingerprint::restore(offset, windows.clone(), last, head.clone(), whole.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -140,6 +144,9 @@ struct CheckpointFields {
     last: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     whole: Option<ResumableHash>,
+    /// In hex.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    head: String,
     #[serde(default)]
     lines: Sketch,
     size: u64,
@@ -171,6 +178,7 @@ impl From<Checkpoint> for CheckpointFields {
             windows: checkpoint.content.windows,
             last: checkpoint.content.last,
             whole: checkpoint.content.whole,
+            head: hex(&checkpoint.content.head),
             lines: checkpoint.content.lines,
             size: checkpoint.seen.size,
             extent: checkpoint.seen.extent,
@@ -209,8 +217,14 @@ impl TryFrom<CheckpointFields> for Checkpoint {
         rule(fields.windows.len() <= LADDER_MAX, "more than 64 windows")?;
         let windows = fields.windows;
         let whole = fields.whole;
-        let shape =
-            Fingerprint::restore(fields.offset, windows.clone(), fields.last, whole.clone());
+        let head = parse_hex(&fields.head).ok_or(NotACheckpoint("head is not hex"))?;
+        let shape = Fingerprint::restore(
+            fields.offset,
+            windows.clone(),
+            fields.last,
+            head.clone(),
+            whole.clone(),
+        );
         rule(
             !fields.candidate || fields.offset == 0,
             "a candidate is not read yet",
@@ -231,6 +245,7 @@ impl TryFrom<CheckpointFields> for Checkpoint {
                 windows,
                 last: fields.last,
                 whole,
+                head,
                 lines: fields.lines,
             },
             seen: LastLook {
@@ -245,6 +260,10 @@ impl TryFrom<CheckpointFields> for Checkpoint {
             was: fields.was,
         })
     }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn rule(holds: bool, broken: &'static str) -> Result<(), NotACheckpoint> {
@@ -282,6 +301,7 @@ pub(crate) mod tests {
                 windows: vec![digest; crate::track::fingerprint::ladder_len(offset)],
                 last: digest,
                 whole: None,
+                head: vec![b'x'; usize::try_from(offset).map_or(64, |offset| offset.min(64))],
                 lines: Sketch::default(),
             },
             seen: LastLook {

@@ -1,7 +1,7 @@
 //! The source that a candidate may be a copy of: how its file stands, whether it is like the
 //! candidate, and whether it has changed since it was looked at.
 
-use super::decide::{self, Original, QUIET_MS};
+use super::decide::{Original, QUIET_MS};
 use super::fingerprint;
 use super::first_bytes::FirstBytes;
 use super::scan::Scan;
@@ -132,11 +132,9 @@ pub(super) fn is_twin(
 }
 
 /// Whether the candidate, whose first window has this hash, repeats the beginning of a log that is over, or of a
-/// source that is read beyond its size, or, being
-/// too short for a window to tell, has the name of such a source's rotation.
+/// source that is read beyond its size; of a candidate too short for a window, its first bytes tell.
 pub(super) fn is_repeated_by(
     candidate: &TrackedFile,
-    path: &PathBytes,
     first: Option<Digest>,
     table: &SourceTable,
 ) -> bool {
@@ -145,7 +143,8 @@ pub(super) fn is_repeated_by(
     };
     let size = candidate.size();
     let finished = table.finished();
-    if first.is_some_and(|first| finished.any_is_repeated_by(first, size, path)) {
+    let head = candidate.head();
+    if first.is_some_and(|first| finished.any_is_repeated_by(first, head, size)) {
         return true;
     }
     let beyond = |source: &&TrackedSource| !plain::reaches(size, source.offset());
@@ -154,9 +153,12 @@ pub(super) fn is_repeated_by(
         if source.is_covered() && telling {
             return source.file().is_begun_by(candidate.head());
         }
-        let named = decide::is_rotated_name(&source.path().0, &path.0);
         let content = source.positions().content();
         let covered = || content.covers(file, size).unwrap_or(true);
-        if telling { covered() } else { named }
+        let begun = || {
+            let (head, known) = (candidate.head(), content.head());
+            known.get(..head.len()) == Some(head)
+        };
+        if telling { covered() } else { begun() }
     })
 }

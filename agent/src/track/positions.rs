@@ -28,6 +28,7 @@ impl ReadPosition {
             windows: self.content.ladder().to_vec(),
             last: self.content.last(),
             whole: self.content.whole().cloned(),
+            head: self.content.head().to_vec(),
             lines: self.lines.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! The file that a source is read through now: its identity, where it was seen, and a descriptor
 //! that may be closed while the file is idle and has a name to open it by again.
 
+use super::fingerprint::HEAD_MAX;
 use super::identity::{FileId, FolderPath, Inode};
 use super::scan::Scan;
 use crate::find::MatchedPath;
@@ -13,9 +14,6 @@ use ledger::name::Epoch;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-
-/// First bytes of a file kept in memory, to tell quickly that another is no copy of it.
-pub(super) const HEAD_MAX: usize = 64;
 
 /// The file of a source, or of a candidate.
 #[derive(Debug)]

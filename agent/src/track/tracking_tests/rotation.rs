@@ -594,3 +594,82 @@ fn a_log_written_anew_and_longer_continues() {
         assert_eq!(kinds, [EventKind::Ambiguous], "{bytes} {restart}");
     }
 }
+
+#[test]
+fn logs_that_get_equal_lines_are_archived_each() {
+    let mut desk = Desk::new(&["*"]);
+    let mut text = String::new();
+    for n in 0..40 {
+        let line = format!("equal line {n} of all three logs\n");
+        text += &line;
+        for name in ["a", "b", "c"] {
+            desk.append(name, &line);
+        }
+        desk.now_ms += 9_000;
+        step(&mut desk);
+    }
+    for name in ["a", "b", "c"] {
+        assert_eq!(
+            desk.texts(name),
+            [text.clone()],
+            "{name}: none waits for ever"
+        );
+    }
+    let kinds: Vec<_> = desk.events().iter().map(|event| event.1).collect();
+    assert!(
+        kinds.iter().all(|kind| *kind == EventKind::Ambiguous),
+        "{kinds:?}"
+    );
+}
+
+#[test]
+fn a_candidate_that_is_removed_while_the_agent_is_down_is_a_gap() {
+    let mut desk = Desk::new(&["*"]);
+    for name in ["a", "b", "c"] {
+        desk.append(name, "equal\n");
+    }
+    step(&mut desk);
+    step(&mut desk);
+    assert_eq!(desk.archive.len(), 1, "two wait");
+    desk.remove("b");
+    desk.remove("c");
+    desk.restart();
+    desk.settle();
+    let mut told = desk.events();
+    told.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(
+        told,
+        [gap(Reason::Deleted, "b", 0), gap(Reason::Deleted, "c", 0)]
+    );
+    assert_eq!(desk.texts("a"), ["equal\n"]);
+}
+
+#[test]
+fn short_lived_logs_are_archived_whole() {
+    let mut desk = Desk::new(&["*"]);
+    let mut before: Vec<String> = Vec::new();
+    let mut written = 0;
+    for round in 0..30 {
+        for name in before.drain(..) {
+            desk.remove(&name);
+        }
+        for n in 0..50 {
+            let name = format!("job-{round}-{n}");
+            desk.append(&name, format!("line of {name}\n"));
+            before.push(name);
+            written += 1;
+        }
+        step(&mut desk);
+    }
+    for name in before {
+        desk.remove(&name);
+    }
+    desk.settle();
+    let archived = desk
+        .archive
+        .values()
+        .filter(|source| source.bytes.starts_with(b"line of"));
+    assert_eq!(archived.count(), written);
+    assert_eq!(desk.events(), []);
+    assert!(desk.tracker.status().is_empty(), "all are let go");
+}
