@@ -260,6 +260,7 @@ fn name<T: std::fmt::Debug>(done: &Result<T, StoreError>) -> &'static str {
         Err(StoreError::Exists(_)) => "exists",
         Err(StoreError::Conflict(_)) => "conflict",
         Err(StoreError::Denied(_)) => "denied",
+        Err(StoreError::Certificate(_)) => "certificate",
         Err(StoreError::Missing(_)) => "missing",
         Err(StoreError::NoBucket(_)) => "no bucket",
         Err(StoreError::Refused(_)) => "refused",

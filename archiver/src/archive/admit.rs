@@ -70,7 +70,7 @@ async fn try_out<S: Intruder + Clone + 'static>(
         Err(refusal) => {
             let why = refusal.to_string();
             match refusal {
-                Refusal::Unknown { cause, .. } => Ok(Some((why, cause))),
+                Refusal::Unknown { cause, .. } => Ok(Some((why, *cause))),
                 refusal @ Refusal::NotEnforced { .. } => Err(StartError::NotEnforced(refusal)),
             }
         }
