@@ -128,6 +128,24 @@ fn a_log_that_cannot_be_written_ends_no_program() {
     }
 }
 
+#[test]
+fn a_log_that_cannot_be_written_is_told_by_the_status() {
+    let site = site_with_store();
+    let mut command = site.archive_command(&["-vv"]);
+    command.stdout(Stdio::null());
+    let mut archiver = command
+        .stderr(File::create("/dev/full").unwrap())
+        .spawn()
+        .unwrap();
+    harness::wait_for("the status to tell of it", || {
+        let told = site.archive(&["status"]);
+        let is_told = told.code == Some(0) && told.stdout.contains("log_lost");
+        (is_told && site.unreceipted().is_empty()).then_some(())
+    });
+    archiver.kill().unwrap();
+    archiver.wait().unwrap();
+}
+
 /// The command on a terminal of its own; all that it shows.
 fn on_a_terminal(site: &Site, command: &Command) -> String {
     let quoted = |word: &std::ffi::OsStr| format!("'{}'", word.to_str().unwrap());
