@@ -179,14 +179,17 @@ fn chain<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
     std::iter::successors(Some(error), cause_of).take(CAUSES_MAX)
 }
 
-/// What TLS has against the server's certificate, if that is what `cause` is about. It hides within an
-/// `io::Error`, which does not tell it as its source.
+/// What TLS has against the server's certificate, if that is what `cause` is about. It hides within one or more
+/// `io::Error`s, which do not tell it as their source.
 fn certificate_fault<'a>(cause: Cause<'a>) -> Option<&'a rustls::Error> {
-    let inner = match cause.downcast_ref::<std::io::Error>() {
-        Some(io) => io.get_ref().map(|inner| inner as Cause<'_>),
-        None => Some(cause),
+    let within = |cause: &Cause<'a>| -> Option<Cause<'a>> {
+        let io = (*cause).downcast_ref::<std::io::Error>()?;
+        io.get_ref().map(|inner| inner as Cause<'_>)
     };
-    let tls = inner?.downcast_ref::<rustls::Error>();
+    let innermost = std::iter::successors(Some(cause), within)
+        .take(CAUSES_MAX)
+        .last()?;
+    let tls = innermost.downcast_ref::<rustls::Error>();
     tls.filter(|tls| {
         matches!(
             tls,
@@ -289,6 +292,22 @@ mod tests {
     fn texts_of_servers_become_short_lines() {
         assert_eq!(tidy(" a\u{1b}[2Jb\nc "), "a [2Jb c");
         assert_eq!(tidy(&"é".repeat(301)).chars().count(), 301);
+    }
+
+    #[test]
+    fn a_certificate_fault_is_found_however_deep_it_lies() {
+        let fault = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let mut error = std::io::Error::other(fault());
+        for _ in 0..3 {
+            assert_eq!(certificate_fault(&error), Some(&fault()));
+            error = std::io::Error::other(error);
+        }
+        let passing = std::io::Error::other(rustls::Error::HandshakeNotComplete);
+        assert_eq!(certificate_fault(&passing), None);
+        assert_eq!(
+            certificate_fault(&std::io::Error::from_raw_os_error(5)),
+            None
+        );
     }
 
     #[test]

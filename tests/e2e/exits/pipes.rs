@@ -133,17 +133,23 @@ fn a_log_that_cannot_be_written_is_told_by_the_status() {
     let site = site_with_store();
     let mut command = site.archive_command(&["-vv"]);
     command.stdout(Stdio::null());
-    let mut archiver = command
-        .stderr(File::create("/dev/full").unwrap())
-        .spawn()
-        .unwrap();
+    let child = command.stderr(File::create("/dev/full").unwrap()).spawn();
+    let archiver = Child(child.unwrap());
     harness::wait_for("the status to tell of it", || {
         let told = site.archive(&["status"]);
         let is_told = told.code == Some(0) && told.stdout.contains("log_lost");
         (is_told && site.unreceipted().is_empty()).then_some(())
     });
-    archiver.kill().unwrap();
-    archiver.wait().unwrap();
+    drop(archiver);
+}
+
+/// A child that ends with the test, well or not.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).unwrap();
+    }
 }
 
 /// The command on a terminal of its own; all that it shows.
