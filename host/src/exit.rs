@@ -20,3 +20,33 @@ pub fn abort_on_panic() {
         std::process::abort();
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Command;
+
+    /// Names the way in which this very test, started once more, is to panic.
+    const HOW: &str = "HOLDFAST_TEST_PANIC";
+
+    const SIGABRT: i32 = 6;
+
+    #[test]
+    fn a_panic_anywhere_ends_the_process() {
+        if let Ok(how) = std::env::var(HOW) {
+            super::abort_on_panic();
+            match how.as_str() {
+                "thread" => drop(std::thread::spawn(|| panic!("in a thread")).join()),
+                // As tokio runs a task.
+                _ => drop(std::panic::catch_unwind(|| panic!("in a task"))),
+            }
+            return;
+        }
+        for how in ["thread", "task"] {
+            let test = "exit::tests::a_panic_anywhere_ends_the_process";
+            let mut own = Command::new(std::env::current_exe().unwrap());
+            let output = own.args(["--exact", test]).env(HOW, how).output().unwrap();
+            assert_eq!(output.status.signal(), Some(SIGABRT), "{how}: {output:?}");
+        }
+    }
+}
