@@ -2,9 +2,11 @@
 
 mod folder_scan;
 mod matched_path;
+mod pattern_advice;
 
 pub(crate) use self::folder_scan::{Finder, FoundFiles};
 pub(crate) use self::matched_path::MatchedPath;
+pub(crate) use self::pattern_advice::advice;
 
 use globset::{GlobBuilder, GlobMatcher};
 use ledger::name::Name;
@@ -104,6 +106,12 @@ impl Watch {
     #[must_use]
     pub(crate) fn stream(&self) -> &Name {
         &self.stream
+    }
+
+    /// Whether this is one of its include patterns.
+    #[must_use]
+    pub(crate) fn includes(&self, pattern: &str) -> bool {
+        self.include.iter().any(|known| known.text == pattern)
     }
 
     /// Whether the stream wants a file of this path.

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The exit codes, as every `--help` tells them; README has the same table.
 pub const EXIT_CODES: &str = "\
@@ -189,6 +190,22 @@ pub fn print(program: &str, text: &str) -> u8 {
         program,
         out.write_all(text.as_bytes()).and_then(|()| out.flush()),
     )
+}
+
+/// Prints what `answer` gives, again and again with a pause of `every`, until nobody reads it any longer; the exit
+/// code that went with the last one. SIGINT and SIGTERM end it as they end any program.
+#[must_use]
+pub fn repeat(program: &str, every: Duration, mut answer: impl FnMut() -> (String, u8)) -> u8 {
+    loop {
+        let (text, code) = answer();
+        let mut out = io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if written.is_err() {
+            return ended(program, written).max(code);
+        }
+        drop(out);
+        std::thread::sleep(every);
+    }
 }
 
 fn ended(program: &str, printed: io::Result<()>) -> u8 {

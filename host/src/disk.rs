@@ -97,6 +97,23 @@ pub fn write_durable(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     sync_dir(dir)
 }
 
+/// Puts `bytes` at `dir/name` in one step that is not durable: for what tells of a running program alone, which
+/// no power cut leaves behind. A reader sees the old file or the new one.
+///
+/// # Errors
+/// What the system says; then the old file still stands.
+pub fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = dir.join(format!(".tmp-{}", random_name()?));
+    let written = create_new(&temporary, FILE_MODE)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| std::fs::rename(&temporary, dir.join(name)));
+    if written.is_err() {
+        // Best effort: what is left is swept at the next start.
+        drop(std::fs::remove_file(&temporary));
+    }
+    written
+}
+
 /// Makes a new file that holds `bytes`, durable but for its name in the folder.
 ///
 /// # Errors

@@ -20,3 +20,33 @@ pub fn abort_on_panic() {
         std::process::abort();
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Command;
+
+    const CHILD: &str = "HOLDFAST_TEST_OF_ABORT";
+
+    /// This test runs itself once more, and that one panics in a thread of its own that nobody waits for.
+    #[test]
+    fn a_panic_in_any_thread_ends_the_process() {
+        if std::env::var_os(CHILD).is_some() {
+            super::abort_on_panic();
+            let joined = std::thread::spawn(|| panic!("as told")).join();
+            // Half alive: this is what must never be reached.
+            assert!(joined.is_err());
+            return;
+        }
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "exit::tests::a_panic_in_any_thread_ends_the_process",
+            ])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        const SIGABRT: i32 = 6;
+        assert_eq!(child.status.signal(), Some(SIGABRT), "{child:?}");
+    }
+}
