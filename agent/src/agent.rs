@@ -6,6 +6,9 @@
 pub(crate) mod status_file;
 pub(crate) mod wake;
 
+mod agent_health;
+mod overdue;
+
 mod spool_retry;
 mod stream;
 mod streams;
@@ -26,7 +29,7 @@ use self::backpressure::check_room;
 use self::due::Waits;
 use self::intake::Intake;
 use self::scan_pace::ScanPace;
-use self::standing::Troubles;
+use self::standing::{Circumstances, Standing};
 use self::startup::Started;
 use self::status_file::AgentStatus;
 use self::streams::Streams;
@@ -81,7 +84,9 @@ pub struct Agent {
     streams: Streams,
     intake: Intake,
     upkeep: Upkeep,
-    troubles: Troubles,
+    standing: Standing,
+    /// Why `status.json` could not be written last.
+    status_fault: Option<String>,
     started: Now,
     progress: Progress,
     #[expect(dead_code, reason = "held as long as the agent lives")]
@@ -107,7 +112,8 @@ impl Agent {
             streams,
             intake: Intake::new(waits),
             upkeep,
-            troubles: Troubles::default(),
+            standing: Standing::default(),
+            status_fault: None,
             started,
             progress: Progress::default(),
             lock,
@@ -181,7 +187,7 @@ impl Agent {
             }
         }
         self.progress = Progress::default();
-        let mut unfinished = self.troubles.undone(&self.streams);
+        let mut unfinished = self.standing.undone(&self.streams);
         unfinished.extend(self.finish(None)?.0);
         Ok(Unfinished(unfinished))
     }
@@ -256,7 +262,7 @@ impl Agent {
         }
         self.streams.finish_leaving();
         self.upkeep.keep_up(&mut self.streams, now);
-        if self.streams.is_changed() && self.upkeep.status_is_due(now) {
+        if self.upkeep.status_is_due(self.streams.is_changed(), now) {
             self.write_status(now, true);
         }
         Ok(())
@@ -267,7 +273,10 @@ impl Agent {
         let due = Duration::from_millis(self.waits.due_in_ms(&self.streams, now));
         // What is due has to wait for the spool, if that cannot be written.
         let retry = self.streams.retry().and_then(|retry| retry.left(now));
-        upkeep::every(&self.streams).min(retry.unwrap_or(due))
+        let status = self.upkeep.status_due_in(self.streams.is_changed(), now);
+        upkeep::every(&self.streams)
+            .min(status)
+            .min(retry.unwrap_or(due))
     }
 
     /// Tells how many of the bytes that were to be read are. `begun`: what had been read before.
@@ -306,24 +315,36 @@ impl Agent {
     fn scan(&mut self, now: Now) -> ScanReport {
         let report = self.streams.tracker_mut().scan(now);
         let sources = self.streams.tracker().status();
-        if self.troubles.update(&report, sources) {
+        let streams = &self.config.streams;
+        if self.standing.update(&report, &sources, streams, now) {
             self.streams.change();
         }
         report
     }
 
-    /// Writes `status.json`. Nothing depends on it but people's view, so a failure is only told.
+    /// Writes `status.json`. One that cannot be written is soon too old, which `status` says. Told once.
     fn write_status(&mut self, now: Now, running: bool) {
+        let status = self.describe(now, running);
         self.streams.told();
         self.upkeep.status_is_told(now);
-        if let Err(error) = self.describe(now, running).write(&self.config.state) {
-            tracing::warn!(%error, "status.json cannot be written");
+        let fault = status.write(&self.config.state).err();
+        let fault = fault.map(|error| error.to_string());
+        if fault != self.status_fault {
+            match &fault {
+                Some(error) => tracing::error!(%error, "status.json cannot be written"),
+                None => tracing::info!("status.json can be written again"),
+            }
         }
+        self.status_fault = fault;
     }
 
-    fn describe(&self, now: Now, running: bool) -> AgentStatus {
-        let (agent, times) = (&self.config.agent, (self.started, now));
-        self.troubles.describe(agent, &self.streams, times, running)
+    fn describe(&mut self, now: Now, running: bool) -> AgentStatus {
+        let of = Circumstances {
+            config: &self.config,
+            started: self.started,
+            snapshot_fault: self.upkeep.snapshot_fault(),
+        };
+        self.standing.describe(&of, &self.streams, now, running)
     }
 }
 

@@ -34,8 +34,11 @@ pub(crate) const CURSORS_MAX: u64 = 16 * 1024 * 1024;
 /// Longest line of a snapshot that recovery reads: one checkpoint, or one stream's chain.
 pub(crate) const SNAPSHOT_LINE_MAX: u64 = 1024 * 1024;
 
-/// Longest receipt, `.bad` or `status.json` that is read.
+/// Longest receipt or `.bad` that is read.
 pub(crate) const NOTE_MAX: u64 = 1024 * 1024;
+
+/// Longest `status.json` that is read: as many sources as it lists, each with a path as long as they get.
+pub(crate) const STATUS_MAX: u64 = 32 * 1024 * 1024;
 
 /// Sealed batches deleted in one go, so that a large spool does not delay fresh lines.
 pub(crate) const PRUNE_MAX: usize = 256;
@@ -52,8 +55,11 @@ pub(crate) const UPKEEP_EVERY_FULL: Duration = Duration::from_millis(500);
 /// Between two snapshots while batches are sealed.
 pub(crate) const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 
-/// Between two writings of `status.json`.
+/// Between two writings of `status.json` while there is something new in it.
 pub(crate) const STATUS_EVERY: Duration = Duration::from_secs(2);
+
+/// Between two looks at why a pattern matches nothing: folders are listed for it.
+pub(crate) const ADVICE_EVERY: Duration = Duration::from_secs(60);
 
 /// Sources listed in `status.json`, those with a fault first.
 pub(crate) const STATUS_SOURCES_MAX: usize = 1000;

@@ -5,7 +5,7 @@ pub(crate) mod check;
 pub(crate) mod cost;
 pub(crate) mod init;
 
-use crate::agent::status_file::AgentStatus;
+use crate::agent::status_file::{AgentStatus, PROGRAM};
 use crate::agent::{Agent, RunError, Stop, Unfinished};
 use crate::commands::init::init;
 use crate::config::{self, Config, DEFAULT_PATH};
@@ -15,6 +15,7 @@ use crate::sealing::signing_key::KeyError;
 use crate::spool::SpoolError;
 use clap::{Parser, Subcommand, ValueEnum};
 use host::cli::{About, LogArgs};
+use host::health::WRITE_EVERY;
 use host::progress::Progress;
 use host::settings::Environment;
 use host::{clock, exit, logging};
@@ -23,9 +24,6 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// How messages name the program.
-const PROGRAM: &str = "holdfast-agent";
 
 /// Follows log files and seals what they say into signed batches
 #[derive(Debug, Parser)]
@@ -67,6 +65,9 @@ enum Command {
         /// Form of the answer
         #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
         format: StatusForm,
+        /// Show it again every 5 seconds, until nobody reads it any longer
+        #[arg(long)]
+        watch: bool,
     },
     #[command(flatten)]
     About(About),
@@ -109,9 +110,11 @@ line too. Run again after a failure, it continues with the same new key.";
 const STATUS_EXAMPLES: &str = "\
 Examples:
   holdfast-agent status
-  holdfast-agent status --format json | jq .streams
+  holdfast-agent status --format json | jq '.health, .reasons'
+  holdfast-agent status --watch
 
-It ends with 0 if an agent runs and nothing stands in its way, else with 2.";
+It ends with 0 if an agent runs and is healthy or degraded. It ends with 2 if it is unhealthy, does not run,
+or has not written its status for 15 seconds.";
 
 /// Runs the program on the process's arguments and environment.
 #[must_use]
@@ -153,7 +156,17 @@ fn dispatch(cli: &Cli, environment: &Environment) -> u8 {
         Command::Run => run(&config),
         Command::Drain => drain(&config),
         Command::RotateKey => rotate_key(&config),
-        Command::Status { format } => status(&config, *format),
+        Command::Status {
+            format,
+            watch: true,
+        } => host::cli::repeat(PROGRAM, WRITE_EVERY, || {
+            // One that cannot be read may be there the next time.
+            status(&config, *format).unwrap_or_else(|code| (String::new(), code))
+        }),
+        Command::Status { format, .. } => match status(&config, *format) {
+            Ok((text, code)) => print(&text).max(code),
+            Err(code) => code,
+        },
     }
 }
 
@@ -247,28 +260,17 @@ fn rotate_key(config: &Config) -> u8 {
     }
 }
 
-fn status(config: &Config, format: StatusForm) -> u8 {
-    let (status, running) = match AgentStatus::read(config) {
-        Ok(read) => read,
-        Err(error) => return fail(&error, exit::UNFINISHED),
-    };
-    let running_status = AgentStatus { running, ..status };
+/// The status in words or JSON, and the exit code that goes with it. Where there is none, that has been said.
+fn status(config: &Config, format: StatusForm) -> Result<(String, u8), u8> {
+    let status =
+        AgentStatus::read(config, clock::now()).map_err(|error| fail(&error, exit::UNFINISHED))?;
     let text = match format {
-        StatusForm::Json => serde_json::to_string(&running_status).map(|json| json + "\n"),
-        StatusForm::Text if running => Ok(running_status.to_string()),
-        StatusForm::Text => Ok(format!(
-            "no agent is running; the last one's status:\n{running_status}"
-        )),
+        StatusForm::Json => serde_json::to_string(&status)
+            .map(|json| json + "\n")
+            .map_err(|error| fail(&error, exit::UNFINISHED))?,
+        StatusForm::Text => status.to_string(),
     };
-    let code = if running && running_status.is_healthy() {
-        exit::CLEAN
-    } else {
-        exit::UNFINISHED
-    };
-    match text {
-        Ok(text) => print(&text).max(code),
-        Err(error) => fail(&error, exit::UNFINISHED),
-    }
+    Ok((text, status.head.exit()))
 }
 
 /// A host that is not set up is a matter of configuration; all else may pass.

@@ -8,6 +8,7 @@ use crate::find::{OwnFiles, PatternError, Watch};
 use host::settings::{Environment, Faults, Settings, SettingsError, Table};
 use ledger::Digest;
 use ledger::codec::Codec;
+use ledger::limits::DAY_S;
 use ledger::name::Name;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -128,7 +129,8 @@ impl Config {
                 "a folder other than spool is expected: the archiver reads spool",
             );
         }
-        let streams = streams(root);
+        let max_retention_s = root.retention_s("max_retention").unwrap_or(u64::MAX);
+        let streams = streams(root, max_retention_s);
         refuse_own_files(
             root,
             &streams,
@@ -223,7 +225,7 @@ fn prices(cost: &Table) -> Prices {
     }
 }
 
-fn streams(root: &Table) -> Vec<StreamConfig> {
+fn streams(root: &Table, max_retention_s: u64) -> Vec<StreamConfig> {
     let tables = root.tables("stream");
     if tables.is_empty() {
         root.fault(
@@ -240,15 +242,25 @@ fn streams(root: &Table) -> Vec<StreamConfig> {
     let mut names = BTreeSet::new();
     tables
         .iter()
-        .filter_map(|table| stream(table, &mut names))
+        .filter_map(|table| stream(table, max_retention_s, &mut names))
         .collect()
 }
 
-fn stream(table: &Table, names: &mut BTreeSet<Name>) -> Option<StreamConfig> {
+fn stream(table: &Table, max_retention_s: u64, names: &mut BTreeSet<Name>) -> Option<StreamConfig> {
     let name = table.parsed::<Name>("name");
     let retention = table.retention_s("retention");
     let start = table.parsed("start").unwrap_or(StartAt::Beginning);
     let ignore_older = table.duration("ignore_older");
+    if retention.is_some_and(|retention| retention > max_retention_s) {
+        table.fault(
+            "retention",
+            format!(
+                "at most {} days are expected, as max_retention says: a lock can't be taken back; raise it here and \
+                 in archiver.toml if this is meant",
+                max_retention_s / DAY_S
+            ),
+        );
+    }
     let exclude = table.texts("exclude");
     // Patterns are checked under a faulty name too, so that all faults are told at once.
     let checked = name.clone().or_else(|| "faulty".parse().ok())?;
@@ -321,7 +333,7 @@ mod tests {
         };
         assert_eq!(
             keys.map(set).sum::<usize>(),
-            8,
+            9,
             "every key at the top stands there once"
         );
     }
@@ -392,6 +404,24 @@ retention = "1d"
         ] {
             assert!(faults.contains(expected), "{expected} in:\n{faults}");
         }
+    }
+
+    #[test]
+    fn a_retention_over_max_retention_is_refused() {
+        let with = |top: &str, retention: &str| {
+            let text = GOOD.replace("[seal]", &format!("{top}\n[seal]"));
+            check(&text.replace("\"1d\"", &format!("\"{retention}\"")))
+        };
+        let faults = with("", "20y").unwrap_err().to_string();
+        let expected = "stream[0].retention: at most 3660 days are expected, as max_retention says";
+        assert!(faults.contains(expected), "{faults}");
+        assert!(with("", "3661d").is_err());
+        assert_eq!(
+            with("", "10y").unwrap().streams[0].retention_s,
+            3660 * 86_400
+        );
+        with("max_retention = \"20y\"", "20y").unwrap();
+        with("max_retention = \"30d\"", "31d").unwrap_err();
     }
 
     #[test]

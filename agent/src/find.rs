@@ -3,10 +3,12 @@
 mod folder_scan;
 mod matched_path;
 mod own_files;
+mod pattern_advice;
 
 pub(crate) use self::folder_scan::{Finder, FoundFiles, OWN};
 pub(crate) use self::matched_path::MatchedPath;
 pub(crate) use self::own_files::OwnFiles;
+pub(crate) use self::pattern_advice::advice;
 
 use globset::{GlobBuilder, GlobMatcher};
 use ledger::name::Name;
@@ -115,6 +117,12 @@ impl Watch {
             .iter()
             .filter(|pattern| own.contain(&pattern.root));
         inside.map(|pattern| pattern.text.as_str())
+    }
+
+    /// Whether this is one of its include patterns.
+    #[must_use]
+    pub(crate) fn includes(&self, pattern: &str) -> bool {
+        self.include.iter().any(|known| known.text == pattern)
     }
 
     /// Whether the stream wants a file of this path.

@@ -85,6 +85,8 @@ pub(crate) struct SourceView<'a> {
 /// How one source stands, for `status` and metrics.
 #[derive(Debug, Clone)]
 pub(crate) struct SourceStatus {
+    /// `None` for a file that waits to be told apart.
+    pub(crate) key: Option<SourceKey>,
     /// The stream it belongs to; `None` while the config names none for it.
     pub(crate) stream: Option<Name>,
     /// Where it was first seen.
@@ -334,7 +336,8 @@ impl Tracker {
     #[must_use]
     pub(crate) fn status(&self) -> Vec<SourceStatus> {
         let name = |index: usize| self.table.stream_name(index).cloned();
-        let known = |source: &TrackedSource| SourceStatus {
+        let known = |(key, source): (SourceKey, &TrackedSource)| SourceStatus {
+            key: Some(key),
             stream: source.stream().and_then(name),
             path: source.path().clone(),
             sealed: source.sealed_offset(),
@@ -343,6 +346,7 @@ impl Tracker {
             fault: source.fault().cloned(),
         };
         let waiting = |new: WaitingFile<'_>| SourceStatus {
+            key: None,
             stream: name(new.watch),
             path: new.path.clone(),
             sealed: 0,
@@ -350,8 +354,8 @@ impl Tracker {
             size: new.size,
             fault: None,
         };
-        let identified = |source: &&TrackedSource| !source.is_unidentified();
-        let sources = self.table.values().filter(identified).map(known);
+        let identified = |(_, source): &(SourceKey, &TrackedSource)| !source.is_unidentified();
+        let sources = self.table.iter().filter(identified).map(known);
         sources
             .chain(self.candidates.waiting().map(waiting))
             .collect()

@@ -1,6 +1,7 @@
 //! End to end: the real programs on real files, against real servers. The list says what belongs where.
 
 mod adopt; // hosts set up again, and what they continue
+mod agent_faults; // what the agent's status says of each fault
 mod badinput; // what must happen on bad input, a test a sentence
 mod bench; // what ./bench says to wrong words
 mod crash; // programs and server killed while they work

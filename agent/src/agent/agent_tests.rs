@@ -229,7 +229,9 @@ fn a_full_spool_is_said_once_and_resumed_once() {
         agent.keep_up(Now::read()).unwrap();
     }
     assert!(agent.streams.get(0).is_full() && !agent.streams.get(1).is_full());
-    assert!(!agent.describe(Now::read(), true).is_healthy());
+    let status = agent.describe(Now::read(), true).head;
+    let full: Vec<_> = status.reasons.iter().map(|it| it.code.as_str()).collect();
+    assert_eq!((full[0], status.exit()), ("spool_full", 2));
     // Less than what resuming needs.
     agent.streams.spool_mut().subtract(&auth, ROOM_RESUME / 2);
     agent.turn(Mode::Follow).unwrap();
@@ -286,16 +288,98 @@ fn a_spool_that_refuses_is_tried_again_at_a_bounded_pace() {
     }
     let retry = agent.streams.retry().unwrap();
     assert_eq!((first, retry.wait()), (RETRY_MIN, RETRY_MAX));
-    assert!(
-        agent
-            .describe(Now::read(), true)
-            .trouble
-            .unwrap()
-            .contains("tmp")
-    );
+    let why = agent.describe(Now::read(), true).head.reasons;
+    assert_eq!(why[0].code, "spool_unwritable");
+    assert!(why[0].detail.contains("tmp"), "{}", why[0]);
     std::fs::create_dir(&tmp).unwrap();
     assert!(agent.streams.seal_batch(0).unwrap());
     assert!(agent.streams.retry().is_none());
+}
+
+/// Codes of the reasons that the status gives, and its exit code.
+fn status_of(agent: &mut Agent, now: Now) -> (Vec<String>, u8) {
+    let head = agent.describe(now, true).head;
+    let codes = head.reasons.iter().map(|reason| reason.code.clone());
+    (codes.collect(), head.exit())
+}
+
+fn in_s(seconds: u64) -> Now {
+    let now = Now::read();
+    Now {
+        wall: now.wall.plus_s(seconds),
+        boot_ms: now.boot_ms + seconds * 1000,
+        ..now
+    }
+}
+
+#[test]
+fn bytes_that_are_not_sealed_in_time_are_unhealthy() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log")]);
+    let mut agent = Agent::open(&config).unwrap();
+    std::fs::write(dir.path().join("a.log"), "line\n").unwrap();
+    agent.scan(in_s(0));
+    assert_eq!(status_of(&mut agent, in_s(59)), (vec![], 0));
+    let late = (vec!["unsealed".to_owned()], 2);
+    assert_eq!(status_of(&mut agent, in_s(62)), late);
+    // Read is not sealed.
+    while agent.turn(Mode::Follow).unwrap() {}
+    agent.scan(in_s(62));
+    assert_eq!(status_of(&mut agent, in_s(62)), late);
+    agent.streams.seal_batch(0).unwrap();
+    agent.scan(in_s(62));
+    assert_eq!(status_of(&mut agent, in_s(200)), (vec![], 0));
+}
+
+#[test]
+fn batches_that_wait_for_a_receipt_and_become_more_are_unhealthy() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log")]);
+    let mut agent = Agent::open(&config).unwrap();
+    assert_eq!(status_of(&mut agent, in_s(0)), (vec![], 0));
+    assert_eq!(status_of(&mut agent, in_s(1000)), (vec![], 0), "no more");
+    agent.streams.seal_batch(0).unwrap();
+    let late = (vec!["unarchived".to_owned()], 2);
+    assert_eq!(status_of(&mut agent, in_s(1301)), late);
+    let layout = crate::spool::Layout::new(&config.spool);
+    for manifest in audit(&layout, &name("auth")).manifests {
+        give_receipt(&layout, &manifest);
+    }
+    agent.upkeep.look_for_receipts(&mut agent.streams);
+    assert_eq!(status_of(&mut agent, in_s(1302)), (vec![], 0));
+}
+
+#[test]
+fn receipts_that_cannot_be_read_are_unhealthy() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log")]);
+    let mut agent = Agent::open(&config).unwrap();
+    let slot = agent.streams.get(0).head(&crate::testing::agent()).unwrap();
+    let bad = note(&config, &slot, "bad");
+    std::fs::create_dir(&bad).unwrap();
+    agent.upkeep.look_for_receipts(&mut agent.streams);
+    let unreadable = (vec!["receipts_unreadable".to_owned()], 2);
+    assert_eq!(status_of(&mut agent, in_s(0)), unreadable);
+    std::fs::remove_dir(bad).unwrap();
+    agent.upkeep.look_for_receipts(&mut agent.streams);
+    assert_eq!(status_of(&mut agent, in_s(0)), (vec![], 0));
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_written_is_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log")]);
+    let mut agent = Agent::open(&config).unwrap();
+    let aside = dir.path().join("aside");
+    std::fs::rename(&config.state, &aside).unwrap();
+    agent.upkeep.save(&mut agent.streams, in_s(0));
+    assert_eq!(
+        status_of(&mut agent, in_s(0)),
+        (vec!["snapshot".to_owned()], 0)
+    );
+    std::fs::rename(&aside, &config.state).unwrap();
+    agent.upkeep.save(&mut agent.streams, in_s(0));
+    assert_eq!(status_of(&mut agent, in_s(0)), (vec![], 0));
 }
 
 #[test]

@@ -1,73 +1,138 @@
-//! How it all stands, for people: what keeps files from being read, what `status.json` says, what a
-//! drain leaves undone. Nothing is decided by it.
+//! How it all stands, for people: what is gathered for `status.json`, what a drain leaves undone. Nothing is decided
+//! by it; what it makes of the agent's health is decided in [`super::agent_health`].
 
+use super::agent_health::{Facts, FileFact, FileTrouble, StreamFacts, reasons, unsealed_max};
+use super::overdue::{Trends, UnsealedAges};
 use super::spool_retry::SpoolRetry;
-use super::status_file::{AgentStatus, SourceLine, StreamLine, VERSION};
+use super::status_file::{AgentStatus, PROGRAM, SourceLine, StreamLine};
 use super::streams::Streams;
-use crate::bounds::STATUS_SOURCES_MAX;
-use crate::now::Now;
+use crate::bounds::{ADVICE_EVERY, STATUS_SOURCES_MAX};
+use crate::config::{Config, StreamConfig};
+use crate::find::advice;
+use crate::now::{Now, millis};
 use crate::track::SourceStatus;
 use crate::track::scan::ScanReport;
+use host::health::{ReasonLog, StatusHead};
 use ledger::name::Name;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::time::Duration;
 
-/// What keeps a file or a pattern from being read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum FileTrouble {
-    /// No file matches.
-    Unmatched,
-    Unreadable(String),
+/// What was seen so far.
+#[derive(Default)]
+pub(super) struct Standing {
+    /// What there is to say of files and patterns after the last scan.
+    files: BTreeMap<String, FileFact>,
+    /// What to write instead of a pattern, and when that was looked for.
+    advice: BTreeMap<String, (u64, Option<String>)>,
+    ages: UnsealedAges,
+    trends: Trends,
+    reasons: ReasonLog,
 }
 
-impl fmt::Display for FileTrouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unmatched => f.write_str("matches no file yet; waiting for one"),
-            Self::Unreadable(why) => f.write_str(why),
+/// What only the agent knows of itself.
+pub(super) struct Circumstances<'a> {
+    pub(super) config: &'a Config,
+    pub(super) started: Now,
+    /// Why no snapshot can be written.
+    pub(super) snapshot_fault: Option<&'a String>,
+}
+
+impl Standing {
+    /// Takes note of a scan; what differs from the one before is logged. Whether anything does.
+    pub(super) fn update(
+        &mut self,
+        report: &ScanReport,
+        sources: &[SourceStatus],
+        streams: &[StreamConfig],
+        now: Now,
+    ) -> bool {
+        self.ages.update(sources, now);
+        let files = self.files(report, sources, streams, now);
+        for (path, fact) in &files {
+            if self.files.get(path) == Some(fact) {
+                continue;
+            }
+            let what = fact.what.detail();
+            match fact.what.is_by_design() {
+                true => tracing::info!(%path, "{what}"),
+                false => tracing::warn!(%path, "{what}"),
+            }
         }
+        for path in self.files.keys().filter(|path| !files.contains_key(*path)) {
+            tracing::info!(%path, "recovered");
+        }
+        let changed = self.files != files;
+        self.files = files;
+        changed
     }
-}
 
-/// What the last scan could not read, by path or pattern.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Troubles(BTreeMap<String, FileTrouble>);
-
-impl Troubles {
-    /// What a scan shows, told where it differs from the one before. Whether it does.
-    pub(super) fn update(&mut self, report: &ScanReport, sources: Vec<SourceStatus>) -> bool {
-        let mut now = BTreeMap::new();
+    fn files(
+        &mut self,
+        report: &ScanReport,
+        sources: &[SourceStatus],
+        streams: &[StreamConfig],
+        now: Now,
+    ) -> BTreeMap<String, FileFact> {
+        let mut files = BTreeMap::new();
+        let wanting = |path: &[u8]| {
+            let path = Path::new(OsStr::from_bytes(path));
+            let mut wanting = streams.iter().filter(|stream| stream.watch.wants(path));
+            wanting.next().map(|stream| stream.name.clone())
+        };
+        for (path, what) in &report.notes {
+            let what = FileTrouble::PassedOver(what.clone());
+            let stream = wanting(&path.0);
+            files.insert(path.display(), FileFact { stream, what });
+        }
         for pattern in &report.unmatched {
-            now.insert(pattern.clone(), FileTrouble::Unmatched);
+            let mut including = streams.iter().filter(|it| it.watch.includes(pattern));
+            let stream = including.next().map(|stream| stream.name.clone());
+            let what = match self.advice_on(stream.as_ref(), pattern, now) {
+                Some(what) => FileTrouble::Pattern(what),
+                None => FileTrouble::Unmatched,
+            };
+            files.insert(pattern.clone(), FileFact { stream, what });
         }
         for (path, what) in &report.faults {
-            now.insert(path.display(), FileTrouble::Unreadable(what.clone()));
+            let what = FileTrouble::Unreadable(what.clone());
+            let stream = wanting(&path.0);
+            files.insert(path.display(), FileFact { stream, what });
         }
         for source in sources {
-            if let Some(fault) = source.fault {
-                now.insert(source.path.display(), FileTrouble::Unreadable(fault));
+            if let Some(fault) = &source.fault {
+                let what = FileTrouble::Unreadable(fault.clone());
+                let stream = source.stream.clone();
+                files.insert(source.path.display(), FileFact { stream, what });
             }
         }
-        for (path, trouble) in &now {
-            if self.0.get(path) != Some(trouble) {
-                tracing::warn!(%path, "{trouble}");
-            }
+        self.advice
+            .retain(|pattern, _| report.unmatched.contains(pattern));
+        files
+    }
+
+    /// What is wrong with a pattern that matches nothing; looked for again after [`ADVICE_EVERY`].
+    fn advice_on(&mut self, stream: Option<&Name>, pattern: &str, now: Now) -> Option<String> {
+        let is_fresh =
+            |at: u64| now.boot_ms.saturating_sub(at) < millis(ADVICE_EVERY) && at <= now.boot_ms;
+        if let Some((at, advice)) = self.advice.get(pattern)
+            && is_fresh(*at)
+        {
+            return advice.clone();
         }
-        for path in self.0.keys() {
-            if !now.contains_key(path) {
-                tracing::info!(%path, "recovered");
-            }
-        }
-        let changed = self.0 != now;
-        self.0 = now;
-        changed
+        let advice = advice(stream?, pattern, now.wall);
+        let known = (now.boot_ms, advice.clone());
+        self.advice.insert(pattern.to_owned(), known);
+        advice
     }
 
     /// What a drain leaves undone, and why.
     pub(super) fn undone(&self, streams: &Streams) -> Vec<String> {
         let mut undone = Vec::new();
-        for (path, trouble) in &self.0 {
-            if let FileTrouble::Unreadable(why) = trouble {
+        for (path, fact) in &self.files {
+            if let FileTrouble::Unreadable(why) = &fact.what {
                 undone.push(format!("{path}: {why}"));
             }
         }
@@ -90,57 +155,93 @@ impl Troubles {
                 None => {}
             }
         }
-        undone.extend(why_waiting(streams));
+        undone.extend(streams.retry().map(|retry| retry.why().to_owned()));
         undone
     }
 
     /// What `status.json` says.
     pub(super) fn describe(
-        &self,
-        agent: &Name,
+        &mut self,
+        of: &Circumstances<'_>,
         streams: &Streams,
-        (started, now): (Now, Now),
+        now: Now,
         running: bool,
     ) -> AgentStatus {
+        let Circumstances {
+            config, started, ..
+        } = *of;
         let all = streams.tracker().status();
-        let mut sources: Vec<SourceLine> = all.iter().map(SourceLine::of).collect();
-        sources.sort_by_key(|source| (source.fault.is_none(), std::cmp::Reverse(source.unread)));
-        sources.truncate(STATUS_SOURCES_MAX);
-        let lines = streams.iter().map(|stream| StreamLine {
+        let facts = self.gather(of, streams, &all, now);
+        let reasons = self.reasons.update(reasons(&facts, now.wall));
+        let lines = streams.iter().zip(&facts.streams);
+        let lines = lines.map(|(stream, facts)| StreamLine {
             stream: stream.name().clone(),
             epoch: stream.next().epoch(),
             seq: stream.sealed_state().map(|state| state.head.seq),
             head: stream.sealed_state().map(|state| state.head.sha256),
             entries: stream.next().next_entry(),
-            waiting: stream.waiting(agent),
-            full: stream.is_full(),
-            held: stream
-                .hold()
-                .map(|hold| format!("{}: {}", hold.slot, hold.why)),
+            waiting: facts.waiting,
+            oldest_waiting: facts.oldest,
+            full: facts.full,
+            held: facts.held.clone(),
         });
-        let files = self.0.iter();
+        let mut sources: Vec<SourceLine> = all.iter().map(SourceLine::of).collect();
+        sources.sort_by_key(|source| (source.fault.is_none(), std::cmp::Reverse(source.unread)));
+        sources.truncate(STATUS_SOURCES_MAX);
+        let head = StatusHead::new(PROGRAM, reasons, now.wall);
         AgentStatus {
-            v: VERSION,
-            agent: agent.clone(),
-            running,
+            head: StatusHead { running, ..head },
+            agent: config.agent.clone(),
             started: started.wall,
-            written: now.wall,
             spool_used: streams.spool().used(),
             spool_cap: streams.spool().cap(),
             disk_free: streams.spool().free(),
-            trouble: why_waiting(streams),
             streams: lines.collect(),
-            files: files
-                .map(|(path, why)| (path.clone(), why.to_string()))
-                .collect(),
             source_count: all.len(),
             sources,
         }
     }
+
+    fn gather(
+        &mut self,
+        of: &Circumstances<'_>,
+        streams: &Streams,
+        sources: &[SourceStatus],
+        now: Now,
+    ) -> Facts {
+        let (agent, layout) = (&of.config.agent, streams.spool().layout());
+        let max: Duration = unsealed_max(of.config.seal_age);
+        let mut old = self.ages.older_than(max, sources, now);
+        let of_stream = streams.iter().map(|stream| {
+            let waiting = stream.waiting(agent);
+            let hold = stream.hold();
+            StreamFacts {
+                stream: stream.name().clone(),
+                full: stream.is_full(),
+                held: hold.map(|hold| format!("{}: {}", hold.slot, hold.why)),
+                receipts: stream.receipts_fault().cloned(),
+                old_bytes: old.remove(stream.name()),
+                waiting,
+                oldest: stream.waits_for_receipt_since(layout, agent),
+                is_growing: self.trends.update(stream.name(), waiting, now),
+            }
+        });
+        Facts {
+            streams: of_stream.collect(),
+            spool: why_unwritable(streams),
+            snapshot: of.snapshot_fault.cloned(),
+            files: self.files.clone(),
+        }
+    }
 }
 
-/// Why the spool cannot be written, if it cannot.
-fn why_waiting(streams: &Streams) -> Option<String> {
-    let retry = streams.retry();
-    retry.map(SpoolRetry::why).map(str::to_owned)
+/// Why the spool cannot be written, if it cannot: what the last batch met, or what a try meets now.
+fn why_unwritable(streams: &Streams) -> Option<String> {
+    match streams.retry().map(SpoolRetry::why) {
+        Some(why) => Some(why.to_owned()),
+        None => {
+            let tried = streams.spool().try_write().err();
+            tried.map(|error| format!("{}: {error}", streams.spool().layout().tmp().display()))
+        }
+    }
 }

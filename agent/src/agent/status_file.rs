@@ -1,47 +1,40 @@
 //! `status.json`: how a running agent stands, for `status` and for people. Nothing depends on it.
 
-use crate::bounds::NOTE_MAX;
+use crate::bounds::STATUS_MAX;
 use crate::config::Config;
 use crate::track::SourceStatus;
 use host::disk;
+use host::health::StatusHead;
 use host::lock;
 use ledger::name::{Epoch, Name};
 use ledger::{Digest, Moment};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Version of the file.
-pub(crate) const VERSION: u64 = 1;
+/// How messages and the status name the program.
+pub(crate) const PROGRAM: &str = "holdfast-agent";
 
 const FILE: &str = "status.json";
 
-/// How an agent stands.
+/// How an agent stands. The text of it and the JSON are contracts; the file is this program's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AgentStatus {
-    /// [`VERSION`]
-    pub(crate) v: u64,
+    /// Version, health, reasons, and whether it runs.
+    #[serde(flatten)]
+    pub(crate) head: StatusHead,
     pub(crate) agent: Name,
-    /// Whether it continues: `false` in the last one that an agent writes.
-    pub(crate) running: bool,
     /// When it started.
     pub(crate) started: Moment,
-    /// When this was written.
-    pub(crate) written: Moment,
     /// Bytes in the spool.
     pub(crate) spool_used: u64,
     /// Bytes it may take.
     pub(crate) spool_cap: u64,
     /// Bytes free on its file system.
     pub(crate) disk_free: u64,
-    /// Why nothing can be sealed now.
-    pub(crate) trouble: Option<String>,
     /// The streams.
     pub(crate) streams: Vec<StreamLine>,
-    /// Files and patterns that give nothing, and why.
-    pub(crate) files: BTreeMap<String, String>,
     /// How many sources there are.
     pub(crate) source_count: usize,
     /// The sources: those with a fault first, then those with most to read; not all of very many.
@@ -61,6 +54,8 @@ pub(crate) struct StreamLine {
     pub(crate) entries: u64,
     /// Batches without a receipt.
     pub(crate) waiting: u64,
+    /// When the oldest of them was sealed.
+    pub(crate) oldest_waiting: Option<Moment>,
     /// No room in the spool: nothing is read.
     pub(crate) full: bool,
     /// Why the archiver holds it.
@@ -110,59 +105,43 @@ pub(crate) enum StatusFileError {
 impl AgentStatus {
     /// Replaces the file in `state`; a reader sees the old or the new one.
     pub(crate) fn write(&self, state: &Path) -> io::Result<()> {
-        let temporary = state.join(format!(".tmp-{}", disk::random_name()?));
-        let mut file = disk::create_new(&temporary, disk::FILE_MODE)?;
-        let written = io::Write::write_all(&mut file, &serde_json::to_vec(self)?)
-            // Not synced: after a power cut there is no running agent to tell of.
-            .and_then(|()| std::fs::rename(&temporary, state.join(FILE)));
-        if written.is_err() {
-            // Best effort: what is left is swept at the next start.
-            drop(std::fs::remove_file(&temporary));
-        }
-        written
+        // Not synced: after a power cut there is no running agent to tell of.
+        disk::replace(state, FILE, &serde_json::to_vec(self)?)
     }
 
-    /// Reads it back, and whether an agent runs now.
-    pub(crate) fn read(config: &Config) -> Result<(Self, bool), StatusFileError> {
+    /// Reads it back as whoever asks at `now` must take it.
+    pub(crate) fn read(config: &Config, now: Moment) -> Result<Self, StatusFileError> {
+        let io = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| StatusFileError::Io { path, source }
+        };
         let path = config.state.join(FILE);
-        let bytes = disk::read_bounded(&path, NOTE_MAX).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => StatusFileError::Never(config.state.clone()),
-            _ => StatusFileError::Io {
-                path: path.clone(),
-                source,
-            },
-        })?;
-        let status = serde_json::from_slice(&bytes).map_err(|error| StatusFileError::Io {
-            path: path.clone(),
-            source: error.into(),
-        })?;
-        let path = config.state.join("lock");
-        match lock::is_held(&path) {
-            Ok(running) => Ok((status, running)),
-            Err(source) => Err(StatusFileError::Io { path, source }),
-        }
-    }
-
-    /// Whether nothing needs a person.
-    #[must_use]
-    pub(crate) fn is_healthy(&self) -> bool {
-        let writable = |stream: &StreamLine| !stream.full && stream.held.is_none();
-        let readable = |source: &SourceLine| source.fault.is_none();
-        self.trouble.is_none()
-            && self.streams.iter().all(writable)
-            && self.sources.iter().all(readable)
+        let bytes =
+            disk::read_bounded(&path, STATUS_MAX).map_err(|source| match source.kind() {
+                io::ErrorKind::NotFound => StatusFileError::Never(config.state.clone()),
+                _ => io(&path)(source),
+            })?;
+        let status: Self =
+            serde_json::from_slice(&bytes).map_err(|error| io(&path)(error.into()))?;
+        let lock = config.state.join("lock");
+        let is_locked = lock::is_held(&lock).map_err(io(&lock))?;
+        Ok(Self {
+            head: status.head.seen(is_locked, now),
+            ..status
+        })
     }
 }
 
 impl fmt::Display for AgentStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
+            head,
             agent,
             started,
-            written,
             ..
         } = self;
-        writeln!(f, "agent {agent}, started {started}, as of {written}")?;
+        write!(f, "{head}")?;
+        writeln!(f, "agent {agent}, started {started}")?;
         let (used, cap, free) = (
             mib(self.spool_used),
             mib(self.spool_cap),
@@ -172,9 +151,6 @@ impl fmt::Display for AgentStatus {
             f,
             "spool {used} of {cap} MiB used, {free} MiB free on its disk"
         )?;
-        if let Some(trouble) = &self.trouble {
-            writeln!(f, "cannot seal: {trouble}")?;
-        }
         for stream in &self.streams {
             let mut line = format!("stream {}: {} entries", stream.stream, stream.entries);
             match stream.seq {
@@ -185,13 +161,10 @@ impl fmt::Display for AgentStatus {
             if stream.full {
                 line.push_str(", FULL: nothing is read");
             }
-            if let Some(held) = &stream.held {
-                write!(line, ", HELD: {held}")?;
+            if stream.held.is_some() {
+                line.push_str(", HELD");
             }
             writeln!(f, "{line}")?;
-        }
-        for (path, why) in &self.files {
-            writeln!(f, "{path}: {why}")?;
         }
         writeln!(f, "{} sources", self.source_count)?;
         for source in self.sources.iter().filter(|source| source.unread > 0) {

@@ -7,6 +7,7 @@ use crate::sealing::stream_state::{ManifestDraft, SealedState, StreamState};
 use crate::spool::Layout;
 use crate::spool::receipts::{Hold, ReceiptProgress};
 use crate::track::statement::StreamStatement;
+use ledger::Moment;
 use ledger::limits::DAY_S;
 use ledger::manifest::{EpochHead, Event, EventKind, StreamHead};
 use ledger::name::{Name, Slot};
@@ -35,6 +36,8 @@ pub(super) struct RunningStream {
     full: bool,
     hold: Option<Hold>,
     receipts: ReceiptProgress,
+    /// Why they could not be looked for last.
+    receipts_fault: Option<String>,
     /// When the newest manifest was sealed in this run; the start stands in before.
     sealed_at: Now,
     /// When a manifest of this run last named other streams' heads.
@@ -70,6 +73,7 @@ impl RunningStream {
             full,
             hold: None,
             receipts: ReceiptProgress::knowing(stored),
+            receipts_fault: None,
             sealed_at: now,
             named_heads_at: None,
             events_since_ms: None,
@@ -286,10 +290,22 @@ impl RunningStream {
         let Some(head) = self.head(agent) else {
             return Ok(false);
         };
-        let hold = self.receipts.look(layout, &head)?;
+        let looked = self.receipts.look(layout, &head);
+        self.receipts_fault = looked.as_ref().err().map(ToString::to_string);
+        let hold = looked?;
         let is_new = hold != self.hold;
         self.hold = hold;
         Ok(is_new)
+    }
+
+    /// Why receipts could not be looked for last.
+    pub(super) fn receipts_fault(&self) -> Option<&String> {
+        self.receipts_fault.as_ref()
+    }
+
+    /// When the oldest batch that waits for a receipt was sealed.
+    pub(super) fn waits_for_receipt_since(&self, layout: &Layout, agent: &Name) -> Option<Moment> {
+        self.receipts.waits_since(layout, &self.head(agent)?)
     }
 
     /// Batches that wait for a receipt.

@@ -7,6 +7,7 @@ use crate::recovery::snapshot::{Snapshot, SnapshotError, Snapshots};
 use crate::sealing::stream_state::SealedState;
 use crate::spool::prune::{Keep, prune};
 use crate::spool::receipts::Hold;
+use host::health::WRITE_EVERY;
 use ledger::manifest::StreamHead;
 use ledger::name::{Epoch, Name};
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub(super) struct Upkeep {
     looked_boot_ms: u64,
     saved_boot_ms: u64,
     told_boot_ms: u64,
+    /// Why there is no newer snapshot.
+    snapshot_fault: Option<String>,
     /// What the newest snapshot knows, and the one before.
     saved: Known,
     covered: Known,
@@ -57,6 +60,7 @@ impl Upkeep {
             looked_boot_ms: 0,
             saved_boot_ms: 0,
             told_boot_ms: 0,
+            snapshot_fault: None,
             saved,
             covered: Known::default(),
         }
@@ -74,9 +78,21 @@ impl Upkeep {
         }
     }
 
-    /// Whether `status.json` is to be written again.
-    pub(super) fn status_is_due(&self, now: Now) -> bool {
-        is_due(self.told_boot_ms, STATUS_EVERY, now)
+    /// Whether `status.json` is to be written again; sooner if something in it `changed`.
+    pub(super) fn status_is_due(&self, changed: bool, now: Now) -> bool {
+        self.status_due_in(changed, now).is_zero()
+    }
+
+    /// How long until then.
+    pub(super) fn status_due_in(&self, changed: bool, now: Now) -> Duration {
+        let every = if changed { STATUS_EVERY } else { WRITE_EVERY };
+        let passed = now.boot_ms.saturating_sub(self.told_boot_ms);
+        every.saturating_sub(Duration::from_millis(passed))
+    }
+
+    /// Why there is no newer snapshot.
+    pub(super) fn snapshot_fault(&self) -> Option<&String> {
+        self.snapshot_fault.as_ref()
     }
 
     pub(super) fn status_is_told(&mut self, now: Now) {
@@ -145,7 +161,9 @@ impl Upkeep {
     /// old batches stay until it can be written.
     pub(super) fn save(&mut self, streams: &mut Streams, now: Now) {
         self.saved_boot_ms = now.boot_ms;
-        if let Err(error) = self.write_snapshot(streams) {
+        let written = self.write_snapshot(streams);
+        self.snapshot_fault = written.as_ref().err().map(ToString::to_string);
+        if let Err(error) = written {
             tracing::warn!(%error, "no snapshot now; tried again later");
         }
     }

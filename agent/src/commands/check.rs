@@ -5,6 +5,7 @@ use crate::agent::heads::window;
 use crate::bounds::FREE_MIN;
 use crate::commands::cost::{Year, grouped};
 use crate::config::{Config, StreamConfig};
+use crate::find::advice;
 use crate::now::Now;
 use crate::recovery::snapshot::{SnapshotError, newest_version};
 use crate::sealing::own_keys::OwnKeys;
@@ -27,6 +28,8 @@ const FLEET: u64 = 1000;
 pub(crate) struct CheckReport {
     /// What would happen, for people.
     pub(crate) notes: Vec<String>,
+    /// What is most likely not meant so.
+    pub(crate) warnings: Vec<String>,
     /// What would go wrong.
     pub(crate) faults: Vec<String>,
 }
@@ -40,6 +43,7 @@ pub(crate) fn check(config: &Config) -> CheckReport {
             config.agent,
             config.path.display()
         )],
+        warnings: Vec::new(),
         faults: Vec::new(),
     };
     match OwnKeys::load(&config.key, &config.state) {
@@ -149,9 +153,14 @@ fn files(config: &Config, stream: &StreamConfig, checked: &mut CheckReport) {
         checked.notes.push(format!("  and {more} more"));
     }
     for pattern in report.unmatched {
-        checked
-            .notes
-            .push(format!("  {pattern}: matches no file yet; it would wait"));
+        match advice(name, &pattern, clock::now()) {
+            Some(what) => checked
+                .warnings
+                .push(format!("stream {name}: {pattern}: {what}")),
+            None => checked
+                .notes
+                .push(format!("  {pattern}: matches no file yet; it would wait")),
+        }
     }
     for (path, what) in report.notes.iter().take(FILES_SHOWN) {
         checked.notes.push(format!("  {}: {what}", path.display()));
@@ -224,6 +233,9 @@ impl fmt::Display for CheckReport {
         for note in &self.notes {
             writeln!(f, "{note}")?;
         }
+        for warning in &self.warnings {
+            writeln!(f, "WARNING {warning}")?;
+        }
         for fault in &self.faults {
             writeln!(f, "FAULT {fault}")?;
         }
@@ -240,6 +252,7 @@ mod tests {
     fn told(config: &Config) -> Vec<String> {
         let mut checked = CheckReport {
             notes: Vec::new(),
+            warnings: Vec::new(),
             faults: Vec::new(),
         };
         costs(config, &mut checked);

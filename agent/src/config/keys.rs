@@ -49,6 +49,12 @@ pub const KEYS: &[Key] = &[
         doc: "how long a batch stays after its receipt, while there is room",
     },
     Key {
+        path: "max_retention",
+        form: Form::Retention,
+        preset: Preset::Value("10y"),
+        doc: "the longest retention that a stream may have: a lock can't be taken back; the archiver has the same key",
+    },
+    Key {
         path: "heartbeat",
         // The upper bound is the format's: ledger::limits::HEARTBEAT_MAX_S.
         form: Form::Duration(Some(("1s", "24h"))),
@@ -158,7 +164,6 @@ pub const KEYS: &[Key] = &[
 /// Variables that `holdfast archive` knows and the agent does not; they are often set side by side.
 pub const ARCHIVERS: &[&str] = &[
     "HOLDFAST_STORE",
-    "HOLDFAST_MAX_RETENTION",
     "HOLDFAST_FORCE_PATH_STYLE",
     "HOLDFAST_RETRY_HELD",
     "HOLDFAST_SIGNERS",

@@ -8,9 +8,10 @@ use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::manifest::{EpochHead, Manifest};
 use ledger::name::{Epoch, Slot};
 use ledger::receipt::{Bad, Receipt};
-use ledger::{Digest, signature};
+use ledger::{Digest, Moment, signature};
 use std::collections::BTreeMap;
 use std::io;
+use std::time::UNIX_EPOCH;
 
 /// Why the archiver holds a stream. Answering with a new epoch is not built yet; until then the
 /// agent stops reading it.
@@ -76,6 +77,20 @@ impl ReceiptProgress {
     pub(crate) fn waiting(&self, head: &Slot) -> u64 {
         let next = self.next.get(&head.epoch).copied().unwrap_or_default();
         (head.seq + 1).saturating_sub(next)
+    }
+
+    /// When the oldest of them was sealed; `None` if there is none, or it cannot be told.
+    #[must_use]
+    pub(crate) fn waits_since(&self, layout: &Layout, head: &Slot) -> Option<Moment> {
+        let seq = self.next.get(&head.epoch).copied().unwrap_or_default();
+        let oldest = Slot {
+            seq,
+            ..head.clone()
+        };
+        let manifest = layout.batch(&oldest).join(ledger::spool::MANIFEST);
+        let written = (seq <= head.seq).then(|| manifest.metadata()?.modified());
+        let since = written?.ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(Moment::from_micros(u64::try_from(since.as_micros()).ok()?))
     }
 
     /// Takes note of a batch with a receipt, if that is newer than what is known and its receipt is for the manifest
@@ -180,6 +195,13 @@ mod tests {
         receipt(&world, epoch(1), 0, history[0].head.sha256);
         assert_eq!(progress.look(&world.layout(), &head).unwrap(), None);
         assert_eq!(progress.waiting(&head), 3);
+        let since = progress.waits_since(&world.layout(), &head).unwrap();
+        assert!(host::clock::now().since_s(since) < 600);
+        let none = Slot {
+            seq: 0,
+            ..head.clone()
+        };
+        assert_eq!(progress.waits_since(&world.layout(), &none), None);
         let bad = world.layout().note(
             &Slot {
                 seq: 1,

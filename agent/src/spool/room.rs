@@ -11,6 +11,9 @@ use std::path::Path;
 /// What a file takes is counted in pages, so that many small batches count for what they cost.
 const PAGE: u64 = 4096;
 
+/// The file by which [`Spool::try_write`] tries.
+const PROBE: &str = "probe";
+
 /// A spool that this process alone writes to.
 #[derive(Debug)]
 pub(crate) struct Spool {
@@ -105,6 +108,21 @@ impl Spool {
         host::disk::free_bytes(self.layout.root()).unwrap_or(0)
     }
 
+    /// Whether it can be written now: a file is made in `tmp/`, and removed. That there is room for it shows that
+    /// there is room for it alone.
+    ///
+    /// # Errors
+    /// What the system says: it is read-only, not ours, gone.
+    pub(crate) fn try_write(&self) -> io::Result<()> {
+        let probe = self.layout.tmp().join(PROBE);
+        match host::disk::create_new(&probe, host::disk::FILE_MODE) {
+            // A crash, or a removal that failed, leaves an empty file: the next try, or the next start, removes it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => drop(made?),
+        }
+        std::fs::remove_file(&probe)
+    }
+
     fn measure(&mut self) -> io::Result<()> {
         for stream in self.layout.streams()? {
             let mut bytes = 0;
@@ -137,6 +155,19 @@ pub(crate) fn pages(bytes: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::testing::{World, stream};
+
+    #[test]
+    fn a_spool_that_cannot_be_written_says_so() {
+        let world = World::new();
+        let spool = world.spool();
+        spool.try_write().unwrap();
+        // What a crash between the two left.
+        std::fs::write(world.layout().tmp().join(PROBE), "").unwrap();
+        spool.try_write().unwrap();
+        assert_eq!(std::fs::read_dir(world.layout().tmp()).unwrap().count(), 0);
+        std::fs::remove_dir(world.layout().tmp()).unwrap();
+        spool.try_write().unwrap_err();
+    }
 
     #[test]
     fn room_is_the_least_of_cap_share_and_disk() {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// A source within this process. Never stored; its id in an epoch is what manifests know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct SourceKey(pub(super) u64);
+pub(crate) struct SourceKey(pub(crate) u64);
 
 /// How a source stands.
 ///

@@ -101,7 +101,7 @@ fn run_ends_with_0_after_a_signal_and_status_tells_before_and_after() {
     drop(
         site.agent(&["status"])
             .expect(2)
-            .says(&["no agent is running"]),
+            .says(&["holdfast-agent is not running"]),
     );
 }
 
@@ -158,7 +158,7 @@ fn status_ends_with_2_when_none_runs() {
         site()
             .agent(&["status"])
             .expect(2)
-            .says(&["no agent is running"]),
+            .says(&["holdfast-agent is not running"]),
     );
 }
 
