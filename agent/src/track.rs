@@ -42,6 +42,7 @@ mod changes;
 
 mod arrivals;
 mod known_files;
+mod rewrites;
 
 mod candidate;
 mod candidates;

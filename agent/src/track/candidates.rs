@@ -261,9 +261,25 @@ impl Candidates {
             }
         };
         match fate {
-            Fate::OwnSource { .. } => known_copy(new, rivals, table).map_or(fate, Fate::Known),
+            Fate::OwnSource { .. } => match known_copy(new, rivals, table) {
+                Some(known) => Fate::Known(known),
+                None if self.is_held_back(new, table, scan) => Fate::Waits,
+                None => fate,
+            },
             fate => fate,
         }
+    }
+
+    /// Whether a file that is written in place has given a version not long ago.
+    fn is_held_back(&self, new: &Candidate, table: &mut SourceTable, scan: &mut Scan) -> bool {
+        let numbers = new.file.id().numbers();
+        let waits = !self.hurried && table.rewritten_mut().waits(numbers, scan.now_ms());
+        if waits {
+            let what =
+                "written in place: a version in ten minutes is archived; a log is only appended to";
+            scan.note(&new.path, what.into());
+        }
+        waits
     }
 
     /// A packed file is a copy of what its content begins with, or a source of its own.

@@ -5,6 +5,7 @@ use super::checkpoint::Memory;
 use super::descriptors::{self, Budget};
 use super::finished::{Finished, FinishedLog};
 use super::read_on::{self, Mode, ReadFault, Reading};
+use super::rewrites::RewrittenFiles;
 use super::scan::Scan;
 use super::sketch::Predecessor;
 use super::statement::{self, STATED_BYTES_MAX, StreamStatement, stated_bytes};
@@ -46,6 +47,7 @@ pub(super) struct SourceTable {
     open_after_ms: u64,
     finished: Finished,
     unpackers: Unpackers,
+    rewritten: RewrittenFiles,
 }
 
 // What is in it.
@@ -71,6 +73,7 @@ impl SourceTable {
             open_after_ms,
             finished: Finished::default(),
             unpackers: Unpackers::default(),
+            rewritten: RewrittenFiles::default(),
         }
     }
 
@@ -98,6 +101,10 @@ impl SourceTable {
                 self.finished.iter().cloned().chain(over).collect()
             },
         }
+    }
+
+    pub(super) fn rewritten_mut(&mut self) -> &mut RewrittenFiles {
+        &mut self.rewritten
     }
 
     pub(super) fn finished(&self) -> &Finished {

@@ -673,3 +673,24 @@ fn short_lived_logs_are_archived_whole() {
     assert_eq!(desk.events(), []);
     assert!(desk.tracker.status().is_empty(), "all are let go");
 }
+
+#[test]
+fn a_file_that_is_written_in_place_does_not_fill_the_archive() {
+    let mut desk = Desk::new(&["a"]);
+    desk.append("a", "");
+    for n in 0..600 {
+        desk.truncate("a", 0);
+        desk.append(
+            "a",
+            format!("version {n:04} of a status file\n").repeat(200),
+        );
+        step(&mut desk);
+    }
+    let versions = desk.archive.len();
+    assert!((4..8).contains(&versions), "{versions} in ten minutes");
+    let notes = desk.scan().notes;
+    assert!(notes[0].1.starts_with("written in place"), "{notes:?}");
+    desk.now_ms += 600_000;
+    desk.settle();
+    assert!(desk.texts("a").last().unwrap().starts_with("version 0599"));
+}
