@@ -25,6 +25,10 @@ pub(super) struct Candidate {
     /// Where it was last seen.
     pub(super) path: PathBytes,
     pub(super) file: TrackedFile,
+    /// The name showed in this scan that it is empty, as it was.
+    pub(super) is_still_empty: bool,
+    /// It has become shorter, or begins otherwise: what it held before is another content.
+    shrank: bool,
     /// The scan that met it.
     pub(super) met_scan: u64,
     /// Under which it is registered: lost before it is identified, it leaves a gap.
@@ -73,7 +77,9 @@ impl Candidate {
             watch,
             path,
             file,
+            is_still_empty: false,
             met_scan,
+            shrank: false,
             registered: None,
             form: Form::Plain,
             first: None,
@@ -83,6 +89,17 @@ impl Candidate {
             copying: None,
             content: Content::Unasked,
         }
+    }
+
+    /// Under which the content is registered that it held before it became shorter; what it holds now is registered
+    /// anew.
+    pub(super) fn lost_content(&mut self) -> Option<SourceKey> {
+        if !std::mem::take(&mut self.shrank) {
+            return None;
+        }
+        self.witness = None;
+        self.copying = None;
+        self.registered.take()
     }
 
     /// When its bytes last changed, as its file system says.
@@ -112,9 +129,13 @@ impl Candidate {
         let file = self.file.open(scan.boot_id())?;
         let stat = sys::stat_file(&file).map_err(OpenFault::Io)?;
         let changed = self.file.is_changed(&stat);
+        self.shrank |= stat.size < self.file.size();
         self.file.looked(stat, scan.now_ms());
         let head = plain::first_bytes(&file, WINDOW).map_err(OpenFault::Io)?;
-        self.form = form::form_of(&head);
+        let form = form::form_of(&head);
+        // Cut, and grown beyond what it was.
+        self.shrank |= form == Form::Plain && self.form == form && !self.file.agrees(&head);
+        self.form = form;
         let looked = match self.form {
             Form::Other(_) => Ok(()),
             Form::Gzip => self.look_inside(&file, changed, table, scan),

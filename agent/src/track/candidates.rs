@@ -18,7 +18,7 @@ use crate::sys::{self, Instant, Stat};
 use crate::track::SkipRule;
 use ledger::Digest;
 use ledger::entry::PathBytes;
-use ledger::manifest::Via;
+use ledger::manifest::{Reason, Via};
 use std::collections::HashMap;
 
 /// Candidates that wait; more are met again by the next scan.
@@ -47,6 +47,8 @@ struct Rivals {
     matches: HashMap<SourceKey, Vec<Option<Instant>>>,
     witnesses: HashMap<SourceKey, usize>,
     wholes: HashMap<(u64, Digest), usize>,
+    /// Logs that have lost their name and are still open.
+    unnamed: Vec<SourceKey>,
 }
 
 /// The candidates that wait, and the files that are known not to be read.
@@ -127,8 +129,10 @@ impl Candidates {
             .may_be_at(&self.waiting[at].path, matched, inode)
     }
 
-    pub(super) fn seen_under(&mut self, at: usize, matched: MatchedPath, scan: &Scan) {
-        self.waiting[at].file.named(matched, scan);
+    pub(super) fn seen_under(&mut self, at: usize, matched: MatchedPath, stat: &Stat, scan: &Scan) {
+        let new = &mut self.waiting[at];
+        new.file.named(matched, scan);
+        new.is_still_empty = stat.size == 0 && new.file.size() == 0;
     }
 
     /// Takes note of a file just opened, and keeps the number of descriptors bounded while many come. `registered`:
@@ -168,11 +172,15 @@ impl Candidates {
         if all.is_empty() {
             return;
         }
+        // Of what is empty by name and was so before, there is nothing to tell.
+        self.waiting = all
+            .extract_if(.., |new| std::mem::take(&mut new.is_still_empty))
+            .collect();
         all.sort_by(|a, b| a.path.cmp(&b.path));
         let mut candidates = look_at_all(all, table, scan);
         // A log is known before what is packed of it.
         candidates.sort_by_key(|new| new.form == Form::Gzip);
-        let rivals = Rivals::among(&candidates, &self.known);
+        let rivals = Rivals::among(&candidates, &self.known, table);
         let mut first_bytes = FirstBytes::default();
         for (key, source) in table.iter() {
             first_bytes.insert(key, source);
@@ -307,6 +315,25 @@ impl Candidates {
         }
     }
 
+    /// Whether a log begins so that has lost its name and is not read and sealed yet: what this repeats of it, or
+    /// continues, is told then.
+    fn may_repeat_unnamed(
+        &self,
+        new: &Candidate,
+        rivals: &Rivals,
+        table: &SourceTable,
+        scan: &mut Scan,
+    ) -> bool {
+        rivals.unnamed.iter().any(|key| {
+            let source = table.get(*key);
+            source.is_some_and(|source| {
+                source.file().is_begun_by(new.file.head())
+                    && (!self.hurried || source.has_unread())
+                    && originals::state(*key, table, scan) == Original::Draining
+            })
+        })
+    }
+
     fn fate_of_lines(
         &self,
         new: &mut Candidate,
@@ -337,6 +364,9 @@ impl Candidates {
             return Fate::Waits;
         }
         new.overtaken = 0;
+        if self.may_repeat_unnamed(new, rivals, table, scan) {
+            return Fate::Waits;
+        }
         if !self.hurried && (is_copying(new, like, linked, table, scan) || drains(new, table, scan))
         {
             return Fate::Waits;
@@ -347,7 +377,13 @@ impl Candidates {
                 ambiguous: false,
             };
         }
-        judge_claims(new, rivals, table, scan)
+        match judge_claims(new, rivals, table, scan) {
+            Fate::OwnSource { ambiguous } => Fate::OwnSource {
+                ambiguous: ambiguous
+                    || originals::has_unread_of_another(&new.file, first_bytes, table, scan),
+            },
+            fate => fate,
+        }
     }
 }
 
@@ -400,6 +436,9 @@ fn look_at_all(all: Vec<Candidate>, table: &mut SourceTable, scan: &mut Scan) ->
     for (at, mut new) in all.into_iter().enumerate() {
         match new.look(&read, table, scan) {
             Ok(()) => {
+                if let Some(key) = new.lost_content() {
+                    table.end(key, Some(Reason::Truncated));
+                }
                 if at >= table.budget().candidates {
                     new.file.close();
                 }
@@ -503,9 +542,13 @@ fn begin_source(
 }
 
 impl Rivals {
-    fn among(candidates: &[Candidate], known: &KnownFiles) -> Self {
+    fn among(candidates: &[Candidate], known: &KnownFiles, table: &SourceTable) -> Self {
+        let unnamed = table.iter().filter(|(_, source)| {
+            source.is_in_sight() && source.file().is_unnamed() && source.file().is_open()
+        });
         let mut rivals = Self {
             wholes: known.copies(),
+            unnamed: unnamed.map(|(key, _)| key).collect(),
             ..Self::default()
         };
         for new in candidates {

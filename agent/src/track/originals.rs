@@ -120,6 +120,30 @@ pub(super) fn alike(
     Ok(None)
 }
 
+/// Whether the candidate begins with all that the file of a source has of which nothing is read yet.
+pub(super) fn has_unread_of_another(
+    candidate: &TrackedFile,
+    first_bytes: &FirstBytes,
+    table: &mut SourceTable,
+    scan: &Scan,
+) -> bool {
+    let Some(file) = candidate.descriptor() else {
+        return false;
+    };
+    let near = first_bytes.beginning(candidate.head()).take(COMPARED_MAX);
+    near.into_iter().any(|key| {
+        let Some(source) = table.get_mut(key).filter(|source| source.offset() == 0) else {
+            return false;
+        };
+        let size = source.file().size();
+        if !source.is_in_sight() || size == 0 || size > candidate.size() {
+            return false;
+        }
+        let opened = source.file_mut().open(scan.boot_id());
+        opened.is_ok_and(|other| fingerprint::agree(file, &other, size).unwrap_or(true))
+    })
+}
+
 /// Whether the candidate equals the beginning of another file in sight, and holds all that is read of
 /// it: what is read from both is there twice.
 pub(super) fn is_twin(

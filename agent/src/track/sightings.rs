@@ -63,7 +63,7 @@ pub(super) fn by_name(
         }
         let at = waiting.get(&(stat.dev, stat.ino)).copied();
         if let Some(at) = at.filter(|at| candidates.may_be_at(*at, &matched, inode)) {
-            candidates.seen_under(at, matched, scan);
+            candidates.seen_under(at, matched, &stat, scan);
         } else {
             arrivals.push(Arrival::new(matched, watch, stat));
         }
