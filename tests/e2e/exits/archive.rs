@@ -404,8 +404,11 @@ fn status_ends_with_2_while_an_archiver_holds_everything() {
         .env("AWS_SECRET_ACCESS_KEY", "b");
     let mut archiver = site.start(command, "archive");
     archiver.wait_for_log("uploads are paused");
-    let told = site.archive(&["status"]).expect(2);
-    drop(told.says(&["PAUSED", "127.0.0.1:9"]));
+    wait_for("the status to tell of it", || {
+        let told = site.archive(&["status"]).expect(2);
+        let is_told = told.stdout.contains("PAUSED") && told.stdout.contains("127.0.0.1:9");
+        is_told.then_some(())
+    });
     assert!(archiver.is_alive());
 }
 
