@@ -17,7 +17,7 @@ use admit::admit;
 use host::exit;
 use host::lock::Lock;
 use report::Reporter;
-use scheduler::Scheduler;
+use scheduler::{Runs, Scheduler};
 use std::sync::Arc;
 use std::time::Duration;
 use store::StoreOptions;
@@ -80,14 +80,24 @@ async fn archive(config: &Config, spool: Spool, until: Until) -> Result<u8, Star
     // What an earlier run left must not be taken for this one's.
     gate.close(Cause::Starting, STARTING, Duration::ZERO);
     let mut reporter = Reporter::new(Arc::clone(&health), Arc::clone(&gate), spool.clone());
-    let work = work(config, spool, until, Arc::clone(&health), Arc::clone(&gate));
+    let mut runs = Runs::new();
+    let known = (Arc::clone(&health), Arc::clone(&gate));
     let done = tokio::select! {
-        done = work => done,
-        () = reporter.report() => Ok(exit::UNFINISHED),
-        () = stalled(&health, until) => Ok(give_up(&health, &gate)),
+        done = work(config, spool, until, known, &mut runs) => Some(done),
+        () = reporter.report() => Some(Ok(exit::UNFINISHED)),
+        () = stalled(&health, until) => Some(Ok(give_up(&health, &gate))),
         // Wherever an upload is cut short, the next start sends the same bytes again.
-        _ = terminate.recv() => Ok(stopped(until)),
-        _ = interrupt.recv() => Ok(stopped(until)),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    };
+    // A task that meets the end of the runtime while it works panics. One that hangs longer than this does not work.
+    let ended = tokio::time::timeout(REST, runs.shutdown()).await;
+    if ended.is_err() {
+        tracing::warn!("an upload does not come to rest");
+    }
+    let Some(done) = done else {
+        // The status stays as it was written last: a spool that hangs must not keep the process.
+        return Ok(stopped(until));
     };
     if let Err(refused) = &done {
         gate.close(refused.cause(), &refused.to_string(), Duration::ZERO);
@@ -101,8 +111,8 @@ async fn work(
     config: &Config,
     spool: Spool,
     until: Until,
-    health: Arc<Health>,
-    gate: Arc<Gate>,
+    (health, gate): (Arc<Health>, Arc<Gate>),
+    runs: &mut Runs,
 ) -> Result<u8, StartError> {
     let options = StoreOptions {
         force_path_style: config.force_path_style,
@@ -127,11 +137,11 @@ async fn work(
     tracing::info!(store = config.store, spool = %config.spool.display(), "archiving");
     Ok(if terms.once {
         let progress = drain_progress::show(Arc::clone(&shared));
-        let done = Scheduler::new(shared).drain().await;
+        let done = Scheduler::new(shared, runs).drain().await;
         progress.finish().await;
         done
     } else {
-        Scheduler::new(shared).serve(config.poll).await
+        Scheduler::new(shared, runs).serve(config.poll).await
     })
 }
 

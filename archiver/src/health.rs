@@ -120,6 +120,9 @@ impl Health {
         facts.last_success = Some(at);
         // The next count knows better.
         facts.waiting.count = facts.waiting.count.saturating_sub(1);
+        if facts.waiting.count == 0 {
+            facts.waiting.oldest = None;
+        }
     }
 
     /// A stream was seen with nothing left to upload.

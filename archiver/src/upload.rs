@@ -17,7 +17,7 @@ use ledger::Digest;
 use ledger::name::Slot;
 use ledger::receipt::{BadReason, LockedObject, Receipt};
 use ledger::spool::BatchId;
-use plan::{Answer, Found, Object, Placed, Placement, Plan, Step, Stop};
+use plan::{Answer, Found, Object, Placed, Placement, Plan, Proof, Step, Stop};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,9 +207,13 @@ impl<S: Store> Uploader<S> {
             };
             match attempt.perform(plan).await {
                 Ok(answer) => {
+                    let proof = answer.proof();
                     self.note(&answer, &slot);
                     match plan.advance(answer) {
-                        Ok(()) => failures = 0,
+                        Ok(()) => {
+                            failures = 0;
+                            self.got_through(proof, &slot);
+                        }
                         Err(stop) => self.stop(stop, &slot).await?,
                     }
                 }
@@ -226,11 +230,6 @@ impl<S: Store> Uploader<S> {
 
     /// Tells what an answer means besides the next step.
     fn note(&self, answer: &Answer, slot: &Slot) {
-        let was_outage = self.gate.forget_failure(&slot.stream) == Some(Cause::Outage);
-        let got_through = matches!(answer, Answer::Stored { .. } | Answer::Lock(Some(_)));
-        if got_through && (self.gate.open() || was_outage) {
-            tracing::info!("the store takes uploads again");
-        }
         if let Answer::Found(Found::Foreign) = answer {
             tracing::error!(
                 %slot,
@@ -238,6 +237,19 @@ impl<S: Store> Uploader<S> {
                  as evidence; find out who can write there: {}",
                 slot.manifest_key()
             );
+        }
+    }
+
+    /// An answer led on: whatever was in the way is over, as far as the answer proves it.
+    fn got_through(&self, proof: Proof, slot: &Slot) {
+        let was_outage = self.gate.forget_failure(&slot.stream) == Some(Cause::Outage);
+        let is_open = match proof {
+            Proof::None => return,
+            Proof::Word => self.gate.open_on_its_word(),
+            Proof::Lock => self.gate.open(),
+        };
+        if is_open || was_outage {
+            tracing::info!("the store takes uploads again");
         }
     }
 
@@ -321,7 +333,6 @@ impl<S: Store> Uploader<S> {
             "the {object:?} of {slot} was stored, yet the store has no such version: it does not keep what it takes, \
              or answers are damaged on their way"
         );
-        let answer = StoreError::Broken(StoreAnswer::new(slot.to_string(), &*why));
         if times < VANISHED_MAX {
             tracing::warn!(%slot, times, "{why}; storing it again");
             self.gate.note_failure(&slot.stream, times, why);
@@ -332,6 +343,7 @@ impl<S: Store> Uploader<S> {
             return Err(UploadError::NotEnforced(why));
         }
         // Ever more rarely, for each try of a put may leave one more locked version.
+        let answer = StoreError::Broken(StoreAnswer::new(slot.to_string(), &*why));
         let ruling = rule(&answer, times - VANISHED_MAX, 0, self.terms.retry_held);
         let (Ruling::Again(wait) | Ruling::Recheck(wait) | Ruling::Hold(_, wait)) = ruling;
         self.pause(Cause::NotEnforced, &why, wait);

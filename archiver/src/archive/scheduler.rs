@@ -21,29 +21,33 @@ const BLIND_MAX: u32 = 3;
 /// How long it waits before it looks again; the longest rest of a stream that could not be read, too.
 const BLIND_REST: Duration = Duration::from_secs(1);
 
+/// Workers that run: each comes back with how many batches it uploaded, and how its run ended.
+pub(super) type Runs = JoinSet<(Worker, u64, RunEnd)>;
+
 /// Which streams' workers run, are queued, or rest.
-pub(super) struct Scheduler<S> {
+pub(super) struct Scheduler<'a, S> {
     shared: Arc<Shared<S>>,
     /// Workers that do not run now, queued and resting ones included.
     idle: BTreeMap<Name, Worker>,
     /// Held streams, and until when they rest: `None` is for good, in a run that ends.
     resting: BTreeMap<Name, Option<Instant>>,
     queue: VecDeque<Name>,
-    runs: JoinSet<(Worker, u64, RunEnd)>,
+    /// Whoever owns it sees them end before the runtime does.
+    runs: &'a mut Runs,
     /// Streams whose worker runs now.
     running: BTreeSet<Name>,
     /// The spool could not be listed the last time: told once.
     is_unlisted: bool,
 }
 
-impl<S: Store + 'static> Scheduler<S> {
-    pub(super) fn new(shared: Arc<Shared<S>>) -> Self {
+impl<'a, S: Store + 'static> Scheduler<'a, S> {
+    pub(super) fn new(shared: Arc<Shared<S>>, runs: &'a mut Runs) -> Self {
         Self {
             shared,
             idle: BTreeMap::new(),
             resting: BTreeMap::new(),
             queue: VecDeque::new(),
-            runs: JoinSet::new(),
+            runs,
             running: BTreeSet::new(),
             is_unlisted: false,
         }

@@ -22,6 +22,18 @@ pub enum HoldKind {
 }
 
 impl HoldKind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Bad,
+        Self::Conflict,
+        Self::Circle,
+        Self::Missing,
+        Self::Unreadable,
+        Self::Unwritable,
+        Self::NotEnforced,
+        Self::Refused,
+    ];
+
     /// The code of its reason.
     #[must_use]
     pub fn code(self) -> &'static str {

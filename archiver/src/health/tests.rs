@@ -105,16 +105,7 @@ fn every_trouble_has_its_health() {
         let told = status(&nothing, &[trouble(cause)], at(1));
         assert_eq!((codes(&told), told.head.health), (vec![code], health));
     }
-    for kind in [
-        HoldKind::Bad,
-        HoldKind::Conflict,
-        HoldKind::Circle,
-        HoldKind::Missing,
-        HoldKind::Unreadable,
-        HoldKind::Unwritable,
-        HoldKind::NotEnforced,
-        HoldKind::Refused,
-    ] {
+    for kind in HoldKind::ALL {
         let health = Health::new("s3://b", at(0));
         let hold = Hold::new(kind, "because");
         assert!(health.looked(&stream(), Some(&hold)));
@@ -136,6 +127,28 @@ fn every_trouble_has_its_health() {
     let told = status(&health, &[], at(6));
     assert_eq!((codes(&told), told.head.exit()), (vec!["clock"], 0));
     assert_eq!(told.head.health, Verdict::Degraded);
+}
+
+#[test]
+fn the_documentation_has_a_row_for_every_code() {
+    let documented = include_str!("../../../docs/operations.md");
+    let causes = Cause::ALL.map(Cause::code);
+    let kinds = HoldKind::ALL.map(HoldKind::code);
+    let others = [
+        "clock",
+        "log_lost",
+        "backlog",
+        "stale",
+        "not_running",
+        "more",
+    ];
+    for code in causes.iter().chain(&kinds).chain(&others) {
+        let row = format!("\n| `{code}` |");
+        assert!(
+            documented.contains(&row),
+            "docs/operations.md must have {row}"
+        );
+    }
 }
 
 #[test]

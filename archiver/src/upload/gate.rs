@@ -36,6 +36,18 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Starting,
+        Self::Retrying,
+        Self::Outage,
+        Self::Denied,
+        Self::Certificate,
+        Self::Nonsense,
+        Self::NotEnforced,
+        Self::Unfit,
+    ];
+
     /// What a failure means for all uploads.
     #[must_use]
     pub fn of(error: &StoreError) -> Self {
@@ -180,7 +192,55 @@ impl Gate {
         self.state().closed.take().is_some()
     }
 
+    /// The same on a mere word: not while the store is known for saying what is not so.
+    pub(super) fn open_on_its_word(&self) -> bool {
+        let mut state = self.state();
+        let is_liar = |closed: &Closed| closed.cause == Cause::NotEnforced;
+        if state.closed.as_ref().is_some_and(is_liar) {
+            return false;
+        }
+        state.closed.take().is_some()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_said_what_is_not_so_is_not_believed_again_on_its_word() {
+        for (cause, opens) in [(Cause::Denied, true), (Cause::NotEnforced, false)] {
+            let gate = Gate::default();
+            assert!(gate.close(cause, "because", Duration::ZERO));
+            assert_eq!(gate.open_on_its_word(), opens, "{cause:?}");
+            assert_eq!(gate.why().is_none(), opens, "{cause:?}");
+            assert_eq!(gate.open(), !opens, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn three_failures_in_a_row_are_an_outage_of_their_stream_until_it_is_answered() {
+        let gate = Gate::default();
+        let streams: [Name; 2] = ["auth", "web"].map(|name| name.parse().unwrap());
+        for (failures, cause) in [
+            (0, Cause::Retrying),
+            (1, Cause::Retrying),
+            (2, Cause::Outage),
+        ] {
+            gate.note_failure(&streams[0], failures, "because".into());
+            assert_eq!(gate.forget_failure(&streams[1]), None);
+            let troubles = gate.troubles();
+            assert_eq!(troubles.len(), 1);
+            assert_eq!(
+                (troubles[0].cause, &troubles[0].stream),
+                (cause, &Some(streams[0].clone()))
+            );
+        }
+        assert_eq!(gate.forget_failure(&streams[0]), Some(Cause::Outage));
+        assert_eq!(gate.troubles(), []);
     }
 }

@@ -69,6 +69,27 @@ pub(super) enum Answer {
     Time(Moment),
 }
 
+/// What an answer that leads on proves of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// That it answers.
+    None,
+    /// That it says that it stored.
+    Word,
+    /// That it keeps a lock.
+    Lock,
+}
+
+impl Answer {
+    pub(super) fn proof(&self) -> Proof {
+        match self {
+            Self::Stored { .. } => Proof::Word,
+            Self::Lock(Some(_)) => Proof::Lock,
+            _ => Proof::None,
+        }
+    }
+}
+
 /// What stands in our manifest's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {

@@ -110,7 +110,10 @@ impl DirectoryTree {
     /// Removes what killed writers left in the scratch folder, whatever its age: a living one holds a lock on its
     /// file. Where file systems know no such lock the file stays, until it is a day old.
     pub(super) fn sweep_scratch(&self) -> Result<(), DirectoryFault> {
-        let root = self.open_root()?;
+        let root = match self.open_root() {
+            Err(DirectoryFault::NoRoot) => return Ok(()),
+            opened => opened?,
+        };
         let folder = match rustix::fs::openat(&root, SCRATCH, FOLDER_FLAGS, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(()),
             opened => opened?,

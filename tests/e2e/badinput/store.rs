@@ -129,8 +129,11 @@ fn wrong_credentials_hold_everything_until_they_are_mended(kind: Kind) {
     let mut archiver = site.start(archive(&[]), "archive");
     archiver.wait_for_log("credentials");
     assert!(archiver.is_alive(), "wrong credentials are waited for");
-    let told = status().expect(2).says(&held);
-    assert!(!told.stdout.contains("not_running"), "{told:?}");
+    wait_for("the status to tell of it", || {
+        let told = status().expect(2);
+        let is_told = held.iter().all(|word| told.stdout.contains(word));
+        (is_told && !told.stdout.contains("not_running")).then_some(())
+    });
     assert!(bucket.versions("").is_empty());
     write_credentials(&credentials, &root().secret);
     wait_for("the mended archiver to drain", || {

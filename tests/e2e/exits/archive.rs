@@ -242,6 +242,22 @@ fn status_ends_with_2_once_a_stopped_process_has_not_written_for_15_s() {
     drop(archiver.finish().expect(0));
 }
 
+/// An upload that was under way met the end of the runtime, and that panic aborted the process.
+#[test]
+fn a_signal_in_the_middle_of_an_upload_ends_with_0() {
+    let site = site_with_store();
+    for number in 0..30 {
+        fs::write(site.log(&format!("{number}.log")), "a line\n").unwrap();
+        drop(site.agent(&["drain"]).expect(0));
+        let mut archiver = site.start(site.archive_command(&["-vv"]), "archive");
+        archiver.wait_for_log("step=\"put.");
+        archiver.signal(Signal::TERM);
+        drop(archiver.finish().expect(0));
+    }
+    drop(site.archive(&["--once"]).expect(0));
+    drop(site.verify_clean());
+}
+
 #[test]
 fn status_is_written_though_nothing_changes() {
     let site = site_with_store();
@@ -258,6 +274,66 @@ fn status_is_written_though_nothing_changes() {
         assert_eq!(status["health"], "healthy");
         (status["written"] != first.as_str()).then_some(())
     });
+    drop(archiver);
+}
+
+/// The rows of docs/operations.md, "The archiver's health", that the spool can bring about; and their ends.
+#[test]
+fn every_fault_of_the_spool_has_its_status() {
+    let site = site_with_store();
+    site.write_archiver_config("poll = \"50ms\"\nretry_held = \"1s\"");
+    let archiver = site.start(site.archive_command(&[]), "archive");
+    let is = |what: &str, expected: &[&str]| {
+        wait_for(&format!("{what}: {expected:?}"), || {
+            let status = status_json(&site);
+            let of_spool = codes(&status)
+                .into_iter()
+                .filter(|code| *code != "starting");
+            let mut told: Vec<_> = of_spool.collect();
+            told.dedup();
+            (!status.is_null() && told == expected).then_some(())
+        });
+    };
+    let seal = |name: &str| {
+        fs::write(site.log(name), format!("a line of {name}\n")).unwrap();
+        drop(site.agent(&["drain"]).expect(0));
+    };
+    is("the beginning", &[]);
+    let drained = || wait_for("uploads", || site.unreceipted().is_empty().then_some(()));
+    drained();
+    let away = site.path("away");
+    for folder in ["spool/sealed", "spool/sealed/all"] {
+        // What stands in a folder's place can neither be entered nor listed, by root either.
+        let folder = site.path(folder);
+        fs::rename(&folder, &away).unwrap();
+        fs::write(&folder, "").unwrap();
+        is("while it lasts", &["spool_unreadable"]);
+        assert_eq!(site.archive(&["status"]).code, Some(2));
+        fs::remove_file(&folder).unwrap();
+        fs::rename(&away, &folder).unwrap();
+        is("once it is over", &[]);
+    }
+    drop(archiver);
+
+    // A batch that is gone, and one that is rot, while no archiver runs.
+    seal("b.log");
+    let mut waiting = site.unreceipted();
+    waiting.sort();
+    assert!(waiting.len() > 1, "{waiting:?}");
+    let batch = waiting[0].parent().unwrap();
+    fs::rename(batch, &away).unwrap();
+    let archiver = site.start(site.archive_command(&[]), "archive");
+    is("a batch is gone", &["missing_batch"]);
+    fs::rename(&away, batch).unwrap();
+    drained();
+    is("it is back", &[]);
+    drop(archiver);
+    seal("c.log");
+    let mut waiting = site.unreceipted();
+    waiting.sort();
+    fs::write(&waiting[0], "no manifest").unwrap();
+    let archiver = site.start(site.archive_command(&[]), "archive");
+    is("a batch is rot", &["bad"]);
     drop(archiver);
 }
 
@@ -328,8 +404,11 @@ fn status_ends_with_2_while_an_archiver_holds_everything() {
         .env("AWS_SECRET_ACCESS_KEY", "b");
     let mut archiver = site.start(command, "archive");
     archiver.wait_for_log("uploads are paused");
-    let told = site.archive(&["status"]).expect(2);
-    drop(told.says(&["PAUSED", "127.0.0.1:9"]));
+    wait_for("the status to tell of it", || {
+        let told = site.archive(&["status"]).expect(2);
+        let is_told = told.stdout.contains("PAUSED") && told.stdout.contains("127.0.0.1:9");
+        is_told.then_some(())
+    });
     assert!(archiver.is_alive());
 }
 

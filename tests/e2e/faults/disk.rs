@@ -104,9 +104,10 @@ fn a_call_on_the_spool_that_fails_once_is_made_again() {
             let what = format!("{call} {number} {errno}");
             let (code, was_done) = once(&site, &format!("{call}:error={errno}:when={number}"));
             no_mark(&site, &what);
-            // Only where it fails at the very start is it left to whoever starts it again.
+            // strace counts by thread, so it may fail once in each: a run that saw nothing three times, or nothing
+            // at its very start, leaves the rest to whoever starts it again.
             assert!(code == 0 || (code == 2 && was_done), "{what}: {code}");
-            assert_eq!(code == 0, site.unreceipted().is_empty(), "{what}");
+            assert!(code == 2 || site.unreceipted().is_empty(), "{what}");
             drop(site.archive(&["--once"]).expect(0));
             drop(site.verify_clean());
             if !was_done {

@@ -35,7 +35,8 @@ fn archive<S: Store>(root: &Path, store: S, terms: Terms) -> Arc<Shared<S>> {
 }
 
 async fn drain<S: Store + 'static>(archive: &Arc<Shared<S>>) -> u8 {
-    Scheduler::new(Arc::clone(archive)).drain().await
+    let mut runs = Runs::new();
+    Scheduler::new(Arc::clone(archive), &mut runs).drain().await
 }
 
 fn beside(root: &Path, id: &BatchId, extension: &str) -> PathBuf {
@@ -237,8 +238,12 @@ async fn a_long_running_archiver_drains_by_itself_once_it_is_let_in() {
     };
     let faults = vec![(Request::PutManifest, Fault::Before(denied())); 3];
     let archive = archive(spool.path(), Faulty::new(Model::default(), faults), terms);
-    let serving =
-        tokio::spawn(Scheduler::new(Arc::clone(&archive)).serve(Duration::from_millis(5)));
+    let shared = Arc::clone(&archive);
+    let serving = tokio::spawn(async move {
+        let mut runs = Runs::new();
+        let scheduler = Scheduler::new(shared, &mut runs);
+        scheduler.serve(Duration::from_millis(5)).await
+    });
     let last = sealer.heartbeat();
     let done = async {
         while !beside(spool.path(), &last, "receipt").exists() {
