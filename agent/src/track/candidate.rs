@@ -29,6 +29,8 @@ pub(super) struct Candidate {
     pub(super) is_still_empty: bool,
     /// It has become shorter, or begins otherwise: what it held before is another content.
     shrank: bool,
+    /// It is written in place, and has given a version not long ago.
+    pub(super) is_held_back: bool,
     /// The scan that met it.
     pub(super) met_scan: u64,
     /// Under which it is registered: lost before it is identified, it leaves a gap.
@@ -78,6 +80,7 @@ impl Candidate {
             path,
             file,
             is_still_empty: false,
+            is_held_back: false,
             met_scan,
             shrank: false,
             registered: None,

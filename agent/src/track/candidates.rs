@@ -225,7 +225,10 @@ impl Candidates {
 
     /// A candidate that waits is known to recovery from its stream's next manifest on.
     fn register(&mut self, table: &mut SourceTable) {
-        let unregistered = |new: &&mut Candidate| new.registered.is_none() && new.file.size() > 0;
+        // Of a file that is written in place, the version before has ended with a gap, which says enough.
+        let unregistered = |new: &&mut Candidate| {
+            new.registered.is_none() && new.file.size() > 0 && !new.is_held_back
+        };
         for new in self.waiting.iter_mut().filter(unregistered) {
             new.registered = Some(table.register(new.watch, new.path.clone(), &new.file));
         }
@@ -271,8 +274,10 @@ impl Candidates {
         match fate {
             Fate::OwnSource { .. } => match known_copy(new, rivals, table) {
                 Some(known) => Fate::Known(known),
-                None if self.is_held_back(new, table, scan) => Fate::Waits,
-                None => fate,
+                None => {
+                    new.is_held_back = self.is_held_back(new, table, scan);
+                    if new.is_held_back { Fate::Waits } else { fate }
+                }
             },
             fate => fate,
         }
