@@ -126,13 +126,39 @@ fn blind(path: &Path, source: io::Error) -> Doubt {
     })
 }
 
-/// Whether an error says that the bytes are gone or bad, rather than that we may not look now.
+/// Whether an error says that the bytes are gone or bad, rather than that they are not to be had now. A disk that does
+/// not give them (EIO) may do so the next time, or on another controller: nothing is concluded from it.
 pub(crate) fn is_damage(error: &io::Error) -> bool {
     let kind = matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge
+        io::ErrorKind::NotFound
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::UnexpectedEof
     );
-    // ELOOP: a symlink planted where a file of ours should be. EIO: the disk lost it.
-    let raw = [Errno::LOOP, Errno::IO].map(Errno::raw_os_error);
-    kind || error.raw_os_error().is_some_and(|code| raw.contains(&code))
+    // ELOOP: a symlink planted where a file of ours should be.
+    kind || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_does_not_answer_is_no_damage() {
+        for (errno, damage) in [
+            (Errno::NOENT, true),
+            (Errno::LOOP, true),
+            (Errno::IO, false),
+            (Errno::ACCESS, false),
+            (Errno::MFILE, false),
+            (Errno::TIMEDOUT, false),
+            (Errno::STALE, false),
+        ] {
+            assert_eq!(is_damage(&errno.into()), damage, "{errno}");
+        }
+        for kind in [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof] {
+            assert!(is_damage(&kind.into()));
+        }
+    }
 }
