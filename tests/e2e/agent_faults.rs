@@ -261,7 +261,7 @@ fn a_start_that_cannot_read_what_is_there_ends_with_2_and_begins_no_epoch() {
     let snapshots = format!("{}/cursors.*", site.path("state").display());
     let manifests = format!("{}/sealed/all/*/*/manifest", site.path("spool").display());
     for files in [snapshots, manifests] {
-        // Nothing can be read at the beginning of a process's memory.
+        // What stands there then is no file that anybody may read from its beginning.
         let script = format!("for file in {files}; do mount --bind /proc/1/mem $file; done");
         let drain = with_mounts(&site.agent_command(&["drain"]), &script);
         drop(site.start(drain, "drain").finish().expect(2));
