@@ -18,6 +18,7 @@ mod due;
 pub(crate) mod heads;
 mod intake;
 
+mod resuming;
 mod scan_pace;
 mod standing;
 mod startup;
@@ -142,8 +143,7 @@ impl Agent {
                 waker.watch(self.streams.tracker().folders());
                 pace.done(now, Now::read());
             }
-            let took = self.turn(Mode::Follow)?;
-            self.keep_up(now)?;
+            let took = self.turn(Mode::Follow)? | self.keep_up(now)?;
             if !took && !stop.is_asked() {
                 let longest = self.idle_for(now).min(pace.wait(now, self.config.poll));
                 if pace.woken {
@@ -171,8 +171,7 @@ impl Agent {
             scan += usize::from(report.passing == 0);
             self.tell_progress(&mut begun);
             loop {
-                while self.turn(Mode::Drain)? {
-                    self.keep_up(Now::read())?;
+                while self.turn(Mode::Drain)? | self.keep_up(Now::read())? {
                     self.tell_progress(&mut begun);
                 }
                 // A full spool may hold what has long been in the store.
@@ -214,7 +213,9 @@ impl Agent {
         for index in 0..self.streams.count() {
             let stream = self.streams.get(index);
             let said = stream.next().next_key() == Some(next);
-            let why = self.streams.stop_stream(index, (!said).then_some(next))?;
+            let why =
+                self.streams
+                    .stop_stream(&self.config.agent, index, (!said).then_some(next))?;
             unfinished.0.extend(why);
             let stream = self.streams.get(index);
             if stream.next().next_key() != Some(next) {
@@ -254,18 +255,19 @@ impl Agent {
         Ok(self.intake.turn(&mut self.streams, mode)?)
     }
 
-    /// Everything that is due now beside reading.
-    fn keep_up(&mut self, now: Now) -> Result<(), RunError> {
+    /// Everything that is due now beside reading; whether there is more of it.
+    fn keep_up(&mut self, now: Now) -> Result<bool, RunError> {
         if !self.streams.is_waiting(now) {
             self.waits.seal_due(&mut self.streams, now)?;
             self.waits.seal_heartbeats(&mut self.streams, now)?;
         }
         self.streams.finish_leaving();
         self.upkeep.keep_up(&mut self.streams, now);
+        let busy = self.streams.answer(&self.config.agent, now)?;
         if self.upkeep.status_is_due(self.streams.is_changed(), now) {
             self.write_status(now, true);
         }
-        Ok(())
+        Ok(busy)
     }
 
     /// How long an agent with nothing to read may sleep.
@@ -302,9 +304,12 @@ impl Agent {
                 unfinished
                     .0
                     .push(format!("stream {name}: no time left to say stop"));
-            } else if let Some(why) = self.streams.stop_stream(index, next_key)? {
-                unfinished.0.push(why);
+                continue;
             }
+            let agent = &self.config.agent;
+            unfinished
+                .0
+                .extend(self.streams.stop_stream(agent, index, next_key)?);
         }
         self.upkeep.save(&mut self.streams, Now::read());
         self.write_status(Now::read(), false);

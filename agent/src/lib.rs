@@ -17,6 +17,8 @@ mod sealing; // entries → blocks → a signed batch in the spool
 
 mod recovery; // what a start may believe of state and spool
 
+mod answer; // what a refused batch becomes: a new epoch that holds the same entries
+
 mod agent; // the one loop over all of it
 
 mod commands; // what a person types

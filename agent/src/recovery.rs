@@ -8,7 +8,8 @@
 pub(crate) mod snapshot;
 
 mod recover_error;
-mod sealed_batch;
+pub(crate) mod sealed_batch;
+pub(crate) mod voids;
 
 mod lineage;
 
@@ -17,12 +18,14 @@ pub(crate) mod adoption;
 use self::lineage::{Lineage, StreamListing};
 pub(crate) use self::recover_error::RecoverError;
 use self::sealed_batch::{SealedBatches, is_damage};
+use self::voids::Voids;
 use crate::bounds::NOTE_MAX;
 use crate::recovery::snapshot::Snapshot;
 use crate::sealing::stream_state::{NewEpoch, SealedState, StreamState};
 use crate::spool::Layout;
 use crate::track::checkpoint::{Checkpoint, Memory};
 use host::disk;
+use ledger::Digest;
 use ledger::manifest::{EpochHead, EventKind, Reference};
 use ledger::name::{Epoch, Name, Slot};
 use ledger::receipt::Receipt;
@@ -93,9 +96,8 @@ impl Recovery<'_> {
                     recovered.closed.push(state);
                     continue;
                 }
-                standing => {
-                    begin(&stream, standing, &mut new_epoch).map_err(RecoverError::Random)?
-                }
+                standing => begin(&stream, standing, self.spool_id, &mut new_epoch)
+                    .map_err(RecoverError::Random)?,
             };
             if configured {
                 recovered.streams.push(next);
@@ -131,13 +133,19 @@ impl Recovery<'_> {
         foreign: bool,
         checkpoints: &mut Vec<Checkpoint>,
     ) -> Result<StreamStanding, RecoverError> {
-        let listing = StreamListing::read(self.layout, stream)?;
+        let mut listing = StreamListing::read(self.layout, stream)?;
         let batches = SealedBatches {
             layout: self.layout,
             agent: self.agent,
             keys: self.keys,
         };
+        // What is void is sealed again, or will be before anything is read: it says nothing of where the stream stands.
+        let voids = Voids::read(&batches, stream, listing.sealed(), None)?;
+        listing.pass_over(&voids);
         let lineage = match known {
+            Some(state) if voids.holds(state.epoch, state.head.seq) => {
+                lineage::after_void(&batches, state, &listing, &voids)?
+            }
             Some(state) => lineage::after_snapshot(&batches, state, &listing)?,
             None if listing.is_empty() => return Ok(StreamStanding::Fresh),
             None => lineage::from_beginning(&batches, stream, &listing)?,
@@ -212,9 +220,21 @@ impl Recovery<'_> {
     }
 }
 
+/// The very first epoch of a stream follows from the spool it is sealed in: set back to before its first batch, an agent
+/// that continues meets in the store what it sealed then, and not the beginning of a second history.
+fn first_epoch(stream: &Name, spool_id: &str) -> Epoch {
+    let digest = Digest::of(format!("{spool_id}/{stream}").as_bytes());
+    let mut roll = [0; 10];
+    for (byte, from) in roll.iter_mut().zip(digest.0) {
+        *byte = from;
+    }
+    Epoch::new(0, &roll)
+}
+
 fn begin(
     stream: &Name,
     standing: StreamStanding,
+    spool_id: &str,
     new_epoch: &mut impl FnMut() -> io::Result<Epoch>,
 ) -> io::Result<StreamState> {
     let beginning = |epoch, prev_epoch, newest: Option<SealedState>, event| NewEpoch {
@@ -227,7 +247,8 @@ fn begin(
     };
     Ok(match standing {
         StreamStanding::Fresh => {
-            StreamState::Begin(beginning(new_epoch()?, Vec::new(), None, None))
+            let epoch = first_epoch(stream, spool_id);
+            StreamState::Begin(beginning(epoch, Vec::new(), None, None))
         }
         // Named by the config again after it was closed.
         StreamStanding::Continues(state) if state.closed => {

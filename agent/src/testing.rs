@@ -36,6 +36,16 @@ pub(crate) fn agent() -> Name {
     "web-01".parse().unwrap()
 }
 
+/// A place in the stream's epoch.
+pub(crate) fn slot(epoch: Epoch, seq: u64) -> Slot {
+    Slot {
+        agent: agent(),
+        stream: stream(),
+        epoch,
+        seq,
+    }
+}
+
 /// A config in `dir` with these streams: name and pattern below `dir`.
 pub(crate) fn config(dir: &Path, streams: &[(&str, &str)]) -> Config {
     let path = dir.join("agent.toml");

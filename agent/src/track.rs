@@ -70,8 +70,11 @@ use crate::now::{Now, millis};
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
 use ledger::entry::PathBytes;
+use ledger::manifest::Was;
 use ledger::name::{Epoch, Name};
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an entry says of its source.
@@ -190,6 +193,27 @@ impl Tracker {
     /// after `sealed` or `discarded`.
     pub(crate) fn begin_epoch(&mut self, stream: &Name, epoch: Epoch, next_source_id: u64) {
         self.table.begin_epoch(stream, epoch, next_source_id);
+    }
+
+    /// The same for an epoch in which what the stream sealed into others is sealed again: `renamed` gives a source's id
+    /// there by its name so far, if it has one.
+    pub(crate) fn continue_in_epoch(
+        &mut self,
+        stream: &Name,
+        epoch: Epoch,
+        next_source_id: u64,
+        renamed: impl Fn(&Was) -> Option<u64>,
+    ) {
+        self.table.rename(stream, epoch, renamed);
+        self.table.begin_epoch(stream, epoch, next_source_id);
+    }
+
+    /// The file of the source that has this name in the archive, opened if it is not.
+    pub(crate) fn file_of(&mut self, name: &Was) -> Option<Arc<File>> {
+        let boot_id = self.boot_id;
+        let mut sources = self.table.values_mut();
+        let source = sources.find(|source| source.stated() == Some(name))?;
+        source.file_mut().open(boot_id).ok()
     }
 
     /// From now on nothing waits for time to pass: the next scans judge copies not finished as they

@@ -249,3 +249,24 @@ fn a_spool_that_turned_read_only_is_unhealthy_before_anything_is_sealed() {
 fn a_state_that_turned_read_only_is_unhealthy() {
     read_only("state", "stale");
 }
+
+/// A disk that does not give the state: neither it nor a sealed batch is taken for lost.
+#[test]
+fn a_start_that_cannot_read_what_is_there_ends_with_2_and_begins_no_epoch() {
+    let site = site(STREAMS);
+    fs::write(site.log("a.log"), "line\n").unwrap();
+    drop(site.agent(&["drain"]).expect(0));
+    let epochs = || fs::read_dir(site.path("spool/sealed/all")).unwrap().count();
+    assert_eq!(epochs(), 1);
+    let snapshots = format!("{}/cursors.*", site.path("state").display());
+    let manifests = format!("{}/sealed/all/*/*/manifest", site.path("spool").display());
+    for files in [snapshots, manifests] {
+        // What stands there then is no file that anybody may read from its beginning.
+        let script = format!("for file in {files}; do mount --bind /proc/1/mem $file; done");
+        let drain = with_mounts(&site.agent_command(&["drain"]), &script);
+        drop(site.start(drain, "drain").finish().expect(2));
+        assert_eq!(epochs(), 1, "{files}");
+    }
+    drop(site.agent(&["drain"]).expect(0));
+    assert_eq!(epochs(), 1);
+}

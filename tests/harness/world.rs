@@ -76,6 +76,15 @@ impl Archive {
         archive
     }
 
+    /// The first lines of all manifests of a downloaded archive that are not void, epoch by epoch in order.
+    ///
+    /// # Panics
+    /// When a file does not read as documented.
+    #[must_use]
+    pub fn manifests_of(copy: &Path) -> Vec<Value> {
+        manifests(copy)
+    }
+
     /// Demands that the archive gives back exactly `expected`, as a set of contents.
     ///
     /// # Panics
@@ -193,6 +202,7 @@ fn manifests(copy: &Path) -> Vec<Value> {
             .or_default()
             .push(manifest);
     }
+    drop_void(&mut epochs);
     let mut ordered = Vec::new();
     let mut done = BTreeSet::new();
     while !epochs.is_empty() {
@@ -209,6 +219,24 @@ fn manifests(copy: &Path) -> Vec<Value> {
         done.insert(epoch);
     }
     ordered
+}
+
+/// Leaves out what stands after the seq that an epoch's successor names.
+fn drop_void(epochs: &mut BTreeMap<String, Vec<Value>>) {
+    let geneses = epochs.values().map(|manifests| &manifests[0]);
+    let heads = geneses.filter_map(|genesis| genesis["prev_epoch"].as_array());
+    let cuts: Vec<(String, u64)> = heads
+        .flatten()
+        .map(|head| {
+            let seq = head["seq"].as_u64().expect("a seq");
+            (text(&head["epoch"]).to_owned(), seq)
+        })
+        .collect();
+    for (epoch, last) in cuts {
+        if let Some(manifests) = epochs.get_mut(&epoch) {
+            manifests.retain(|manifest| manifest["seq"].as_u64() <= Some(last));
+        }
+    }
 }
 
 /// All bodies unpacked, by the digits in their name.

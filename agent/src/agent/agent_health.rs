@@ -5,10 +5,11 @@
 //! | `spool_unwritable` | error | nothing can be sealed |
 //! | `unreadable` | error | a wanted file or folder cannot be opened, read or listed |
 //! | `spool_full` | error | a stream is not read for lack of room |
-//! | `held` | error | the archiver refuses a batch: the stream is not read |
+//! | `held` | error | the archiver refuses a batch, and that cannot be answered yet: the stream is not read |
 //! | `receipts_unreadable` | error | nobody can say what is archived |
 //! | `unsealed` | error | bytes wait to be sealed for longer than [`unsealed_max`] |
 //! | `unarchived` | error | batches wait for the archiver for longer than [`UNARCHIVED_MAX_S`], and more do |
+//! | `answering` | warning | what the archiver refuses is being sealed again |
 //! | `snapshot` | warning | no snapshot can be written: old batches stay in the spool |
 //! | `pattern` | warning | a pattern matches no file, and another one would |
 //! | `no_match` | note | a pattern matches no file yet |
@@ -91,6 +92,8 @@ pub(super) struct StreamFacts {
     pub(super) stream: Name,
     pub(super) full: bool,
     pub(super) held: Option<String>,
+    /// The archiver refuses batches, of which so many are yet to be sealed again.
+    pub(super) answering: Option<usize>,
     /// Why receipts cannot be read.
     pub(super) receipts: Option<String>,
     pub(super) old_bytes: Option<OldBytes>,
@@ -151,6 +154,18 @@ fn of_stream(facts: &StreamFacts, now: Moment, reasons: &mut Vec<Reason>) {
     if let Some(why) = &facts.held {
         error("held", format!("its files are not read: {why}"));
     }
+    if let Some(left) = facts.answering {
+        let left = host::cli::counted(left as u64, "batch is", "batches are");
+        let detail = format!(
+            "the archiver refuses what was sealed: the stream continues in a new epoch, {left} yet to be sealed again"
+        );
+        let reason = Reason::new("answering", Severity::Warning, detail, now);
+        reasons.push(reason.of_stream(&facts.stream));
+    }
+    let mut error = |code: &str, detail: String| {
+        let reason = Reason::new(code, Severity::Error, detail, now);
+        reasons.push(reason.of_stream(&facts.stream));
+    };
     if let Some(why) = &facts.receipts {
         error(
             "receipts_unreadable",
@@ -213,6 +228,7 @@ mod tests {
             stream: "auth".parse().unwrap(),
             full: false,
             held: None,
+            answering: None,
             receipts: None,
             old_bytes: None,
             waiting: 0,
@@ -338,6 +354,21 @@ mod tests {
         assert_eq!(
             codes(&facts),
             (vec!["snapshot".to_owned()], Health::Degraded)
+        );
+    }
+
+    #[test]
+    fn a_stream_that_answers_is_degraded() {
+        let facts = Facts {
+            streams: vec![StreamFacts {
+                answering: Some(3),
+                ..stream()
+            }],
+            ..Facts::default()
+        };
+        assert_eq!(
+            codes(&facts),
+            (vec!["answering".to_owned()], Health::Degraded)
         );
     }
 

@@ -1,5 +1,6 @@
 //! The whole agent on temporary folders, with real files and real clocks.
 
+mod answers;
 mod bytes;
 
 use super::*;
@@ -9,7 +10,6 @@ use crate::testing::config;
 use crate::testing::spool_audit::{audit, audit_epoch};
 use ledger::manifest::{EventKind, Kind};
 use ledger::name::{Name, Slot};
-use ledger::receipt::{Bad, BadReason};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -155,7 +155,10 @@ fn a_rotation_that_was_cut_leaves_each_stream_with_its_own_key() {
     // Killed after the first stream said it.
     let mut agent = Agent::open(&config).unwrap();
     let (next, _) = agent.streams.keys_mut().begin(&config.agent).unwrap();
-    agent.streams.stop_stream(0, Some(next)).unwrap();
+    agent
+        .streams
+        .stop_stream(&config.agent, 0, Some(next))
+        .unwrap();
     kill(agent);
     // The agent runs on with both, and the rotation is done when it is asked for again.
     Agent::open(&config).unwrap().drain().unwrap();
@@ -380,40 +383,6 @@ fn a_snapshot_that_cannot_be_written_is_a_warning() {
     std::fs::rename(&aside, &config.state).unwrap();
     agent.upkeep.save(&mut agent.streams, in_s(0));
     assert_eq!(status_of(&mut agent, in_s(0)), (vec![], 0));
-}
-
-#[test]
-fn a_refused_batch_holds_its_stream_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = made(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
-    let mut agent = Agent::open(&config).unwrap();
-    let slot = agent.streams.get(0).head(&crate::testing::agent()).unwrap();
-    let note = note(&config, &slot, "bad");
-    let bad = Bad {
-        reason: BadReason::Rot,
-        detail: "body rotted".into(),
-        at: host::clock::now(),
-    };
-    std::fs::write(&note, serde_json::to_vec(&bad).unwrap()).unwrap();
-    let later = Now {
-        boot_ms: Now::read().boot_ms + 60_000,
-        ..Now::read()
-    };
-    agent.keep_up(later).unwrap();
-    assert!(!agent.streams.get(0).may_read() && agent.streams.get(1).may_read());
-    let held = agent.describe(Now::read(), true).streams[0]
-        .held
-        .clone()
-        .unwrap();
-    assert!(held.contains("body rotted"), "{held}");
-    std::fs::remove_file(&note).unwrap();
-    std::fs::write(note.with_extension("conflict"), b"{}\n").unwrap();
-    let later = Now {
-        boot_ms: Now::read().boot_ms + 120_000,
-        ..Now::read()
-    };
-    agent.keep_up(later).unwrap();
-    assert!(agent.drain().unwrap().0[0].contains("held at web-01/auth/"));
 }
 
 fn note(config: &Config, slot: &Slot, extension: &str) -> PathBuf {

@@ -16,7 +16,7 @@ pub(super) fn check_room(streams: &mut Streams, index: usize) -> Result<(), Seal
         let stream = streams.get(index).name();
         tracing::warn!(%stream, room, "spool is full: nothing is read until there is room");
     }
-    if streams.is_waiting(Now::read()) {
+    if streams.is_waiting(Now::read()) || streams.get(index).is_answering() {
         return Ok(());
     }
     let stream = streams.get(index);

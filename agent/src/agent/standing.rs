@@ -214,11 +214,16 @@ impl Standing {
         let mut old = self.ages.older_than(max, sources, now);
         let of_stream = streams.iter().map(|stream| {
             let waiting = stream.waiting(agent);
-            let hold = stream.hold();
+            let hold = stream.hold().filter(|_| !stream.is_answering());
+            let held = hold.map(|hold| {
+                let why = stream.unanswerable().map_or("", String::as_str);
+                format!("{}: {}; {why}", hold.slot, hold.why)
+            });
             StreamFacts {
                 stream: stream.name().clone(),
                 full: stream.is_full(),
-                held: hold.map(|hold| format!("{}: {}", hold.slot, hold.why)),
+                held,
+                answering: stream.answer_left(),
                 receipts: stream.receipts_fault().cloned(),
                 old_bytes: old.remove(stream.name()),
                 waiting,

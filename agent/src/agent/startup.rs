@@ -1,6 +1,7 @@
 //! Starting: locks, key, recovery, and the agent put together from what they give.
 
 use super::heads::HeadsPace;
+use super::resuming::finish_answers;
 use super::stream::{ClosedStream, RunningStream};
 use super::streams::Streams;
 use super::upkeep::Upkeep;
@@ -8,6 +9,7 @@ use crate::config::{Config, StartAt};
 use crate::find::Watch;
 use crate::now::Now;
 use crate::recovery::adoption::{AdoptError, Adoptions};
+use crate::recovery::sealed_batch::SealedBatches;
 use crate::recovery::snapshot::{Snapshot, SnapshotError, Snapshots};
 use crate::recovery::{RecoverError, Recovered, Recovery};
 use crate::sealing::own_keys::OwnKeys;
@@ -63,6 +65,9 @@ pub enum RunError {
     /// What `init --after` left.
     #[error(transparent)]
     Adopt(#[from] AdoptError),
+    /// A sealed batch that the archiver refuses, and of which not even the statement is whole.
+    #[error("{0}: sealed and damaged since; the next start continues from what is before it")]
+    Damaged(String),
     /// A batch that may or may not be sealed, or cannot ever be.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -82,7 +87,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     Layout::new(&config.spool).id()?;
     let keys = OwnKeys::load(&config.key, &config.state)?;
     let lock = take_lock(config)?;
-    let spool = Spool::open(&config.spool, config.spool_cap, config.streams.len())?;
+    let mut spool = Spool::open(&config.spool, config.spool_cap, config.streams.len())?;
     if let Err(error) = spool.layout().clear_tmp() {
         tracing::warn!(%error, "open batches of earlier runs stay");
     }
@@ -98,11 +103,60 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         snapshot.as_ref(),
     );
     let stored = stored_heads(snapshot.as_ref());
-    let stored = |stream: &Name| stored.get(stream).copied();
-    let recovered = recover(config, &spool, &keys.all(), snapshot)?;
-    let mut tracker = tracker(config, &recovered.streams, boot_id);
-    tracker.restore(recovered.memory);
     let started = Now::read();
+    let mut recovered = recover(config, &spool, &keys.all(), snapshot, started)?;
+    let common = Common {
+        agent: config.agent.clone(),
+        heartbeat_s: config.heartbeat.as_secs(),
+        config_sha256: config.sha256,
+        boot_id,
+    };
+    let compressor = Compressor::new(config.codec, config.level).map_err(SealError::from)?;
+    let mut sealer = Sealer::new(common, keys, compressor);
+    finish_answers(config, &mut spool, &mut sealer, &mut recovered)?;
+    // After that, for an epoch that begins ends the one that answers.
+    Adoptions::apply(&config.state, &mut recovered.streams, || {
+        new_epoch(started)
+            .map_err(RecoverError::Random)
+            .map_err(RunError::from)
+    })?;
+    let mut tracker = tracker(config, &recovered.streams, boot_id);
+    tracker.restore(std::mem::take(&mut recovered.memory));
+    let (mut streams, closed) = put_together(config, recovered, &stored, &mut tracker, started);
+    let keys = sealer.all_keys();
+    let batches = SealedBatches {
+        layout: spool.layout(),
+        agent: &config.agent,
+        keys: &keys,
+    };
+    for stream in &mut streams {
+        stream.read_voids(&batches)?;
+    }
+    let streams = Streams::new(
+        tracker,
+        sealer,
+        spool,
+        streams,
+        closed,
+        HeadsPace::new(config.heartbeat, config.seal_age, random_place()?),
+    );
+    Ok(Started {
+        streams,
+        upkeep,
+        started,
+        lock,
+    })
+}
+
+/// The streams as they were found: those that run or leave, and those that are closed.
+fn put_together(
+    config: &Config,
+    recovered: Recovered,
+    stored: &BTreeMap<Name, EpochHead>,
+    tracker: &mut Tracker,
+    started: Now,
+) -> (Vec<RunningStream>, Vec<ClosedStream>) {
+    let stored = |stream: &Name| stored.get(stream).copied();
     let mut streams = Vec::new();
     for (next, stream) in recovered.streams.into_iter().zip(&config.streams) {
         let next_id = next.sealed_state().map_or(0, |state| state.next_source);
@@ -124,28 +178,14 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         let stored = stored(&state.stream);
         ClosedStream::new(state, stored)
     });
-    let common = Common {
-        agent: config.agent.clone(),
-        heartbeat_s: config.heartbeat.as_secs(),
-        config_sha256: config.sha256,
-        boot_id,
-    };
-    let compressor = Compressor::new(config.codec, config.level).map_err(SealError::from)?;
-    let sealer = Sealer::new(common, keys, compressor);
-    let streams = Streams::new(
-        tracker,
-        sealer,
-        spool,
-        streams,
-        closed.collect(),
-        HeadsPace::new(config.heartbeat, config.seal_age, random_place()?),
-    );
-    Ok(Started {
-        streams,
-        upkeep,
-        started,
-        lock,
-    })
+    (streams, closed.collect())
+}
+
+/// An epoch that begins now.
+pub(super) fn new_epoch(now: Now) -> io::Result<Epoch> {
+    let mut roll = [0; 10];
+    getrandom::fill(&mut roll).map_err(io::Error::other)?;
+    Ok(Epoch::new(now.wall.micros() / 1000, &roll))
 }
 
 /// A tracker that knows nothing yet. `streams` are the configured ones, as they stand.
@@ -204,6 +244,7 @@ fn recover(
     spool: &Spool,
     keys: &[Key],
     snapshot: Option<Snapshot>,
+    now: Now,
 ) -> Result<Recovered, RunError> {
     let names: Vec<Name> = config.streams.iter().map(|it| it.name.clone()).collect();
     let recovery = Recovery {
@@ -212,17 +253,5 @@ fn recover(
         agent: &config.agent,
         keys,
     };
-    let wall_ms = Now::read().wall.micros() / 1000;
-    let mut new_epoch = || {
-        let mut roll = [0; 10];
-        getrandom::fill(&mut roll).map_err(io::Error::other)?;
-        Ok(Epoch::new(wall_ms, &roll))
-    };
-    let mut recovered = recovery.recover(&names, snapshot, &mut new_epoch)?;
-    Adoptions::apply(&config.state, &mut recovered.streams, || {
-        new_epoch()
-            .map_err(RecoverError::Random)
-            .map_err(RunError::from)
-    })?;
-    Ok(recovered)
+    Ok(recovery.recover(&names, snapshot, || new_epoch(now))?)
 }

@@ -1,7 +1,11 @@
 //! One stream while the agent runs: what it seals next, its open batch, what it has to say. It decides
 //! when something is due and composes it; sealing it is [`super::streams`]'s.
 
+mod refused;
+
+use crate::answer::Answer;
 use crate::now::Now;
+use crate::recovery::voids::Voids;
 use crate::sealing::open_batch::OpenBatch;
 use crate::sealing::stream_state::{ManifestDraft, SealedState, StreamState};
 use crate::spool::Layout;
@@ -11,6 +15,7 @@ use ledger::Moment;
 use ledger::limits::DAY_S;
 use ledger::manifest::{EpochHead, Event, EventKind, StreamHead};
 use ledger::name::{Name, Slot};
+use std::collections::BTreeMap;
 use std::io;
 
 /// What a manifest is to carry besides what waits.
@@ -38,6 +43,16 @@ pub(super) struct RunningStream {
     receipts: ReceiptProgress,
     /// Why they could not be looked for last.
     receipts_fault: Option<String>,
+    /// What the archiver refuses is being sealed again.
+    answering: Option<Answer>,
+    /// Why that cannot be done.
+    unanswerable: Option<String>,
+    /// What was refused, and all that came after it.
+    voids: Voids,
+    /// Some of it is still in the spool.
+    has_voids: bool,
+    /// The newest manifest when it was settled that nothing of it is left to be sealed again.
+    answered_to: u64,
     /// When the newest manifest was sealed in this run; the start stands in before.
     sealed_at: Now,
     /// When a manifest of this run last named other streams' heads.
@@ -74,6 +89,11 @@ impl RunningStream {
             hold: None,
             receipts: ReceiptProgress::knowing(stored),
             receipts_fault: None,
+            answering: None,
+            unanswerable: None,
+            voids: Voids::default(),
+            has_voids: false,
+            answered_to: 0,
             sealed_at: now,
             named_heads_at: None,
             events_since_ms: None,
@@ -190,7 +210,7 @@ impl RunningStream {
 
     /// Whether manifests of it may be sealed as time goes by.
     pub(super) fn may_speak(&self) -> bool {
-        !self.full && !self.leaving && !self.is_to_begin()
+        !self.full && !self.leaving && !self.is_to_begin() && !self.is_answering()
     }
 
     pub(super) fn may_read(&self) -> bool {
@@ -272,6 +292,7 @@ impl RunningStream {
             heads,
             close: words.close,
             retention_s: self.retention_s,
+            ext: BTreeMap::new(),
         }
     }
 
@@ -290,7 +311,9 @@ impl RunningStream {
         let Some(head) = self.head(agent) else {
             return Ok(false);
         };
-        let looked = self.receipts.look(layout, &head);
+        let voids = &self.voids;
+        let is_past = |epoch, seq| voids.is_past(epoch, seq);
+        let looked = self.receipts.look(layout, &head, is_past);
         self.receipts_fault = looked.as_ref().err().map(ToString::to_string);
         let hold = looked?;
         let is_new = hold != self.hold;
@@ -351,6 +374,6 @@ impl ClosedStream {
             epoch: self.state.epoch,
             seq: self.state.head.seq,
         };
-        self.receipts.look(layout, &head).map(drop)
+        self.receipts.look(layout, &head, |_, _| false).map(drop)
     }
 }

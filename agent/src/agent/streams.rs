@@ -1,8 +1,11 @@
 //! All streams of the agent, and the sealing of what they say: batches, heartbeats, genesis, `stop`,
 //! `close`. Read positions and stream state advance here, and only with a manifest that is durable.
 
+mod answering;
+
 use super::heads::HeadsPace;
 use super::spool_retry::SpoolRetry;
+use super::startup::RunError;
 use super::stream::{ClosedStream, RunningStream, Words};
 use crate::now::Now;
 use crate::sealing::open_batch::OpenBatch;
@@ -14,7 +17,9 @@ use crate::spool::Spool;
 use crate::track::Tracker;
 use crate::track::statement::StreamStatement;
 use ledger::manifest::{Event, EventKind, StreamHead};
+use ledger::name::Name;
 use ledger::signature::Key;
+use std::collections::BTreeSet;
 
 /// The streams, and all that one manifest of theirs touches.
 pub(super) struct Streams {
@@ -113,6 +118,12 @@ impl Streams {
 
     pub(super) fn closed_mut(&mut self) -> &mut [ClosedStream] {
         &mut self.closed
+    }
+
+    /// Streams of which nothing may be deleted now.
+    pub(super) fn frozen(&self) -> BTreeSet<Name> {
+        let frozen = self.streams.iter().filter(|stream| stream.is_frozen());
+        frozen.map(|stream| stream.name().clone()).collect()
     }
 
     pub(super) fn any_is_full(&self) -> bool {
@@ -230,9 +241,16 @@ impl Streams {
     /// Seals what is read and says `stop`, and which key follows, if one does; what could not be done.
     pub(super) fn stop_stream(
         &mut self,
+        agent: &Name,
         index: usize,
         next_key: Option<Key>,
-    ) -> Result<Option<String>, SealError> {
+    ) -> Result<Option<String>, RunError> {
+        if self.finish_answer(agent, index)? {
+            let name = self.streams[index].name();
+            let left =
+                "what the archiver refused is not yet sealed again; the next start continues it";
+            return Ok(Some(format!("stream {name}: {left}")));
+        }
         let stream = &self.streams[index];
         if stream.is_leaving() || stream.is_to_begin() {
             // Nothing was sealed in this run, so nothing is promised; a full spool is no fault of ours.

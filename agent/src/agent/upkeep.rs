@@ -5,7 +5,7 @@ use crate::bounds::{SNAPSHOT_EVERY, STATUS_EVERY, UPKEEP_EVERY, UPKEEP_EVERY_FUL
 use crate::now::{Now, millis};
 use crate::recovery::snapshot::{Snapshot, SnapshotError, Snapshots};
 use crate::sealing::stream_state::SealedState;
-use crate::spool::prune::{Keep, prune};
+use crate::spool::prune::{Keep, delete_void, prune};
 use crate::spool::receipts::Hold;
 use host::health::WRITE_EVERY;
 use ledger::manifest::StreamHead;
@@ -72,6 +72,7 @@ impl Upkeep {
             self.looked_boot_ms = now.boot_ms;
             self.look_for_receipts(streams);
             self.delete_old(streams, now);
+            self.delete_void(streams, now);
         }
         if streams.is_unsaved() && is_due(self.saved_boot_ms, SNAPSHOT_EVERY, now) {
             self.save(streams, now);
@@ -113,8 +114,8 @@ impl Upkeep {
                 }
             }
             match stream.hold() {
-                Some(Hold { slot, why }) => {
-                    tracing::error!(%slot, %why, "stream held: its files are not read");
+                Some(Hold { slot, why, .. }) => {
+                    tracing::error!(%slot, %why, "the archiver holds the stream");
                 }
                 None => tracing::info!(stream = %stream.name(), "stream no longer held"),
             }
@@ -140,6 +141,7 @@ impl Upkeep {
             covered: &self.covered.newest,
             stored: &self.covered.stored,
             newest: &known.newest,
+            frozen: &streams.frozen(),
             keep: if full { Duration::ZERO } else { self.keep },
             now: now.wall,
         };
@@ -155,6 +157,34 @@ impl Upkeep {
             }
         }
         false
+    }
+
+    /// Deletes what was refused and is sealed again, once a start needs it no longer.
+    fn delete_void(&mut self, streams: &mut Streams, now: Now) {
+        for index in 0..streams.count() {
+            let stream = streams.get(index);
+            let name = stream.name().clone();
+            let Some((voids, (epoch, seq))) = stream.deletable_voids() else {
+                continue;
+            };
+            let voids = voids.clone();
+            let knows = |known: &Known| {
+                let newest = known.newest.get(&name);
+                newest.is_some_and(|(in_epoch, newest)| *in_epoch == epoch && *newest >= seq)
+            };
+            if !(knows(&self.saved) && knows(&self.covered)) {
+                self.save(streams, now);
+                continue;
+            }
+            let is_void = |epoch, seq| voids.holds(epoch, seq);
+            match delete_void(streams.spool_mut(), &self.agent, &name, is_void) {
+                Ok(0) => streams.get_mut(index).voids_are_gone(),
+                Ok(gone) => tracing::info!(stream = %name, gone, "deleted void batches"),
+                Err(error) => {
+                    tracing::warn!(%error, "void batches cannot be deleted; tried again later");
+                }
+            }
+        }
     }
 
     /// Writes a snapshot. Without one nothing is lost: the next start reads more of the spool, and

@@ -3,6 +3,7 @@
 
 use super::recover_error::RecoverError;
 use super::sealed_batch::{Doubt, SealedBatches};
+use super::voids::{self, Voids};
 use crate::sealing::stream_state::SealedState;
 use crate::spool::Layout;
 use crate::track::checkpoint::Checkpoint;
@@ -64,6 +65,19 @@ impl StreamListing {
         })
     }
 
+    /// By epoch, what is sealed.
+    pub(super) fn sealed(&self) -> &BTreeMap<Epoch, Vec<u64>> {
+        &self.sealed
+    }
+
+    /// Leaves void batches out.
+    pub(super) fn pass_over(&mut self, voids: &Voids) {
+        for (epoch, seqs) in &mut self.sealed {
+            seqs.retain(|seq| !voids.holds(*epoch, *seq));
+        }
+        self.sealed.retain(|_, seqs| !seqs.is_empty());
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.sealed.is_empty() && self.receipted.is_empty()
     }
@@ -98,6 +112,41 @@ pub(super) fn after_snapshot(
     Ok(lineage)
 }
 
+/// From a snapshot's state that is void now: from the epoch that answers.
+pub(super) fn after_void(
+    batches: &SealedBatches<'_>,
+    state: &SealedState,
+    listing: &StreamListing,
+    voids: &Voids,
+) -> Result<Lineage, RecoverError> {
+    let mut lineage = Lineage::default();
+    let mut answering = None;
+    for epoch in listing.sealed.keys() {
+        let genesis = genesis(batches, &state.stream, *epoch, listing)?;
+        let answers = genesis.and_then(|genesis| voids::named(&genesis, voids::ANSWERS));
+        let Some((refused, _)) = answers else {
+            continue;
+        };
+        let is_direct = voids.because_of(refused).contains(&state.epoch);
+        // Where the answer was refused in turn, only the last one is not void.
+        if is_direct || answering.is_none() {
+            answering = Some(*epoch);
+        }
+    }
+    match answering {
+        Some(epoch) => follow(
+            batches,
+            Some(state.clone()),
+            epoch,
+            &state.stream,
+            listing,
+            &mut lineage,
+        )?,
+        None => lineage.doubt("what answers a refused batch is not in the spool".to_owned()),
+    }
+    Ok(lineage)
+}
+
 /// Without a snapshot: nothing was ever deleted, so the spool must go back to the beginning.
 pub(super) fn from_beginning(
     batches: &SealedBatches<'_>,
@@ -108,7 +157,7 @@ pub(super) fn from_beginning(
     let mut roots = Vec::new();
     for epoch in listing.sealed.keys() {
         let genesis = genesis(batches, stream, *epoch, listing)?;
-        if genesis.is_some_and(|genesis| genesis.prev_epoch.is_some_and(|prev| prev.is_empty())) {
+        if genesis.is_some_and(|genesis| is_root(&genesis, listing)) {
             roots.push(*epoch);
         }
     }
@@ -277,11 +326,22 @@ fn salvage(
     Ok(())
 }
 
+/// Whether an epoch is the beginning of the stream, as far as the spool can know: it continues nothing, or answers a
+/// refusal of the stream's very first manifest, of which another statement is in the store.
+fn is_root(genesis: &Manifest, listing: &StreamListing) -> bool {
+    let heads = genesis.prev_epoch.as_deref().unwrap_or_default();
+    let answered = voids::named(genesis, voids::ANSWERS).map(|(epoch, _)| epoch);
+    let beyond = |epoch: Epoch| Some(epoch) == answered && !listing.sealed.contains_key(&epoch);
+    genesis.prev_epoch.is_some() && heads.iter().all(|head| beyond(head.epoch))
+}
+
 /// Whether `manifest` may stand right after `state`.
 fn fits(state: Option<&SealedState>, manifest: &Manifest) -> bool {
+    let answers = voids::named(manifest, voids::ANSWERS).is_some();
     match (state, &manifest.prev_epoch) {
-        (None, Some(heads)) => heads.is_empty(),
+        (None, Some(heads)) => heads.is_empty() || answers,
         (None, None) => false,
+        (Some(_), Some(_)) if answers => true,
         (Some(state), Some(heads)) => heads.iter().any(|head| head.epoch == state.epoch),
         (Some(state), None) => state.epoch == manifest.epoch && manifest.prev == Some(state.head),
     }

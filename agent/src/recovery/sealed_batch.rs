@@ -18,22 +18,22 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 /// Reads the batches of one agent.
-pub(super) struct SealedBatches<'a> {
-    pub(super) layout: &'a Layout,
-    pub(super) agent: &'a Name,
+pub(crate) struct SealedBatches<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) agent: &'a Name,
     /// Its own keys: nothing is believed that none of them signed.
-    pub(super) keys: &'a [Key],
+    pub(crate) keys: &'a [Key],
 }
 
 /// A batch that was believed.
-pub(super) struct SealedBatch {
-    pub(super) manifest: Manifest,
-    pub(super) sha256: Digest,
-    pub(super) checkpoints: Vec<Checkpoint>,
+pub(crate) struct SealedBatch {
+    pub(crate) manifest: Manifest,
+    pub(crate) sha256: Digest,
+    pub(crate) checkpoints: Vec<Checkpoint>,
 }
 
 /// Why a batch is not believed.
-pub(super) enum Doubt {
+pub(crate) enum Doubt {
     /// What is there is not a batch of ours.
     Damage(String),
     /// The system would not let us look.
@@ -41,7 +41,7 @@ pub(super) enum Doubt {
 }
 
 impl SealedBatches<'_> {
-    pub(super) fn slot(&self, stream: &Name, epoch: Epoch, seq: u64) -> Slot {
+    pub(crate) fn slot(&self, stream: &Name, epoch: Epoch, seq: u64) -> Slot {
         Slot {
             agent: self.agent.clone(),
             stream: stream.clone(),
@@ -51,7 +51,23 @@ impl SealedBatches<'_> {
     }
 
     /// Syncs a batch and reads it. Its body is only weighed: hashing it is the archiver's.
-    pub(super) fn believe(&self, slot: &Slot) -> Result<SealedBatch, Doubt> {
+    pub(crate) fn believe(&self, slot: &Slot) -> Result<SealedBatch, Doubt> {
+        let folder = self.layout.batch(slot);
+        let batch = self.believe_statement(slot)?;
+        if let Some(stored) = &batch.manifest.stored {
+            let size = synced_size(&folder.join(BODY))?;
+            if size != stored.size {
+                return Err(Doubt::Damage(format!(
+                    "{slot}: the body's size is not the stated one"
+                )));
+            }
+        }
+        disk::sync_dir(&folder).map_err(|source| blind(&folder, source))?;
+        Ok(batch)
+    }
+
+    /// The same of what a batch states, whatever became of its body.
+    pub(crate) fn believe_statement(&self, slot: &Slot) -> Result<SealedBatch, Doubt> {
         let folder = self.layout.batch(slot);
         let file = synced(&folder.join(MANIFEST), MANIFEST_FILE_MAX as u64)?;
         let damage = |why: &dyn std::fmt::Display| Doubt::Damage(format!("{slot}: {why}"));
@@ -69,13 +85,6 @@ impl SealedBatches<'_> {
         let checkpoints = synced(&folder.join(CURSORS), CURSORS_MAX)?;
         let checkpoints = parse_cursors(&checkpoints, sha256)
             .ok_or_else(|| damage(&"`cursors` is not whole, or another batch's"))?;
-        if let Some(stored) = &manifest.stored {
-            let size = synced_size(&folder.join(BODY))?;
-            if size != stored.size {
-                return Err(damage(&"the body's size is not the stated one"));
-            }
-        }
-        disk::sync_dir(&folder).map_err(|source| blind(&folder, source))?;
         Ok(SealedBatch {
             manifest,
             sha256,
@@ -117,13 +126,39 @@ fn blind(path: &Path, source: io::Error) -> Doubt {
     })
 }
 
-/// Whether an error says that the bytes are gone or bad, rather than that we may not look now.
-pub(super) fn is_damage(error: &io::Error) -> bool {
+/// Whether an error says that the bytes are gone or bad, rather than that they are not to be had now. A disk that does
+/// not give them (EIO) may do so the next time, or on another controller: nothing is concluded from it.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
     let kind = matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge
+        io::ErrorKind::NotFound
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::UnexpectedEof
     );
-    // ELOOP: a symlink planted where a file of ours should be. EIO: the disk lost it.
-    let raw = [Errno::LOOP, Errno::IO].map(Errno::raw_os_error);
-    kind || error.raw_os_error().is_some_and(|code| raw.contains(&code))
+    // ELOOP: a symlink planted where a file of ours should be.
+    kind || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_does_not_answer_is_no_damage() {
+        for (errno, damage) in [
+            (Errno::NOENT, true),
+            (Errno::LOOP, true),
+            (Errno::IO, false),
+            (Errno::ACCESS, false),
+            (Errno::MFILE, false),
+            (Errno::TIMEDOUT, false),
+            (Errno::STALE, false),
+        ] {
+            assert_eq!(is_damage(&errno.into()), damage, "{errno}");
+        }
+        for kind in [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof] {
+            assert!(is_damage(&kind.into()));
+        }
+    }
 }

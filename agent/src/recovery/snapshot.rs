@@ -1,6 +1,7 @@
 //! `state/cursors.<n>`: the snapshot that lets older batches go. It is read back as hostile input and
 //! believed only whole.
 
+use super::sealed_batch::is_damage;
 use crate::bounds::SNAPSHOT_LINE_MAX;
 use crate::sealing::stream_state::SealedState;
 use crate::track::checkpoint::{Checkpoint, Memory};
@@ -111,6 +112,10 @@ impl Snapshots {
             match read(&path) {
                 Ok(snapshot) => return Ok((snapshots, Some(snapshot))),
                 Err(Broken::Other(version)) => return Err(other_version(path, version)),
+                // What is not to be had now may be the newest there is: nothing is begun without it.
+                Err(Broken::Io(source)) if !is_damage(&source) => {
+                    return Err(SnapshotError::Io { path, source });
+                }
                 Err(Broken::Io(error)) => {
                     tracing::warn!(snapshot = %path.display(), %error, "snapshot cannot be read, trying the one before");
                 }

@@ -20,7 +20,7 @@ use crate::track::checkpoint::Checkpoint;
 use host::disk;
 use ledger::Digest;
 use ledger::codec::Compressor;
-use ledger::signature;
+use ledger::signature::{self, Key};
 use ledger::spool::{CURSORS, MANIFEST};
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -50,6 +50,11 @@ impl Sealer {
 
     pub(crate) fn keys_mut(&mut self) -> &mut OwnKeys {
         &mut self.keys
+    }
+
+    /// All keys that ever signed for this agent.
+    pub(crate) fn all_keys(&self) -> Vec<Key> {
+        self.keys.all()
     }
 
     pub(crate) fn into_keys(self) -> OwnKeys {

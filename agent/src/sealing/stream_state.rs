@@ -7,6 +7,7 @@
 use crate::sealing::pack::no_entries;
 use ledger::block::Block;
 use ledger::codec::Codec;
+use ledger::json::Strict;
 use ledger::manifest::{
     Body, Entries, EpochHead, Event, EventKind, Kind, Manifest, Reference, SCHEMA, Source, Stored,
     StreamHead, Times, VERSION,
@@ -112,6 +113,8 @@ pub(crate) struct ManifestDraft {
     pub(crate) close: bool,
     /// How long to keep it.
     pub(crate) retention_s: u64,
+    /// What it says beyond the format.
+    pub(crate) ext: BTreeMap<String, Strict>,
 }
 
 /// The time of sealing.
@@ -304,7 +307,7 @@ impl StreamState {
             retention_max_s: longest.fold(draft.retention_s, u64::max),
             config_sha256: common.config_sha256,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            ext: BTreeMap::new(),
+            ext: draft.ext,
             crit: Vec::new(),
         }
     }

@@ -1,8 +1,8 @@
 //! Which sealed batches may go.
 //!
 //! A batch goes only when it is in the store for certain (its receipt names its manifest's hash),
-//! when both snapshots know what came after it, and never as its stream's newest. Void batches of
-//! an abandoned epoch have no receipt and stay.
+//! when both snapshots know what came after it, and never as its stream's newest. Void batches have no receipt:
+//! they go once they are sealed again and both snapshots know it; those of an epoch that was lost stay.
 
 use crate::bounds::{NOTE_MAX, PRUNE_MAX};
 use crate::spool::{Layout, Spool, weigh};
@@ -11,7 +11,7 @@ use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::name::{Epoch, Name, Slot};
 use ledger::receipt::Receipt;
 use ledger::{Digest, Moment, signature};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -26,6 +26,8 @@ pub(crate) struct Keep<'a> {
     pub(crate) stored: &'a BTreeMap<Name, (Epoch, u64)>,
     /// By stream, the newest batch.
     pub(crate) newest: &'a BTreeMap<Name, (Epoch, u64)>,
+    /// Streams of which nothing goes, for what comes after a refused batch is not settled yet.
+    pub(crate) frozen: &'a BTreeSet<Name>,
     /// How long a batch stays although it has a receipt; no time at all while the spool is full.
     pub(crate) keep: Duration,
     pub(crate) now: Moment,
@@ -39,6 +41,9 @@ pub(crate) fn prune(spool: &mut Spool, keep: &Keep<'_>) -> io::Result<usize> {
     let layout = spool.layout().clone();
     let mut gone = 0;
     for stream in layout.streams()? {
+        if keep.frozen.contains(&stream) {
+            continue;
+        }
         for epoch in layout.epochs(&stream)? {
             for seq in layout.seqs(&stream, epoch)? {
                 let slot = Slot {
@@ -55,6 +60,40 @@ pub(crate) fn prune(spool: &mut Spool, keep: &Keep<'_>) -> io::Result<usize> {
                 spool.subtract(&stream, bytes);
                 gone += 1;
             }
+        }
+    }
+    Ok(gone)
+}
+
+/// Deletes void batches of a stream that are sealed again, at most [`PRUNE_MAX`]; how many went. From the end of each
+/// epoch: its genesis, which says what the epoch is, goes last.
+///
+/// # Errors
+/// What the system says; what went before stays gone.
+pub(crate) fn delete_void(
+    spool: &mut Spool,
+    agent: &Name,
+    stream: &Name,
+    is_void: impl Fn(Epoch, u64) -> bool,
+) -> io::Result<usize> {
+    let layout = spool.layout().clone();
+    let mut gone = 0;
+    for epoch in layout.epochs(stream)? {
+        let seqs = layout.seqs(stream, epoch)?.into_iter().rev();
+        for seq in seqs.filter(|seq| is_void(epoch, *seq)) {
+            if gone == PRUNE_MAX {
+                return Ok(gone);
+            }
+            let slot = Slot {
+                agent: agent.clone(),
+                stream: stream.clone(),
+                epoch,
+                seq,
+            };
+            let bytes = weigh(&layout.batch(&slot))?;
+            delete(&layout, &slot)?;
+            spool.subtract(stream, bytes);
+            gone += 1;
         }
     }
     Ok(gone)
@@ -140,6 +179,7 @@ mod tests {
             covered: &covered,
             stored: &covered,
             newest: &newest,
+            frozen: &BTreeSet::new(),
             keep,
             now: host::clock::now(),
         };

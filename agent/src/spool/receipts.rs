@@ -7,17 +7,28 @@ use host::disk;
 use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::manifest::{EpochHead, Manifest};
 use ledger::name::{Epoch, Slot};
-use ledger::receipt::{Bad, Receipt};
+use ledger::receipt::{Bad, BadReason, Receipt};
 use ledger::{Digest, Moment, signature};
 use std::collections::BTreeMap;
 use std::io;
 use std::time::UNIX_EPOCH;
 
-/// Why the archiver holds a stream. Answering with a new epoch is not built yet; until then the
-/// agent stops reading it.
+/// What the archiver says against a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The store holds another statement for its number.
+    Conflict,
+    /// It cannot be uploaded as it is.
+    Bad(BadReason),
+    /// Nobody can read what it says.
+    Unclear,
+}
+
+/// Why the archiver holds a stream. The agent answers with a new epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hold {
     pub(crate) slot: Slot,
+    pub(crate) refusal: Refusal,
     /// For people.
     pub(crate) why: String,
 }
@@ -47,25 +58,36 @@ impl ReceiptProgress {
         self.stored
     }
 
-    /// Looks on from where the last look ended. `head` is the stream's newest batch.
+    /// Looks on from where the last look ended. `head` is the stream's newest batch; what is said against a batch
+    /// that is past is answered.
     ///
     /// # Errors
     /// What the system says of the archiver's half of the spool.
-    pub(crate) fn look(&mut self, layout: &Layout, head: &Slot) -> io::Result<Option<Hold>> {
+    pub(crate) fn look(
+        &mut self,
+        layout: &Layout,
+        head: &Slot,
+        is_past: impl Fn(Epoch, u64) -> bool,
+    ) -> io::Result<Option<Hold>> {
         let mut epochs = layout.epochs(&head.stream)?;
         if !epochs.contains(&head.epoch) {
             epochs.push(head.epoch);
         }
         self.next.retain(|epoch, _| epochs.contains(epoch));
         for epoch in epochs {
-            if let Some(hold) = self.look_at(
-                layout,
-                &Slot {
-                    epoch,
-                    ..head.clone()
-                },
-                head.epoch,
-            )? {
+            let slot = Slot {
+                epoch,
+                ..head.clone()
+            };
+            let hold = self.look_at(layout, &slot, head.epoch)?;
+            // The archiver takes epochs in order: what stands before one that has a receipt is done.
+            let is_done = |slot: &Slot| {
+                let stored = self.stored.is_some_and(|stored| stored.epoch == head.epoch);
+                stored && slot.epoch != head.epoch
+            };
+            let asks =
+                |hold: &Hold| !is_past(hold.slot.epoch, hold.slot.seq) && !is_done(&hold.slot);
+            if let Some(hold) = hold.filter(asks) {
                 return Ok(Some(hold));
             }
         }
@@ -155,21 +177,35 @@ impl ReceiptProgress {
             };
             self.note_stored(layout, &newest, current)?;
         }
+        if !layout.batch(&slot).try_exists()? {
+            // Answered, and deleted: what is said of it goes as well.
+            return Ok(None);
+        }
         if layout.note(&slot, "conflict").try_exists()? {
             let why =
                 "the store holds another batch that this agent signed for this seq".to_owned();
-            return Ok(Some(Hold { slot, why }));
+            return Ok(Some(Hold {
+                slot,
+                refusal: Refusal::Conflict,
+                why,
+            }));
         }
         let bad = layout.note(&slot, "bad");
         if !bad.try_exists()? {
             return Ok(None);
         }
         let note = disk::read_bounded(&bad, NOTE_MAX)?;
-        let why = match serde_json::from_slice::<Bad>(&note) {
-            Ok(bad) => format!("the archiver refuses it: {}", bad.detail),
-            Err(_) => "the archiver refuses it".to_owned(),
+        let (refusal, why) = match serde_json::from_slice::<Bad>(&note) {
+            Ok(bad) => (
+                Refusal::Bad(bad.reason),
+                format!("the archiver refuses it: {}", bad.detail),
+            ),
+            Err(_) => (
+                Refusal::Unclear,
+                "the archiver refuses it, and its reason cannot be read".to_owned(),
+            ),
         };
-        Ok(Some(Hold { slot, why }))
+        Ok(Some(Hold { slot, refusal, why }))
     }
 }
 
@@ -190,10 +226,16 @@ mod tests {
             seq: 3,
         };
         let mut progress = ReceiptProgress::default();
-        assert_eq!(progress.look(&world.layout(), &head).unwrap(), None);
+        assert_eq!(
+            progress.look(&world.layout(), &head, |_, _| false).unwrap(),
+            None
+        );
         assert_eq!(progress.waiting(&head), 4);
         receipt(&world, epoch(1), 0, history[0].head.sha256);
-        assert_eq!(progress.look(&world.layout(), &head).unwrap(), None);
+        assert_eq!(
+            progress.look(&world.layout(), &head, |_, _| false).unwrap(),
+            None
+        );
         assert_eq!(progress.waiting(&head), 3);
         let since = progress.waits_since(&world.layout(), &head).unwrap();
         assert!(host::clock::now().since_s(since) < 600);
@@ -210,12 +252,20 @@ mod tests {
             "bad",
         );
         std::fs::write(&bad, b"not json").unwrap();
-        let hold = progress.look(&world.layout(), &head).unwrap().unwrap();
+        let hold = progress
+            .look(&world.layout(), &head, |_, _| false)
+            .unwrap()
+            .unwrap();
         assert_eq!(
             (hold.slot.seq, hold.why.as_str()),
-            (1, "the archiver refuses it")
+            (1, "the archiver refuses it, and its reason cannot be read")
         );
+        let answered = progress.look(&world.layout(), &head, |_, seq| seq == 1);
+        assert_eq!(answered.unwrap(), None);
         std::fs::remove_file(bad).unwrap();
-        assert_eq!(progress.look(&world.layout(), &head).unwrap(), None);
+        assert_eq!(
+            progress.look(&world.layout(), &head, |_, _| false).unwrap(),
+            None
+        );
     }
 }

@@ -461,6 +461,20 @@ impl SourceTable {
         *next = taken.max(*next);
     }
 
+    /// Gives sources of the stream the ids that they have in another epoch already.
+    pub(super) fn rename(&mut self, stream: &Name, epoch: Epoch, id: impl Fn(&Was) -> Option<u64>) {
+        for source in self.sources.values_mut() {
+            let here = source.stated().filter(|was| was.stream == *stream);
+            if let Some(id) = here.and_then(&id) {
+                source.is_stated_as(Was {
+                    stream: stream.clone(),
+                    epoch,
+                    id,
+                });
+            }
+        }
+    }
+
     pub(super) fn has_events(&self, stream: &Name) -> bool {
         self.touched(stream).any(|(_, source)| source.is_due())
     }

@@ -623,6 +623,11 @@ impl TrackedSource {
         registered
     }
 
+    /// What was stated of it is stated again, under this name.
+    pub(super) fn is_stated_as(&mut self, name: Was) {
+        self.stated = Some(name);
+    }
+
     /// Its id in the epoch; the `next` one if it has none.
     pub(super) fn id_or_next(&mut self, next: &mut u64) -> u64 {
         *self.id.get_or_insert_with(|| {
