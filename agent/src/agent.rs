@@ -51,6 +51,9 @@ use std::time::Duration;
 /// Scans of a drain, whatever is left undecided then.
 const DRAIN_SCANS_MAX: usize = 8;
 
+/// Further scans that only pass a part of large packed files: 128 GiB of their content, at least.
+const DRAIN_PASSES_MAX: usize = 4096;
+
 /// Asks a running agent to stop: it seals what it has read and says `stop`.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
@@ -164,11 +167,12 @@ impl Agent {
     pub fn drain(&mut self) -> Result<Unfinished, RunError> {
         self.streams.tracker_mut().wait_no_longer();
         let mut begun = None;
-        let mut scan = 0;
-        while scan < DRAIN_SCANS_MAX {
+        let (mut scan, mut passes) = (0, 0);
+        while scan < DRAIN_SCANS_MAX && passes < DRAIN_PASSES_MAX {
             let report = self.scan(Now::read());
             // A large packed file takes many scans, and each passes a part of it.
             scan += usize::from(report.passing == 0);
+            passes += usize::from(report.passing > 0);
             self.tell_progress(&mut begun);
             loop {
                 while self.turn(Mode::Drain)? | self.keep_up(Now::read())? {

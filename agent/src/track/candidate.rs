@@ -25,6 +25,8 @@ pub(super) struct Candidate {
     /// Where it was last seen.
     pub(super) path: PathBytes,
     pub(super) file: TrackedFile,
+    /// A further part of its content was looked at in this scan.
+    pub(super) has_passed: bool,
     /// The name showed in this scan that it is empty, as it was.
     pub(super) is_still_empty: bool,
     /// It has become shorter, or begins otherwise: what it held before is another content.
@@ -79,6 +81,7 @@ impl Candidate {
             watch,
             path,
             file,
+            has_passed: false,
             is_still_empty: false,
             is_held_back: false,
             met_scan,
@@ -125,6 +128,7 @@ impl Candidate {
         table: &SourceTable,
         scan: &mut Scan,
     ) -> Result<(), OpenFault> {
+        self.has_passed = false;
         self.file.unnamed_unless_seen(scan);
         if let Some(path) = self.file.path() {
             self.path = path;
@@ -252,9 +256,15 @@ impl Candidate {
     }
 
     fn go_on(&mut self, scan: &mut Scan) -> io::Result<()> {
-        if let Content::Passing(pass) = &mut self.content
-            && scan.may_pass()
-            && let Progress::Done(end) = pass.step()?
+        let Content::Passing(pass) = &mut self.content else {
+            return Ok(());
+        };
+        if !scan.may_pass() {
+            return Ok(());
+        }
+        let progress = pass.step()?;
+        self.has_passed = true;
+        if let Progress::Done(end) = progress
             && let Content::Passing(pass) = std::mem::replace(&mut self.content, Content::Unasked)
         {
             self.content = Content::Known(pass, end);

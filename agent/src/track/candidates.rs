@@ -112,7 +112,8 @@ impl Candidates {
 
     /// How many of them are being looked at, a part in each scan.
     pub(super) fn passing(&self) -> usize {
-        let passing = |new: &&Candidate| matches!(new.content, Content::Passing(_));
+        let passing =
+            |new: &&Candidate| new.has_passed && matches!(new.content, Content::Passing(_));
         self.waiting.iter().filter(passing).count()
     }
 

@@ -60,6 +60,8 @@ pub(crate) struct LastLook {
     pub(crate) live: bool,
     /// A copy that ends at or before the checkpoint: known, never read.
     pub(crate) covered: bool,
+    /// A packed file that unpacks, whole, to what is sealed.
+    pub(crate) unpacked: bool,
     pub(crate) folder: FolderPath,
 }
 
@@ -153,6 +155,8 @@ struct CheckpointFields {
     extent: u64,
     live: bool,
     spent: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unpacked: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     folders: Vec<FolderId>,
     ended: bool,
@@ -184,6 +188,7 @@ impl From<Checkpoint> for CheckpointFields {
             extent: checkpoint.seen.extent,
             live: checkpoint.seen.live,
             spent: checkpoint.seen.covered,
+            unpacked: checkpoint.seen.unpacked,
             folders: checkpoint.seen.folder.ids().to_vec(),
             ended: checkpoint.ended,
             candidate: checkpoint.candidate,
@@ -253,6 +258,7 @@ impl TryFrom<CheckpointFields> for Checkpoint {
                 extent: fields.extent,
                 live: fields.live,
                 covered: fields.spent,
+                unpacked: fields.unpacked,
                 folder,
             },
             ended: fields.ended,
@@ -309,6 +315,7 @@ pub(crate) mod tests {
                 extent: 0,
                 live: true,
                 covered: false,
+                unpacked: false,
                 folder: FolderPath::default(),
             },
             ended: false,

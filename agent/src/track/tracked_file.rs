@@ -181,6 +181,11 @@ impl TrackedFile {
         Some(packed.end)
     }
 
+    /// It is this file, of which it is known how long it is as long as it is as it was.
+    pub(super) fn unpacks_as(&mut self, known: &Self) {
+        self.packed = known.packed;
+    }
+
     /// It was unpacked to its end.
     pub(super) fn unpacked(&mut self, size: u64, unpacked: u64, end: PackedEnd) {
         self.packed = Some(PackedLen {

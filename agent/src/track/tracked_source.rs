@@ -160,12 +160,15 @@ impl TrackedSource {
         let lines = checkpoint.content.lines.clone();
         let positions = Positions::restore(content, checkpoint.content.line_open, lines);
         let seen = checkpoint.seen;
-        let file = TrackedFile::unmet(
+        let mut file = TrackedFile::unmet(
             checkpoint.file,
             checkpoint.via,
             seen.folder.clone(),
             seen.size,
         );
+        if seen.unpacked {
+            file.unpacked(seen.size, checkpoint.content.offset, PackedEnd::Whole);
+        }
         let name = Some(checkpoint.source);
         let extent = seen.extent;
         let holding = match (seen.covered, extent) {
@@ -437,6 +440,7 @@ impl TrackedSource {
             self.refiled = true;
         }
         file.looked_since(self.file.size(), stat, scan.now_ms());
+        file.unpacks_as(&self.file);
         file.read_head(scan.boot_id());
         self.file = file;
         self.condition = Condition::InSight;
@@ -713,6 +717,9 @@ impl TrackedSource {
                 || self.file.is_at(&self.path)
                 || self.condition == Condition::Candidate,
             covered: self.is_covered() && covers,
+            unpacked: self.via() == Via::Gzip
+                && self.file.packed_end() == Some(PackedEnd::Whole)
+                && self.file.source_len() == offset,
             folder: self.file.folder().clone(),
         }
     }

@@ -174,3 +174,17 @@ fn a_packed_logs_inode_that_is_used_again_is_another_file() {
         settle(&mut desk);
     }
 }
+
+#[test]
+fn what_is_unpacked_to_its_end_is_not_unpacked_again_after_a_start() {
+    let mut desk = Desk::new(&["a*"]);
+    desk.append("b", lines("packed", 90_000));
+    desk.append("a.1.gz", desk.packed("b"));
+    settle(&mut desk);
+    desk.restart();
+    desk.scan();
+    assert!(desk.next_unread().is_none(), "its end is known");
+    desk.append("a.1.gz", desk.packed("b"));
+    settle(&mut desk);
+    assert_eq!(desk.texts("a.1.gz"), [lines("packed", 90_000).repeat(2)]);
+}
