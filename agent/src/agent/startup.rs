@@ -15,12 +15,13 @@ use crate::sealing::seal_error::SealError;
 use crate::sealing::sealer::Sealer;
 use crate::sealing::signing_key::KeyError;
 use crate::sealing::stream_state::Common;
+use crate::spool::receipts::is_newer;
 use crate::spool::{Layout, Spool, SpoolError};
 use crate::track::Tracker;
 use host::clock;
 use host::lock::{Lock, LockError};
 use ledger::codec::Compressor;
-use ledger::manifest::EpochHead;
+use ledger::manifest::{EpochHead, StreamHead};
 use ledger::name::{Epoch, Name};
 use ledger::signature::Key;
 use std::collections::BTreeMap;
@@ -95,9 +96,9 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         snapshots,
         snapshot.as_ref(),
     );
-    let stored = stored_heads(snapshot.as_ref());
-    let stored = |stream: &Name| stored.get(stream).copied();
+    let known = stored_heads(snapshot.as_ref());
     let recovered = recover(config, &spool, &keys.all(), snapshot)?;
+    let stored = |stream: &Name, current| newest_stored(&known, &recovered.named, stream, current);
     let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
     let mut tracker = Tracker::new(watches, boot_id);
     tracker.restore(recovered.checkpoints);
@@ -106,7 +107,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     for (next, stream) in recovered.streams.into_iter().zip(&config.streams) {
         let next_id = next.sealed_state().map_or(0, |state| state.next_source);
         tracker.begin_epoch(&stream.name, next.epoch(), next_id);
-        let stored = stored(&stream.name);
+        let stored = stored(&stream.name, next.epoch());
         streams.push(RunningStream::new(
             next,
             stored,
@@ -116,11 +117,11 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     }
     let leaving = recovered.leaving.into_iter();
     streams.extend(leaving.map(|next| {
-        let stored = stored(next.stream());
+        let stored = stored(next.stream(), next.epoch());
         RunningStream::leaving(next, stored, started)
     }));
     let closed = recovered.closed.into_iter().map(|state| {
-        let stored = stored(&state.stream);
+        let stored = stored(&state.stream, state.epoch);
         ClosedStream::new(state, stored)
     });
     let common = Common {
@@ -153,6 +154,25 @@ fn stored_heads(snapshot: Option<&Snapshot>) -> BTreeMap<Name, EpochHead> {
     heads
         .map(|head| (head.stream.clone(), head.epoch_head()))
         .collect()
+}
+
+/// A stream's newest manifest with a receipt: what the snapshot knows, or what manifests have named since.
+fn newest_stored(
+    known: &BTreeMap<Name, EpochHead>,
+    named: &[StreamHead],
+    stream: &Name,
+    current: Epoch,
+) -> Option<EpochHead> {
+    let known = known.get(stream).copied();
+    let named = named.iter().filter(|head| head.stream == *stream);
+    named.fold(known, |known, head| {
+        let newer = is_newer((head.epoch, head.seq), known, current);
+        if newer {
+            Some(head.epoch_head())
+        } else {
+            known
+        }
+    })
 }
 
 /// Where a stream that never named another one begins.
