@@ -146,10 +146,10 @@ fn dispatch(cli: &Cli, environment: &Environment) -> u8 {
         Command::Init { after } => set_up(&config, after),
         Command::Check => {
             let report = check::check(&config);
-            let code = if report.faults.is_empty() {
-                exit::CLEAN
-            } else {
-                exit::UNFINISHED
+            let code = match (report.is_other_version, report.faults.is_empty()) {
+                (true, _) => exit::USAGE,
+                (false, true) => exit::CLEAN,
+                (false, false) => exit::UNFINISHED,
             };
             print(&report.to_string()).max(code)
         }

@@ -22,6 +22,14 @@ pub(crate) use prices::Prices;
 /// Where the config is looked for.
 pub(crate) const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
 
+/// Highest level that keeps any heartbeat: all that can be open at once ([`crate::bounds::OPEN_BLOCKS_MAX`]) is
+/// compressed in half a second.
+const QUICK_LEVEL_MAX: u8 = 9;
+
+/// Least heartbeat at a higher level. One thread compresses and says heartbeats, and zstd's level 19 was measured at
+/// 0.4 MB/s on a busy host: 22 s for all that can be open, where a heartbeat has two of itself to spare.
+const SLOW_HEARTBEAT_MIN: Duration = Duration::from_secs(60);
+
 /// One `[[stream]]`.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamConfig {
@@ -149,7 +157,7 @@ impl Config {
             seal.fault("age", "at most the heartbeat interval is expected");
         }
         let codec = seal.parsed("codec").unwrap_or_default();
-        let level = level(&seal, codec);
+        let level = level(&seal, codec, heartbeat);
         let prices = prices(&root.table("cost"));
         settings.finish()?;
         // A missing agent is a fault, which `finish` has just told.
@@ -208,12 +216,17 @@ fn spool_cap(root: &Table, streams: usize) -> u64 {
     cap
 }
 
-fn level(seal: &Table, codec: Codec) -> u8 {
+fn level(seal: &Table, codec: Codec, heartbeat: Duration) -> u8 {
     let levels = codec.levels();
     let level = u8::try_from(seal.integer("level")).unwrap_or(u8::MAX);
     if !levels.contains(&level) {
         let (least, most) = levels.into_inner();
         seal.fault("level", format!("{least} to {most} are {codec}'s levels"));
+    } else if level > QUICK_LEVEL_MAX && heartbeat < SLOW_HEARTBEAT_MIN {
+        let least = SLOW_HEARTBEAT_MIN.as_secs();
+        let message =
+            format!("over {QUICK_LEVEL_MAX} a heartbeat of at least {least}s is expected");
+        seal.fault("level", message);
     }
     level
 }
@@ -436,6 +449,21 @@ retention = "1d"
         let expected = ":5: cost.put_per_1000: \"0,0054\" where dollars in quotes, from 0 to 1000 with \
             at most 6 decimals, such as \"0.005\" is expected";
         assert!(faults.contains(expected), "{faults}");
+    }
+
+    /// An agent that takes longer to compress than it promised to be silent would look like one that was stopped.
+    #[test]
+    fn a_slow_level_needs_a_slow_heartbeat() {
+        let with = |heartbeat: &str, level: u8| {
+            let text = GOOD.replace("age = \"5s\"", &format!("level = {level}"));
+            check(&text.replace("[seal]", &format!("heartbeat = \"{heartbeat}\"\n[seal]")))
+        };
+        for (heartbeat, level) in [("59s", 9), ("60s", 10), ("1m", 19)] {
+            with(heartbeat, level).unwrap();
+        }
+        let refused = with("59s", 10).unwrap_err().to_string();
+        let expected = ":6: seal.level: over 9 a heartbeat of at least 60s is expected";
+        assert!(refused.contains(expected), "{refused}");
     }
 
     #[test]

@@ -23,10 +23,10 @@ use crate::bounds::NOTE_MAX;
 use crate::recovery::snapshot::Snapshot;
 use crate::sealing::stream_state::{NewEpoch, SealedState, StreamState};
 use crate::spool::Layout;
-use crate::track::checkpoint::{Checkpoint, Memory};
+use crate::track::checkpoint::Memory;
 use host::disk;
 use ledger::Digest;
-use ledger::manifest::{EpochHead, EventKind, Reference};
+use ledger::manifest::{EpochHead, EventKind, Reference, StreamHead};
 use ledger::name::{Epoch, Name, Slot};
 use ledger::receipt::Receipt;
 use std::collections::BTreeMap;
@@ -43,6 +43,8 @@ pub(crate) struct Recovered {
     pub(crate) closed: Vec<SealedState>,
     /// What is remembered of sources.
     pub(crate) memory: Memory,
+    /// Heads of streams that the batches read here name: a snapshot may be older, and a head never goes back.
+    pub(crate) named: Vec<StreamHead>,
 }
 
 /// What recovery needs to know beforehand.
@@ -80,6 +82,7 @@ impl Recovery<'_> {
             leaving: Vec::new(),
             closed: Vec::new(),
             memory: Memory::default(),
+            named: Vec::new(),
         };
         let snapshot = snapshot.unwrap_or_default();
         let foreign = !snapshot.spool_id.is_empty() && snapshot.spool_id != self.spool_id;
@@ -88,7 +91,9 @@ impl Recovery<'_> {
             // A crash here changes nothing: what follows only reads, and syncs what is there.
             tracing::debug!(step = "recover.scan", %stream);
             let known = snapshot.sealed_state(&stream);
-            let standing = self.stand(&stream, known, foreign, &mut checkpoints)?;
+            let (standing, lineage) = self.stand(&stream, known, foreign)?;
+            checkpoints.extend(lineage.checkpoints);
+            recovered.named.extend(lineage.named.into_values());
             let configured = streams.contains(&stream);
             let next = match standing {
                 StreamStanding::Fresh if !configured => continue,
@@ -131,8 +136,7 @@ impl Recovery<'_> {
         stream: &Name,
         known: Option<&SealedState>,
         foreign: bool,
-        checkpoints: &mut Vec<Checkpoint>,
-    ) -> Result<StreamStanding, RecoverError> {
+    ) -> Result<(StreamStanding, Lineage), RecoverError> {
         let mut listing = StreamListing::read(self.layout, stream)?;
         let batches = SealedBatches {
             layout: self.layout,
@@ -147,10 +151,9 @@ impl Recovery<'_> {
                 lineage::after_void(&batches, state, &listing, &voids)?
             }
             Some(state) => lineage::after_snapshot(&batches, state, &listing)?,
-            None if listing.is_empty() => return Ok(StreamStanding::Fresh),
+            None if listing.is_empty() => return Ok((StreamStanding::Fresh, Lineage::default())),
             None => lineage::from_beginning(&batches, stream, &listing)?,
         };
-        checkpoints.extend(lineage.checkpoints.iter().cloned());
         let mut why = lineage.broken.clone();
         if foreign {
             why = Some("the snapshot belongs to another spool".to_owned());
@@ -160,14 +163,15 @@ impl Recovery<'_> {
         if why.is_none() && heads != newest.map(SealedState::epoch_head).as_slice() {
             why = Some("the archiver has receipts for batches that are not here".to_owned());
         }
-        Ok(match (why, newest) {
+        let standing = match (why, newest) {
             (None, Some(state)) => StreamStanding::Continues(state.clone()),
             (why, _) => StreamStanding::Lost {
                 why: why.unwrap_or_else(|| "nothing sealed is left".to_owned()),
                 heads,
                 newest: newest.cloned().map(Box::new),
             },
-        })
+        };
+        Ok((standing, lineage))
     }
 
     /// The newest known manifest of each epoch that nothing continues: what was sealed here, or what

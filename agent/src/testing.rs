@@ -182,7 +182,8 @@ impl World {
         vec![genesis, one, two, end]
     }
 
-    fn tick(&mut self) -> SealedAt {
+    /// A second later.
+    pub(crate) fn tick(&mut self) -> SealedAt {
         self.boot_ms += 1000;
         SealedAt {
             wall: Moment::from_micros(NOON + self.boot_ms * 1000),

@@ -60,6 +60,7 @@ mod epochs {
     pub(crate) mod manifest_walk;
     pub(crate) mod named_heads;
     pub(crate) mod promises;
+    mod references;
     pub(crate) mod source_joins;
 }
 mod bodies {

@@ -27,7 +27,12 @@ pub fn boot_and_suspended_ms() -> (u64, u64) {
     // In this order, so that a pause between the two is never taken for less suspend than there was.
     let running_ms = read_ms(ClockId::Monotonic);
     let boot_ms = boot_ms();
-    (boot_ms, boot_ms.saturating_sub(running_ms))
+    (boot_ms, suspended_ms(running_ms, boot_ms))
+}
+
+/// Milliseconds of suspend that the two clocks show. Rounding may put the one that does not count it ahead.
+fn suspended_ms(running_ms: u64, boot_ms: u64) -> u64 {
+    boot_ms.saturating_sub(running_ms)
 }
 
 fn read_ms(clock: ClockId) -> u64 {
@@ -45,4 +50,18 @@ pub fn boot_id() -> io::Result<Epoch> {
     text.trim()
         .parse()
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suspend_is_what_the_boot_clock_is_ahead_and_never_below_nothing() {
+        assert_eq!(suspended_ms(1000, 61_000), 60_000);
+        assert_eq!(suspended_ms(1001, 1000), 0);
+        let running_ms = read_ms(ClockId::Monotonic);
+        let (boot_ms, suspended_ms) = boot_and_suspended_ms();
+        assert!(running_ms <= boot_ms && suspended_ms <= boot_ms - running_ms);
+    }
 }

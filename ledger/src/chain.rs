@@ -3,21 +3,27 @@
 //! Pure bookkeeping: it is told manifests whose signatures are good and answers with what does not
 //! fit. It continues after every break, taking what is there as the new truth, so that one fault is
 //! told once and hides no other. How grave a break is, is the verifier's to say. Memory is about a
-//! hundred bytes for each source of the epoch.
+//! hundred bytes for each source of the epoch, and for each epoch of another stream that it names.
 
+mod pauses;
+mod pulse;
 mod seams;
 mod tiling;
 
 use crate::digest::Digest;
-use crate::manifest::{EventKind, Kind, Manifest, Reference, Source, Was};
-use crate::moment::Moment;
-use crate::name::Epoch;
+use crate::manifest::{EventKind, Manifest, Reference, Source, Was};
+use crate::name::{Epoch, Name};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use pauses::Pauses;
+pub use pulse::{Pulse, Silence};
 pub use seams::{Edge, SeamFault, Seams, Touch};
 pub use tiling::{Tiling, TilingFault};
+
+/// Epochs of other streams whose heads one epoch is held to.
+const NAMED_MAX: usize = 50_000;
 
 /// Something that does not fit what came before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,10 +72,28 @@ pub enum Break {
     },
     /// The manifest before had `stop`, this one has no `start`.
     StartMissing,
+    /// `start` says wrongly whether the manifest before had `stop`.
+    StartUnfit {
+        /// What `clean` should be.
+        expected: bool,
+    },
     /// The manifest before closed the stream.
     AfterClose,
     /// `full` was said and not `resumed`, yet bytes were read.
     ReadWhileFull,
+    /// `resumed` is said and `full` was not.
+    ResumedWithoutFull,
+    /// `heads` names an earlier manifest of another stream's epoch than the epoch has named before.
+    HeadBack {
+        /// The other stream.
+        stream: Name,
+        /// Its epoch.
+        epoch: Epoch,
+        /// The latest seq that was named.
+        before: u64,
+        /// The one that was signed.
+        got: u64,
+    },
     /// The boot clock went back within one boot.
     BootClock {
         /// Milliseconds in the manifest before.
@@ -110,62 +134,6 @@ pub struct Claim {
     pub from: u64,
 }
 
-/// A promise of a next manifest that was not kept in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Silence {
-    /// Seconds that were promised at most.
-    pub promised_s: u64,
-    /// Seconds it lasted.
-    pub lasted_s: u64,
-    /// Whether the machine was restarted in between, so only its wall clock tells.
-    pub rebooted: bool,
-}
-
-/// When a manifest was sealed and what it promised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pulse {
-    /// Wall clock.
-    pub sealed: Moment,
-    /// When the next was due.
-    pub next_due: Option<Moment>,
-    /// The boot.
-    pub boot_id: Epoch,
-    /// Milliseconds since it.
-    pub boot_ms: u64,
-}
-
-impl Pulse {
-    /// The pulse of `manifest`.
-    #[must_use]
-    pub fn of(manifest: &Manifest) -> Self {
-        Self {
-            sealed: manifest.time.sealed,
-            next_due: manifest.next_due,
-            boot_id: manifest.time.boot_id,
-            boot_ms: manifest.time.boot_ms,
-        }
-    }
-
-    /// The silence between this manifest and the next, if it outlasted the promise. Within one boot
-    /// the boot clock measures it, for nobody sets that one.
-    #[must_use]
-    pub fn silence_until(&self, next: &Self) -> Option<Silence> {
-        let due = self.next_due?;
-        let promised_s = due.since_s(self.sealed);
-        let rebooted = self.boot_id != next.boot_id;
-        let lasted_ms = if rebooted {
-            next.sealed.micros().saturating_sub(self.sealed.micros()) / 1000
-        } else {
-            next.boot_ms.saturating_sub(self.boot_ms)
-        };
-        (lasted_ms > promised_s.saturating_mul(1000)).then_some(Silence {
-            promised_s,
-            lasted_s: lasted_ms / 1000,
-            rebooted,
-        })
-    }
-}
-
 /// What following one manifest brought to light.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Step {
@@ -200,9 +168,9 @@ pub struct Chain {
     /// The epoch's sources.
     pub sources: BTreeMap<u64, Position>,
     date: Option<String>,
-    stopped: bool,
-    closed: bool,
-    full: bool,
+    pauses: Pauses,
+    /// By epoch of another stream, the latest seq that `heads` has named.
+    named: BTreeMap<(Name, Epoch), u64>,
     /// Whether every manifest so far was there, so that an unknown source is a new one.
     whole: bool,
 }
@@ -218,9 +186,8 @@ impl Chain {
             next_entry: 0,
             sources: BTreeMap::new(),
             date: None,
-            stopped: false,
-            closed: false,
-            full: false,
+            pauses: Pauses::before_oldest(manifest.seq == 0),
+            named: BTreeMap::new(),
             whole: manifest.seq == 0,
         };
         let mut step = Step::default();
@@ -246,6 +213,7 @@ impl Chain {
                 last: manifest.seq - 1,
             });
             self.whole = false;
+            self.pauses.lose();
             // What it names is gone; that it is so by right must not rest on a date that goes back.
             if let Some(got) = manifest.prev.filter(|prev| {
                 prev.sealed_max < self.head.sealed_max
@@ -256,8 +224,11 @@ impl Chain {
                     got,
                 });
             }
-        } else {
-            self.check_link(manifest, &mut step.breaks);
+        } else if let Some(got) = manifest.prev.filter(|prev| *prev != self.head) {
+            step.breaks.push(Break::Prev {
+                expected: self.head,
+                got,
+            });
         }
         self.check_entries(manifest, gap, &mut step.breaks);
         let longest = check_retention(manifest, self.head.retention_max_s);
@@ -274,29 +245,6 @@ impl Chain {
         }
         self.absorb(manifest, sha256, gap, &mut step);
         step
-    }
-
-    fn check_link(&self, manifest: &Manifest, breaks: &mut Vec<Break>) {
-        if let Some(got) = manifest.prev.filter(|prev| *prev != self.head) {
-            breaks.push(Break::Prev {
-                expected: self.head,
-                got,
-            });
-        }
-        if self.closed {
-            breaks.push(Break::AfterClose);
-        }
-        let reads = manifest.entries.count > 0
-            || manifest
-                .sources
-                .iter()
-                .any(|source| source.from < source.to);
-        if self.full && reads && !manifest.has(EventKind::Resumed) {
-            breaks.push(Break::ReadWhileFull);
-        }
-        if self.stopped && !manifest.has(EventKind::Start) {
-            breaks.push(Break::StartMissing);
-        }
     }
 
     fn check_entries(&self, manifest: &Manifest, gap: bool, breaks: &mut Vec<Break>) {
@@ -321,6 +269,8 @@ impl Chain {
     /// Takes `manifest` as the new state, after its links have been judged.
     fn absorb(&mut self, manifest: &Manifest, sha256: Digest, gap: bool, step: &mut Step) {
         step.breaks.extend(self.check_date(manifest, gap));
+        step.breaks.extend(self.pauses.follow(manifest));
+        self.name_heads(manifest, &mut step.breaks);
         for source in &manifest.sources {
             self.move_source(manifest.seq, source, gap, step);
         }
@@ -333,7 +283,12 @@ impl Chain {
             let Some(position) = self.sources.get_mut(&id) else {
                 continue;
             };
-            position.ended = true;
+            if core::mem::replace(&mut position.ended, true) {
+                step.breaks.push(Break::Source {
+                    source: id,
+                    rule: "a gap of unknown end is stated once",
+                });
+            }
             if position.to != from {
                 step.breaks.push(Break::Source {
                     source: id,
@@ -354,10 +309,28 @@ impl Chain {
         if let Some(body) = &manifest.body {
             self.date = Some(body.date.clone());
         }
-        self.stopped = manifest.has(EventKind::Stop);
-        self.closed = manifest.kind == Kind::Close;
-        self.full = manifest.has(EventKind::Full)
-            || (self.full && !gap && !manifest.has(EventKind::Resumed));
+    }
+
+    /// Where another stream stood only ever moves forward.
+    fn name_heads(&mut self, manifest: &Manifest, breaks: &mut Vec<Break>) {
+        for head in manifest.heads.iter().flatten() {
+            let place = (head.stream.clone(), head.epoch);
+            let before = match self.named.get(&place) {
+                Some(before) => *before,
+                // Nobody has so many epochs: what is not there is missed wherever it is named.
+                None if self.named.len() >= NAMED_MAX => continue,
+                None => head.seq,
+            };
+            if head.seq < before {
+                breaks.push(Break::HeadBack {
+                    stream: head.stream.clone(),
+                    epoch: head.epoch,
+                    before,
+                    got: head.seq,
+                });
+            }
+            self.named.insert(place, head.seq);
+        }
     }
 
     fn move_source(&mut self, seq: u64, source: &Source, gap: bool, step: &mut Step) {

@@ -1,8 +1,11 @@
 //! Lines go in while logs rotate, locked objects come out, an auditor proves it.
 
 use harness::samples::{self, Sample};
+use harness::site::files_below;
+use harness::unpack;
 use harness::world::{Archive, check_locks};
 use harness::{Kind, Rotation, Server, Site, Writer, cache, on_every_server, wait_for};
+use ledger::codec::Codec;
 use rustix::process::Signal;
 use std::path::Path;
 use std::process::Command;
@@ -55,6 +58,31 @@ fn rotating_logs_reach_a_directory_and_come_back_byte_for_byte() {
     let site = Site::new(&format!("file://{}", store.path().display()), STREAMS);
     let written = live(&site);
     check(&site, store.path(), &written);
+}
+
+#[test]
+fn a_body_is_in_the_codec_that_the_settings_choose() {
+    for (seal, extension, codec) in [
+        ("", "zst", Codec::Zstd),
+        ("[seal]\ncodec = \"gzip\"\nlevel = 6", "gz", Codec::Gzip),
+    ] {
+        let store = TempDir::new().unwrap();
+        let streams = "[[stream]]\nname = \"all\"\ninclude = [\"{logs}/*\"]\nretention = \"1d\"\n";
+        let url = format!("file://{}", store.path().display());
+        let site = Site::new(&url, &format!("{seal}\n{streams}"));
+        site.init();
+        std::fs::write(site.log("a.log"), b"one\ntwo\n").unwrap();
+        drop(site.agent(&["drain"]).expect(0));
+        drop(site.archive(&["--once"]).expect(0));
+        let bodies = files_below(&store.path().join("entries"));
+        let [body] = &bodies[..] else {
+            panic!("one body: {bodies:?}")
+        };
+        assert_eq!(body.extension().unwrap(), extension);
+        let entries = unpack::stock(codec, &std::fs::read(body).unwrap());
+        assert_eq!(entries.iter().filter(|byte| **byte == b'\n').count(), 2);
+        site.verify_clean();
+    }
 }
 
 /// Feeds all logs while agent and archiver run, then stops both in order; gives what was written.

@@ -57,6 +57,13 @@ fn upgraded() -> Site {
     site
 }
 
+/// `check` names it as a fault, and ends as `run` would.
+#[track_caller]
+fn assert_check_says_so(site: &Site) {
+    let checked = site.agent(&["check"]).expect(3);
+    assert!(checked.stdout.contains(WHAT_TO_DO), "{}", checked.stdout);
+}
+
 #[test]
 fn the_first_versions_spool_is_refused_by_both_and_left_as_it_is() {
     let site = upgraded();
@@ -65,6 +72,7 @@ fn the_first_versions_spool_is_refused_by_both_and_left_as_it_is() {
         let refused = site.agent(&[command]).expect(3);
         assert!(refused.stderr.contains(WHAT_TO_DO), "{}", refused.stderr);
     }
+    assert_check_says_so(&site);
     let refused = site.archive(&["--once"]).expect(3);
     assert!(refused.stderr.contains(WHAT_TO_DO), "{}", refused.stderr);
     assert!(
@@ -79,6 +87,7 @@ fn the_first_versions_state_is_refused_beside_a_fresh_spool() {
     copy(&Path::new(FIXTURE).join("state"), &site.path("state"));
     let refused = site.agent(&["drain"]).expect(3);
     assert!(refused.stderr.contains(WHAT_TO_DO), "{}", refused.stderr);
+    assert_check_says_so(&site);
 }
 
 #[test]

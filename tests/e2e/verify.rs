@@ -9,5 +9,6 @@ mod copies; // copies on disk, whole and torn
 mod disk; // locks, silence, expiry and foreign objects on the embedded store
 mod draft; // drawing up archives
 mod epochs; // what is wrong between epochs and streams
-mod judged;
-mod manifest_chain; // what is wrong between manifests // judging them
+mod judged; // judging them
+mod manifest_chain; // what is wrong between manifests
+mod written_rules; // rules that only a forger with the key breaks

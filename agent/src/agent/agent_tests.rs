@@ -115,6 +115,41 @@ fn each_stream_names_the_others_newest_that_is_stored() {
     Agent::open(&fewer).unwrap().drain().unwrap();
     let closed = of("zone").last().unwrap().seq;
     assert_eq!(named("auth"), [("web".into(), 0), ("zone".into(), closed)]);
+    // Until their references have expired: what they name may be gone then.
+    let agent = Agent::open(&fewer).unwrap();
+    let later = |days: u64| Now {
+        wall: Now::read().wall.plus_s(days * 86_400),
+        ..Now::read()
+    };
+    assert_eq!(agent.streams.heads(0, later(0)).len(), 2);
+    assert_eq!(agent.streams.heads(0, later(2)), []);
+}
+
+#[test]
+fn a_killed_agent_names_no_earlier_head_than_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "*.log"), ("web", "*.web")]);
+    let layout = crate::spool::Layout::new(&config.spool);
+    let of = |stream: &str| audit(&layout, &name(stream)).manifests;
+    let mut agent = Agent::open(&config).unwrap();
+    let slot = of("web")[0].slot();
+    give_receipt(&layout, &of("web")[0]);
+    agent.streams.seal_batch(1).unwrap();
+    agent.keep_up(Now::read()).unwrap();
+    agent.upkeep.save(&mut agent.streams, Now::read());
+    // After the last snapshot: a receipt, and a manifest that tells of it.
+    give_receipt(&layout, &of("web")[1]);
+    agent.upkeep.look_for_receipts(&mut agent.streams);
+    agent.streams.seal_batch(0).unwrap();
+    let named = || of("auth").iter().rev().find_map(|it| it.heads.clone());
+    assert_eq!(named().unwrap()[0].seq, 1);
+    kill(agent);
+    // It takes a while to find the receipt among many; a power cut may have taken it.
+    let later = Slot { seq: 1, ..slot };
+    std::fs::remove_file(layout.note(&later, "receipt")).unwrap();
+    Agent::open(&config).unwrap().drain().unwrap();
+    assert_eq!(of("auth").last().unwrap().heads, named());
+    assert_eq!(named().unwrap()[0].seq, 1);
 }
 
 #[test]

@@ -18,13 +18,14 @@ use crate::sealing::sealer::Sealer;
 use crate::sealing::signing_key::KeyError;
 use crate::sealing::stream_state::Common;
 use crate::sealing::stream_state::StreamState;
+use crate::spool::receipts::is_newer;
 use crate::spool::{Layout, Spool, SpoolError};
 use crate::sys;
 use crate::track::{Budget, Setup, SkipRule, Tracker};
 use host::clock;
 use host::lock::{Lock, LockError};
 use ledger::codec::Compressor;
-use ledger::manifest::EpochHead;
+use ledger::manifest::{EpochHead, StreamHead};
 use ledger::name::{Epoch, Name};
 use ledger::signature::Key;
 use std::collections::BTreeMap;
@@ -102,7 +103,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         snapshots,
         snapshot.as_ref(),
     );
-    let stored = stored_heads(snapshot.as_ref());
+    let known = stored_heads(snapshot.as_ref());
     let started = Now::read();
     let mut recovered = recover(config, &spool, &keys.all(), snapshot, started)?;
     let common = Common {
@@ -122,7 +123,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
     })?;
     let mut tracker = tracker(config, &recovered.streams, boot_id);
     tracker.restore(std::mem::take(&mut recovered.memory));
-    let (mut streams, closed) = put_together(config, recovered, &stored, &mut tracker, started);
+    let (mut streams, closed) = put_together(config, recovered, &known, &mut tracker, started);
     let keys = sealer.all_keys();
     let batches = SealedBatches {
         layout: spool.layout(),
@@ -152,16 +153,17 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
 fn put_together(
     config: &Config,
     recovered: Recovered,
-    stored: &BTreeMap<Name, EpochHead>,
+    known: &BTreeMap<Name, EpochHead>,
     tracker: &mut Tracker,
     started: Now,
 ) -> (Vec<RunningStream>, Vec<ClosedStream>) {
-    let stored = |stream: &Name| stored.get(stream).copied();
+    let named = recovered.named;
+    let stored = |stream: &Name, current| newest_stored(known, &named, stream, current);
     let mut streams = Vec::new();
     for (next, stream) in recovered.streams.into_iter().zip(&config.streams) {
         let next_id = next.sealed_state().map_or(0, |state| state.next_source);
         tracker.begin_epoch(&stream.name, next.epoch(), next_id);
-        let stored = stored(&stream.name);
+        let stored = stored(&stream.name, next.epoch());
         streams.push(RunningStream::new(
             next,
             stored,
@@ -171,11 +173,11 @@ fn put_together(
     }
     let leaving = recovered.leaving.into_iter();
     streams.extend(leaving.map(|next| {
-        let stored = stored(next.stream());
+        let stored = stored(next.stream(), next.epoch());
         RunningStream::leaving(next, stored, started)
     }));
     let closed = recovered.closed.into_iter().map(|state| {
-        let stored = stored(&state.stream);
+        let stored = stored(&state.stream, state.epoch);
         ClosedStream::new(state, stored)
     });
     (streams, closed.collect())
@@ -213,6 +215,25 @@ fn stored_heads(snapshot: Option<&Snapshot>) -> BTreeMap<Name, EpochHead> {
     heads
         .map(|head| (head.stream.clone(), head.epoch_head()))
         .collect()
+}
+
+/// A stream's newest manifest with a receipt: what the snapshot knows, or what manifests have named since.
+fn newest_stored(
+    known: &BTreeMap<Name, EpochHead>,
+    named: &[StreamHead],
+    stream: &Name,
+    current: Epoch,
+) -> Option<EpochHead> {
+    let known = known.get(stream).copied();
+    let named = named.iter().filter(|head| head.stream == *stream);
+    named.fold(known, |known, head| {
+        let newer = is_newer((head.epoch, head.seq), known, current);
+        if newer {
+            Some(head.epoch_head())
+        } else {
+            known
+        }
+    })
 }
 
 /// Where a stream that never named another one begins.

@@ -162,7 +162,7 @@ impl Streams {
     }
 
     /// Where other streams of the agent stand, if this one is to say so now.
-    fn heads(&self, index: usize, now: Now) -> Vec<StreamHead> {
+    pub(super) fn heads(&self, index: usize, now: Now) -> Vec<StreamHead> {
         let stream = &self.streams[index];
         if !self.heads.is_due(stream.named_heads_at(), now) {
             return Vec::new();

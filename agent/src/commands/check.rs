@@ -32,6 +32,8 @@ pub(crate) struct CheckReport {
     pub(crate) warnings: Vec<String>,
     /// What would go wrong.
     pub(crate) faults: Vec<String>,
+    /// Spool or state are another version's: not a fault that passes, but a matter of configuration.
+    pub(crate) is_other_version: bool,
 }
 
 /// Looks at everything that `run` would use.
@@ -45,6 +47,7 @@ pub(crate) fn check(config: &Config) -> CheckReport {
         )],
         warnings: Vec::new(),
         faults: Vec::new(),
+        is_other_version: false,
     };
     match OwnKeys::load(&config.key, &config.state) {
         Ok(keys) => {
@@ -57,6 +60,7 @@ pub(crate) fn check(config: &Config) -> CheckReport {
     }
     if let Err(error) = refuse_other_version(config) {
         checked.faults.push(error.to_string());
+        checked.is_other_version = true;
     }
     spool(config, &mut checked);
     for stream in &config.streams {
@@ -96,9 +100,14 @@ fn heads(config: &Config, checked: &mut CheckReport) {
 
 fn spool(config: &Config, checked: &mut CheckReport) {
     let layout = Layout::new(&config.spool);
-    if let Err(error) = layout.id() {
-        checked.faults.push(error.to_string());
-        return;
+    match layout.id() {
+        Ok(_) => {}
+        // Told already.
+        Err(SpoolError::Other { .. }) => return,
+        Err(error) => {
+            checked.faults.push(error.to_string());
+            return;
+        }
     }
     let root = layout.root().display();
     match host::disk::free_bytes(layout.root()) {
@@ -254,9 +263,30 @@ mod tests {
             notes: Vec::new(),
             warnings: Vec::new(),
             faults: Vec::new(),
+            is_other_version: false,
         };
         costs(config, &mut checked);
         checked.notes
+    }
+
+    #[test]
+    fn a_cut_can_go_unseen_for_so_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |streams: usize| {
+            let names: Vec<_> = (0..streams).map(|number| format!("s{number}")).collect();
+            let named: Vec<_> = names.iter().map(|name| (name.as_str(), "*")).collect();
+            let mut checked = CheckReport {
+                notes: Vec::new(),
+                faults: Vec::new(),
+                is_other_version: false,
+                warnings: Vec::new(),
+            };
+            heads(&testing::config(dir.path(), &named), &mut checked);
+            checked.notes.remove(0)
+        };
+        assert!(told(1).contains("no other stream vouches"));
+        assert!(told(2).contains("the other 1 within 5m"), "{}", told(2));
+        assert!(told(5).contains("the other 4 within 5m"), "{}", told(5));
     }
 
     #[test]

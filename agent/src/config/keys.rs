@@ -93,7 +93,7 @@ pub const KEYS: &[Key] = &[
         form: Form::Integer(1, 19),
         preset: Preset::Value("1"),
         doc: "how hard to compress: 1 to 19 with `zstd`, 1 to 9 with `gzip`; higher is smaller and \
-              slower",
+              slower; over 9, `heartbeat` is at least 1m",
     },
     Key {
         path: "cost",

@@ -2,13 +2,13 @@
 //! nothing follows or something does not fit. It reads and concludes; it changes nothing.
 
 use super::recover_error::RecoverError;
-use super::sealed_batch::{Doubt, SealedBatches};
+use super::sealed_batch::{Doubt, SealedBatch, SealedBatches};
 use super::voids::{self, Voids};
 use crate::sealing::stream_state::SealedState;
 use crate::spool::Layout;
 use crate::track::checkpoint::Checkpoint;
 use host::disk;
-use ledger::manifest::Manifest;
+use ledger::manifest::{Manifest, StreamHead};
 use ledger::name::{Epoch, Name};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +29,8 @@ pub(super) struct Lineage {
     pub(super) passed: BTreeSet<Epoch>,
     /// What the batches said of their sources, oldest first.
     pub(super) checkpoints: Vec<Checkpoint>,
+    /// By epoch of another stream, the newest head that the batches name: it had a receipt then.
+    pub(super) named: BTreeMap<(Name, Epoch), StreamHead>,
     /// What does not fit, the first of it.
     pub(super) broken: Option<String>,
     /// There was no snapshot to start from and the spool does not go back to the beginning.
@@ -88,6 +90,18 @@ impl StreamListing {
 }
 
 impl Lineage {
+    /// Takes what a batch says of sources and of other streams.
+    fn take(&mut self, batch: SealedBatch) {
+        self.checkpoints.extend(batch.checkpoints);
+        for head in batch.manifest.heads.into_iter().flatten() {
+            let place = (head.stream.clone(), head.epoch);
+            let known = self.named.get(&place);
+            if known.is_none_or(|known| known.seq < head.seq) {
+                self.named.insert(place, head);
+            }
+        }
+    }
+
     fn doubt(&mut self, why: String) {
         self.broken.get_or_insert(why);
     }
@@ -238,7 +252,7 @@ fn follow(
                         &batch.manifest,
                         batch.sha256,
                     ));
-                    lineage.checkpoints.extend(batch.checkpoints);
+                    lineage.take(batch);
                 }
                 Ok(_) => lineage.doubt(format!("{stream}/{epoch}/{seq} does not follow its prev")),
                 Err(Doubt::Damage(why)) => lineage.doubt(why),
@@ -316,7 +330,7 @@ fn salvage(
                     &batch.manifest,
                     batch.sha256,
                 ));
-                lineage.checkpoints.extend(batch.checkpoints);
+                lineage.take(batch);
             }
             Err(Doubt::Damage(why)) => tracing::warn!(%why, "passed over while salvaging"),
             Err(Doubt::Blind(error)) => return Err(error),

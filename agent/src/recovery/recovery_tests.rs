@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::recovery::snapshot::Snapshots;
+use crate::sealing::stream_state::ManifestDraft;
 use crate::testing::{World, agent, epoch, receipt, stream};
 use ledger::Digest;
 use ledger::manifest::Event;
@@ -251,6 +252,35 @@ fn a_new_epoch_is_followed_before_a_snapshot_knows_of_it() {
         }
         assert_eq!(recover(&world), StreamState::After(genesis.clone()));
     }
+}
+
+/// So that every other stream is named in its turn, however often epochs change.
+#[test]
+fn a_new_epoch_continues_the_round_of_heads() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let history = world.history(&mut spool);
+    let head = history[0].epoch_head().in_stream("web".parse().unwrap());
+    let draft = ManifestDraft {
+        heads: vec![head.clone()],
+        retention_s: 86_400,
+        ..ManifestDraft::default()
+    };
+    let next = StreamState::After(history[3].clone());
+    let at = world.tick();
+    let sealed = world.sealer.seal(&mut spool, &next, None, draft, &[], at);
+    drop(spool);
+    let gone = batch(&world, &sealed.unwrap());
+    let StreamState::After(state) = recover(&world) else {
+        panic!("nothing is lost");
+    };
+    assert_eq!(state.heads_after, Some(head.stream.clone()));
+    write(&world, &[&state]);
+    std::fs::remove_dir_all(gone).unwrap();
+    let StreamState::Begin(begin) = recover(&world) else {
+        panic!("the newest is gone");
+    };
+    assert_eq!(begin.heads_after, Some(head.stream));
 }
 
 #[test]

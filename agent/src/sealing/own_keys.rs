@@ -37,10 +37,17 @@ impl OwnKeys {
     /// Reads them all.
     ///
     /// # Errors
-    /// As [`signing_key::load`], for each of them; a `keys` that is none of ours.
+    /// As [`signing_key::load`], for each of them; a `keys` that is none of ours; a `<key>.next` that no rotation
+    /// made, for it holds a key that signs or did.
     pub(crate) fn load(path: &Path, state: &Path) -> Result<Self, KeyError> {
         let current = signing_key::load(path)?;
+        let past = read_past(state)?;
         let next = match signing_key::load(&next_path(path)) {
+            // A rotation never leaves this, wherever it is cut: somebody put the file there.
+            Ok((_, key)) if key == current.1 || past.contains(&key) => {
+                let path = next_path(path);
+                return Err(KeyError::UsedNext { path, key });
+            }
             Ok(next) => Some(next),
             Err(KeyError::Missing(_)) => None,
             Err(error) => return Err(error),
@@ -50,7 +57,7 @@ impl OwnKeys {
             state: state.into(),
             current,
             next,
-            past: read_past(state)?,
+            past,
         })
     }
 
@@ -174,6 +181,29 @@ mod tests {
         ));
         load().finish().unwrap();
         assert_eq!(load().all(), [next, old]);
+    }
+
+    #[test]
+    fn a_key_that_signs_or_did_is_not_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let agent: Name = "web-01".parse().unwrap();
+        signing_key::make(&path, &agent).unwrap();
+        let old = dir.path().join("old");
+        std::fs::copy(&path, &old).unwrap();
+        let load = || OwnKeys::load(&path, dir.path());
+        let refused = |stray: &Path| {
+            std::fs::copy(stray, next_path(&path)).unwrap();
+            let error = load().unwrap_err();
+            std::fs::remove_file(next_path(&path)).unwrap();
+            matches!(error, KeyError::UsedNext { .. }) && error.to_string().contains("key.next")
+        };
+        assert!(refused(&path));
+        let mut keys = load().unwrap();
+        keys.begin(&agent).unwrap();
+        keys.finish().unwrap();
+        assert!(refused(&path) && refused(&old));
+        load().unwrap();
     }
 
     #[test]

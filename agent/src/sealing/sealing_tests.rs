@@ -1,14 +1,14 @@
 //! Batches sealed into a temporary spool, read back with the ledger.
 
 use super::seal_error::SealError;
-use super::stream_state::SealedState;
+use super::stream_state::{ManifestDraft, NewEpoch, SealedAt, SealedState, StreamState};
 use crate::testing::{World, agent, manifest, stream};
-use ledger::Digest;
 use ledger::codec::Codec;
 use ledger::entry;
 use ledger::manifest::Kind;
 use ledger::name::Slot;
 use ledger::tree::{Tree, leaf};
+use ledger::{Digest, Moment};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -57,6 +57,42 @@ fn a_sealed_batch_proves_its_entries() {
         }
     }
     assert_eq!((tree.count(), tree.root()), (5, manifest.entries.root));
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_date_the_past() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let genesis = world.beat(&mut spool, &world.begin(1), Vec::new());
+    let latest = genesis.head.sealed_max;
+    let mut seal = |next: &StreamState| {
+        let at = SealedAt {
+            wall: Moment::from_micros(1),
+            suspended_ms: 7,
+            ..world.tick()
+        };
+        let draft = ManifestDraft {
+            retention_s: 86_400,
+            ..ManifestDraft::default()
+        };
+        let sealed = world.sealer.seal(&mut spool, next, None, draft, &[], at);
+        let sealed = sealed.unwrap();
+        let manifest = manifest(&spool.layout().batch(&slot(&sealed)));
+        assert_eq!(manifest.time.sealed_max, latest);
+        assert_eq!(manifest.time.suspended_ms, 7);
+        sealed
+    };
+    let next = seal(&StreamState::After(genesis));
+    // A new epoch inherits it.
+    let begin = NewEpoch {
+        stream: stream(),
+        epoch: crate::testing::epoch(2),
+        prev_epoch: vec![next.epoch_head()],
+        heads_after: None,
+        next_key: None,
+        event: None,
+    };
+    seal(&StreamState::Begin(begin));
 }
 
 #[test]

@@ -52,6 +52,14 @@ pub enum KeyError {
         /// The key that the stream's event names.
         announced: Key,
     },
+    /// What waits to follow signs already, or did before a rotation.
+    #[error("{}: holds {key}, which signs already or was replaced before; only a new key may follow: remove the file", path.display())]
+    UsedNext {
+        /// The file with the key that is to follow.
+        path: PathBuf,
+        /// That key.
+        key: Key,
+    },
     /// Somebody else keeps the key, and would put the old one back.
     #[error("{}: a link to a key that is kept elsewhere; point `key` at a file of the agent's own to rotate it", .0.display())]
     Linked(PathBuf),

@@ -164,20 +164,19 @@ mod tests {
     use crate::sealing::stream_state::SealedState;
     use crate::testing::{World, agent, epoch, receipt, stream};
 
-    /// Seqs of the history that are still there after a prune with these bounds.
+    /// Seqs of the history that are still there after a prune: what snapshots cover, and know as stored.
     fn left(
         world: &World,
         spool: &mut Spool,
-        covered: u64,
-        newest: u64,
+        (covered, stored): (u64, u64),
         keep: Duration,
     ) -> Vec<u64> {
         let heads = |seq| BTreeMap::from([(stream(), (epoch(1), seq))]);
-        let (covered, newest) = (heads(covered), heads(newest));
+        let (covered, stored, newest) = (heads(covered), heads(stored), heads(3));
         let keep = Keep {
             agent: &agent(),
             covered: &covered,
-            stored: &covered,
+            stored: &stored,
             newest: &newest,
             frozen: &BTreeSet::new(),
             keep,
@@ -197,20 +196,21 @@ mod tests {
     #[test]
     fn only_what_is_in_the_store_covered_and_not_newest_goes() {
         const DAY: Duration = Duration::from_secs(86_400);
-        // Receipts for the first so many; snapshots cover up to; how long to keep: what stays.
+        // Receipts for the first so many; snapshots cover, and know as stored, up to; how long to keep: what stays.
         for (receipts, covered, keep, stays) in [
-            (0, 3, Duration::ZERO, vec![0, 1, 2, 3]),
-            (4, 3, DAY, vec![0, 1, 2, 3]),
-            (2, 3, Duration::ZERO, vec![2, 3]),
-            (4, 1, Duration::ZERO, vec![2, 3]),
-            (4, 3, Duration::ZERO, vec![3]),
+            (0, (3, 3), Duration::ZERO, vec![0, 1, 2, 3]),
+            (4, (3, 3), DAY, vec![0, 1, 2, 3]),
+            (2, (3, 3), Duration::ZERO, vec![2, 3]),
+            (4, (1, 1), Duration::ZERO, vec![2, 3]),
+            (4, (3, 0), Duration::ZERO, vec![1, 2, 3]),
+            (4, (3, 3), Duration::ZERO, vec![3]),
         ] {
             let (world, mut spool, history) = history();
             for state in &history[..receipts] {
                 receipt(&world, state.epoch, state.head.seq, state.head.sha256);
             }
-            let left = left(&world, &mut spool, covered, 3, keep);
-            assert_eq!(left, stays, "{receipts} receipts, covered to {covered}");
+            let left = left(&world, &mut spool, covered, keep);
+            assert_eq!(left, stays, "{receipts} receipts, covered to {covered:?}");
             let used = spool.used();
             drop(spool);
             assert_eq!(world.spool().used(), used, "what went is no longer counted");
@@ -224,6 +224,9 @@ mod tests {
         for state in &history {
             receipt(&world, state.epoch, state.head.seq, Digest::of(b"another"));
         }
-        assert_eq!(left(&world, &mut spool, 3, 3, Duration::ZERO), [0, 1, 2, 3]);
+        assert_eq!(
+            left(&world, &mut spool, (3, 3), Duration::ZERO),
+            [0, 1, 2, 3]
+        );
     }
 }

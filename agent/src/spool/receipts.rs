@@ -116,14 +116,9 @@ impl ReceiptProgress {
     }
 
     /// Takes note of a batch with a receipt, if that is newer than what is known and its receipt is for the manifest
-    /// that is in the spool. Of an epoch that is neither the stream's `current` one nor the one known, nobody here
-    /// knows whether it is newer.
+    /// that is in the spool.
     fn note_stored(&mut self, layout: &Layout, slot: &Slot, current: Epoch) -> io::Result<()> {
-        let is_newer = match self.stored {
-            Some(known) if known.epoch == slot.epoch => slot.seq > known.seq,
-            _ => slot.epoch == current,
-        };
-        if !is_newer {
+        if !is_newer((slot.epoch, slot.seq), self.stored, current) {
             return Ok(());
         }
         let sealed = layout.batch(slot).join(ledger::spool::MANIFEST);
@@ -209,6 +204,19 @@ impl ReceiptProgress {
     }
 }
 
+/// Whether a stored batch of a stream is newer than the one `known`. Of an epoch that is neither the stream's `current`
+/// one nor the one known, nobody here knows.
+pub(crate) fn is_newer(
+    (epoch, seq): (Epoch, u64),
+    known: Option<EpochHead>,
+    current: Epoch,
+) -> bool {
+    match known {
+        Some(known) if known.epoch == epoch => seq > known.seq,
+        _ => epoch == current,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,11 +239,18 @@ mod tests {
             None
         );
         assert_eq!(progress.waiting(&head), 4);
+        receipt(&world, epoch(1), 0, Digest::of(b"another manifest"));
+        assert_eq!(
+            progress.look(&world.layout(), &head, |_, _| false).unwrap(),
+            None
+        );
+        assert_eq!(progress.stored(), None, "the receipt is not for it");
         receipt(&world, epoch(1), 0, history[0].head.sha256);
         assert_eq!(
             progress.look(&world.layout(), &head, |_, _| false).unwrap(),
             None
         );
+        assert_eq!(progress.stored(), Some(history[0].epoch_head()));
         assert_eq!(progress.waiting(&head), 3);
         let since = progress.waits_since(&world.layout(), &head).unwrap();
         assert!(host::clock::now().since_s(since) < 600);

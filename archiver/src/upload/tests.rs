@@ -179,6 +179,42 @@ async fn without_faults_each_object_is_stored_once_body_first() {
     assert_eq!(receipt.store_time.since_s(store_time()), 0);
 }
 
+/// A host's clock that is ahead, by days, and how much of that the locks follow.
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_follow_a_fast_host_clock_for_a_week() {
+    for (ahead_days, followed_days) in [(-3i64, 0), (0, 0), (3, 3), (7, 7), (9, 7)] {
+        let sealed_us = store_time()
+            .micros()
+            .strict_add_signed(ahead_days * 86_400_000_000);
+        let sealed = Moment::from_micros(sealed_us);
+        let spool = spool();
+        let mut sealer = Sealer::new(spool.path(), "auth", 1);
+        sealer.genesis(&[]);
+        let mut fields = sealer.batch_fields(BODY);
+        fields["time"]["sealed"] = sealed.to_string().into();
+        fields["time"]["sealed_max"] = fields["prev"]["sealed_max"]
+            .as_str()
+            .unwrap()
+            .max(&sealed.to_string())
+            .into();
+        fields["next_due"] = sealed.plus_s(900).to_string().into();
+        let id = sealer.seal(fields, Some(BODY));
+        let batch = Spool::open(spool.path()).unwrap().read(&id).unwrap();
+        let uploader = uploader(spool.path(), Model::default(), TERMS);
+        let mut progress = UploadProgress::default();
+        let receipt = uploader.upload(batch, &mut progress).await.unwrap();
+        let counted_from = store_time().plus_s(followed_days * DAY_S);
+        let lock_s = |held: &LockedObject| {
+            // In minutes: a little work lies between.
+            held.retain_until.since_s(counted_from) / 60
+        };
+        let body = receipt.body.as_ref().unwrap();
+        let days = |days: u64| days * DAY_S / 60;
+        let got = (lock_s(&receipt.manifest), lock_s(body));
+        assert_eq!(got, (days(1 + 367), days(1 + 1)), "{ahead_days} days");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_start_finds_its_manifest_and_adds_none() {
     let (spool, batch) = one_batch();

@@ -1,7 +1,8 @@
 //! What a break in the chain is called and how grave it is: PREV_MISMATCH, ENTRY_GAP, ENTRY_OVERLAP,
 //! RETENTION_MISMATCH, DATE_MISMATCH, EVENT_MISPLACED, TIME_REGRESSION. The chain itself is the ledger's.
 
-use super::source_joins;
+use super::references::told;
+use super::{head_check, source_joins};
 use crate::objects::missing_objects;
 use ledger::chain::Break;
 use ledger::finding::{Code, Finding, Severity};
@@ -39,18 +40,30 @@ pub(crate) fn finding(found: Break) -> Finding {
             format!("the body is filed under {got}, the rule gives {expected}"),
         )
         .expected_got(expected, got),
-        Break::StartMissing => critical(
-            Code::EventMisplaced,
-            "the manifest before says stop, this one does not say start".into(),
-        ),
-        Break::AfterClose => critical(
-            Code::EventMisplaced,
-            "the manifest before closed the epoch, yet this one follows".into(),
-        ),
-        Break::ReadWhileFull => critical(
-            Code::EventMisplaced,
-            "an earlier manifest says full and none says resumed, yet bytes were read".into(),
-        ),
+        Break::StartMissing => {
+            misplaced("the manifest before says stop, this one does not say start")
+        }
+        Break::StartUnfit { expected: true } => {
+            misplaced("start says that it is not clean, yet the manifest before says stop")
+        }
+        Break::StartUnfit { expected: false } => {
+            misplaced("start says that it is clean, yet the manifest before does not say stop")
+        }
+        Break::AfterClose => {
+            misplaced("the manifest before closed the epoch, yet this one follows")
+        }
+        Break::ReadWhileFull => {
+            misplaced("an earlier manifest says full and none says resumed, yet bytes were read")
+        }
+        Break::ResumedWithoutFull => {
+            misplaced("this manifest says resumed, yet the epoch was not full")
+        }
+        Break::HeadBack {
+            stream,
+            epoch,
+            before,
+            got,
+        } => head_check::went_back(&stream, epoch, before, got),
         Break::BootClock { before_ms, got_ms } => Finding::new(
             Code::TimeRegression,
             Severity::Interference,
@@ -65,6 +78,15 @@ pub(crate) fn finding(found: Break) -> Finding {
         Break::Source { source, rule } => source_joins::broken_rule(source, rule),
         Break::Tiling(fault) => source_joins::within_batch(fault),
     }
+}
+
+/// A `key` event names the key that signs it.
+pub(crate) fn key_kept() -> Finding {
+    misplaced("the key that is to follow is the one that signs already")
+}
+
+fn misplaced(message: &str) -> Finding {
+    Finding::new(Code::EventMisplaced, Severity::Critical, message)
 }
 
 /// A genesis says of the epoch before it something else than the manifest that is there.
@@ -90,22 +112,4 @@ pub(crate) fn behind(before: &Reference, got: &Reference) -> Finding {
     );
     Finding::new(Code::PrevMismatch, Severity::Critical, message)
         .expected_got(format!("at least {}", kept(before)), kept(got))
-}
-
-/// Whether a reference to a later manifest of an epoch takes back what `before` says.
-pub(crate) fn is_behind(before: &Reference, later: &Reference) -> bool {
-    later.sealed_max < before.sealed_max || later.retention_max_s < before.retention_max_s
-}
-
-/// A reference as a finding tells it beside `other`: the hash, or where that is the same, how long it is kept.
-pub(crate) fn told(reference: &Reference, other: &Reference) -> String {
-    if reference.sha256 != other.sha256 {
-        return reference.sha256.to_string();
-    }
-    let Reference {
-        sealed_max,
-        retention_max_s,
-        ..
-    } = reference;
-    format!("sealed_max {sealed_max}, retention_max_s {retention_max_s}")
 }

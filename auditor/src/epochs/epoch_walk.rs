@@ -284,6 +284,12 @@ impl<S: Store + 'static> EpochWalk<S> {
     ) -> Vec<Finding> {
         let mut findings = Vec::new();
         let (key, version_id) = (slot.manifest_key(), &statement.version_id);
+        let place = |finding: Finding| {
+            finding
+                .at(slot)
+                .on(by_hand.full_key(&key), version_id)
+                .by_hand(by_hand.manifest(&key, version_id))
+        };
         for found in step.breaks {
             if let Break::SeqGap { first, last } = found {
                 // The manifest behind the gap says how long the last one in it is kept.
@@ -292,12 +298,10 @@ impl<S: Store + 'static> EpochWalk<S> {
                 findings.extend(self.missing_manifests(by_hand, slot, first, last, expired));
                 continue;
             }
-            let finding = breaks::finding(found)
-                .at(slot)
-                .on(by_hand.full_key(&key), version_id)
-                .by_hand(by_hand.manifest(&key, version_id));
-            findings.push(finding);
+            findings.push(place(breaks::finding(found)));
         }
+        let keeps_key = statement.manifest.next_key() == Some(statement.key);
+        findings.extend(keeps_key.then(|| place(breaks::key_kept())));
         let made = |claim| MadeClaim {
             claim,
             stored_at: statement.stored_at,

@@ -3,9 +3,9 @@
 //!
 //! The manifests named are read once more, in the order of their names.
 
-use super::breaks;
 use super::epoch_end::Ends;
 use super::named_heads::{NamedHead, NamedHeads};
+use super::references::{is_behind, told};
 use crate::audit_state::Audit;
 use crate::criteria::Criteria;
 use crate::listing::lister::{ListError, Lister};
@@ -14,7 +14,7 @@ use crate::objects::inspector::Inspector;
 use crate::objects::missing_objects::{self, MissingHead};
 use ledger::finding::{Code, Finding, Severity};
 use ledger::manifest::Reference;
-use ledger::name::{Name, ObjectName, Slot};
+use ledger::name::{Epoch, Name, ObjectName, Slot};
 use std::collections::BTreeMap;
 use store::Store;
 
@@ -124,7 +124,16 @@ fn mismatch(named: &NamedHead, got: &Reference) -> Finding {
     );
     let expected = &named.reference;
     Finding::new(Code::HeadMismatch, Severity::Critical, message)
-        .expected_got(breaks::told(expected, got), breaks::told(got, expected))
+        .expected_got(told(expected, got), told(got, expected))
+}
+
+/// A manifest names an earlier head of a stream than its epoch has named before: what was there then cannot be gone.
+pub(super) fn went_back(stream: &Name, epoch: Epoch, before: u64, got: u64) -> Finding {
+    let message = format!(
+        "the head of stream {stream} epoch {epoch} goes back from seq {before}, which was named before, to {got}"
+    );
+    Finding::new(Code::HeadMismatch, Severity::Critical, message)
+        .expected_got(format!("at least {before}"), got.to_string())
 }
 
 /// The manifest that a head names is not there. Whether the chain's own gap around it was excused does not matter:
@@ -135,7 +144,7 @@ fn missing(criteria: &Criteria, slot: &Slot, named: &NamedHead, ends: &Ends) -> 
         .and_then(|epochs| epochs.get(&slot.epoch));
     let newest = end.map(|end| end.agreed.head);
     if let Some(before) = newest.filter(|newest| newest.seq < slot.seq)
-        && breaks::is_behind(&before, &named.reference)
+        && is_behind(&before, &named.reference)
     {
         return mismatch(named, &before);
     }

@@ -3,7 +3,7 @@
 
 use super::epoch_end::{EpochEnd, Genesis};
 use super::judged_stream::JudgedStream;
-use super::{breaks, key_inheritance, promises};
+use super::{breaks, key_inheritance, promises, references};
 use crate::findings::seq_range;
 use crate::listing::succession::Successor;
 use crate::objects::missing_objects::{self, MissingAt};
@@ -91,7 +91,7 @@ fn judge_genesis(
         };
         if before.head_seq < head.seq {
             let newest = before.agreed.head;
-            if breaks::is_behind(&newest, &head.reference()) {
+            if references::is_behind(&newest, &head.reference()) {
                 let finding = breaks::behind(&newest, &head.reference());
                 findings.push(stream.place(finding, end.epoch));
             }

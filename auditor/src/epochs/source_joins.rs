@@ -258,6 +258,14 @@ fn judge_claim(end: &EpochEnd, made: &MadeClaim, before: &EpochEnd) -> (Option<F
     let genesis = end.genesis.as_ref();
     let may_restate = genesis.is_some_and(|genesis| genesis.may_restate);
     let (from, to) = (claim.from, position.to);
+    // What was lost or taken back may have ended it: then that is sealed again.
+    if position.ended && !may_restate {
+        let message = format!(
+            "source {id} continues source {} of {}, which ended with a gap of unknown end",
+            was.id, was.epoch
+        );
+        return (Some(critical(Code::SourceMismatch, message)), 0);
+    }
     if from < to && may_restate {
         let message = format!("source {id}: bytes {from} to {to} were sealed again");
         let note = Finding::new(Code::Restated, Severity::Note, message);

@@ -1,10 +1,13 @@
 //! Each rule of the chain, kept and broken once.
 
+mod pauses_and_heads;
+
 use super::*;
 use crate::entry::{Entry, Flags};
 use crate::manifest::{
     Body, Entries, Event, Kind, Reason, Reference, Source, Stored, Times, VERSION, Via,
 };
+use crate::moment::Moment;
 use alloc::borrow::Cow;
 use alloc::vec;
 
@@ -270,6 +273,9 @@ fn a_source_keeps_its_path_and_ends_at_an_open_gap() {
     let mut misplaced = cut.clone();
     misplaced.events[0].from = Some(90);
     assert!(rule_of(misplaced).contains("last byte"));
+    let mut twice = cut.clone();
+    twice.events.push(cut.events[0].clone());
+    assert!(rule_of(twice).contains("stated once"));
     let first = batch(1, 0, 5, vec![source(1, 0, 100)]);
     let on = batch(3, 5, 1, vec![source(1, 100, 110)]);
     let step = last_step(&[plain(0, 0), first, cut, on]);
@@ -315,18 +321,6 @@ fn a_genesis_counts_from_zero() {
     };
     long.prev_epoch = Some(vec![before.in_epoch(epoch(2))]);
     assert_eq!(last_step(&[long]).breaks, []);
-}
-
-#[test]
-fn after_stop_comes_start() {
-    let mut stop = plain(1, 0);
-    stop.events = vec![Event::new(EventKind::Stop)];
-    stop.next_due = None;
-    let mut next = plain(2, 0);
-    let without = last_step(&[plain(0, 0), stop.clone(), next.clone()]);
-    assert_eq!(without.breaks, [Break::StartMissing]);
-    next.events = vec![Event::start(true)];
-    assert_eq!(last_step(&[plain(0, 0), stop, next]).breaks, []);
 }
 
 #[test]

@@ -68,6 +68,7 @@ fn unknown_fields_pass_and_broken_ones_do_not() {
     assert!(parse(good.as_bytes()).is_ok());
     let with = |more: &str| good.replace('}', &alloc::format!(",{more}}}"));
     assert!(parse(with(r#""user.name":{"n":-1.5}"#).as_bytes()).is_ok());
+    assert!(parse(with(r#""n":[1e999,123456789012345678901234567890]"#).as_bytes()).is_ok());
     for bad in [
         with(r#""a":1,"a":2"#),
         with(r#""a":{"b":1,"b":2}"#),
@@ -84,6 +85,9 @@ fn unknown_fields_pass_and_broken_ones_do_not() {
         good.replace(r#","message":"x""#, ""),
         good.replace("123456Z", "123Z"),
         good.replace('{', "["),
+        alloc::format!(" {good}"),
+        alloc::format!("{good} "),
+        alloc::format!("{good}\r"),
     ] {
         assert!(parse(bad.as_bytes()).is_err(), "{bad}");
     }

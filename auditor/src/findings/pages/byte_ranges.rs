@@ -40,7 +40,7 @@ pub(super) const SOURCE_MISMATCH: Explanation = Explanation {
     ],
     hostile: &["someone who has the key makes lines of one file pass for another's"],
     act: &[
-        "read the source along the chain: id, path, dev and ino stay, `was` names a source that is there",
+        "read the source along the chain: id, path, dev and ino stay, `was` names a source that is there, and a gap without `to` is a source's end",
     ],
     by_hand: &[RANGES],
 };

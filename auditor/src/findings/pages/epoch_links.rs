@@ -96,9 +96,17 @@ pub(super) const HEAD_MISSING: Explanation = Explanation {
 };
 
 pub(super) const HEAD_MISMATCH: Explanation = Explanation {
-    grave: &[(Critical, "always: the agent vouched for another statement")],
+    grave: &[(
+        Critical,
+        "always: the agent vouched for another statement, or takes back what it vouched for",
+    )],
     innocent: &["a host restored from a snapshot sealed that place once more"],
-    hostile: &["someone who has the key replaced a stream's tail"],
-    act: &["look for the version whose line has the hash that is named; treat it as EQUIVOCATION"],
+    hostile: &[
+        "someone who has the key replaced a stream's tail, or cuts it back and has its neighbours agree",
+    ],
+    act: &[
+        "look for the version whose line has the hash that is named; treat it as EQUIVOCATION",
+        "a head that goes back: the later of the two must be there, and what follows it",
+    ],
     by_hand: &[HEADS, "head -n 1 NAMED.manifest | sha256sum"],
 };

@@ -86,10 +86,18 @@ pub(super) const DATE_MISMATCH: Explanation = Explanation {
 };
 
 pub(super) const EVENT_MISPLACED: Explanation = Explanation {
-    grave: &[(Critical, "always: it would hide that the agent was down")],
+    grave: &[(
+        Critical,
+        "always: it would hide that the agent was down, full, closed or not the one who signs",
+    )],
     innocent: &["a defect of the agent"],
-    hostile: &["someone who has the key hides a stop or a start"],
-    act: &["read the events around it: after `stop`, the next manifest of the epoch has `start`"],
+    hostile: &[
+        "someone who has the key hides a stop, a start or a full spool, or continues after a close",
+        "someone who has the key feigns a change of keys",
+    ],
+    act: &[
+        "read the events around it: after `stop`, and only there, the next manifest has a clean `start`; `resumed` follows `full`; nothing follows a close; `key` names another key than the one that signs",
+    ],
     by_hand: &["head -qn 1 manifests/AGENT/STREAM/EPOCH/* | jq -c '[.seq, .kind, .events]'"],
 };
 
