@@ -4,7 +4,7 @@ mod keys;
 mod prices;
 
 use crate::bounds::{STREAMS_MAX, cap_min};
-use crate::find::{PatternError, Watch};
+use crate::find::{OwnFiles, PatternError, Watch};
 use host::settings::{Environment, Faults, Settings, SettingsError, Table};
 use ledger::Digest;
 use ledger::codec::Codec;
@@ -12,6 +12,7 @@ use ledger::limits::DAY_S;
 use ledger::name::Name;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 pub(crate) use keys::sample;
@@ -29,6 +30,35 @@ pub(crate) struct StreamConfig {
     pub(crate) watch: Watch,
     /// How long its bodies stay locked.
     pub(crate) retention_s: u64,
+    /// Where to begin in the files of its very first scan.
+    pub(crate) start: StartAt,
+    /// Content of files last changed so long ago is skipped.
+    pub(crate) ignore_older: Option<Duration>,
+}
+
+/// Where to begin in a file that is there before the agent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StartAt {
+    /// All of it is archived.
+    Beginning,
+    /// Only what comes.
+    End,
+}
+
+/// A text that says neither.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NotAStart;
+
+impl FromStr for StartAt {
+    type Err = NotAStart;
+
+    fn from_str(text: &str) -> Result<Self, NotAStart> {
+        match text {
+            "beginning" => Ok(Self::Beginning),
+            "end" => Ok(Self::End),
+            _ => Err(NotAStart),
+        }
+    }
 }
 
 /// A checked config. [`Config::read`] is the one way to get one.
@@ -76,6 +106,12 @@ impl Config {
         Self::check(path, &Settings::read(path, KEYS, environment)?)
     }
 
+    /// What the agent never reads, whatever a pattern says.
+    pub(crate) fn own_files(&self) -> OwnFiles {
+        let folders = vec![self.spool.clone(), self.state.clone()];
+        OwnFiles::new(folders, vec![self.key.clone(), self.path.clone()])
+    }
+
     fn check(path: &Path, settings: &Settings) -> Result<Self, SettingsError> {
         let root = settings.root();
         let agent = root.parsed::<Name>("agent");
@@ -95,6 +131,11 @@ impl Config {
         }
         let max_retention_s = root.retention_s("max_retention").unwrap_or(u64::MAX);
         let streams = streams(root, max_retention_s);
+        refuse_own_files(
+            root,
+            &streams,
+            &OwnFiles::new(vec![spool.clone(), state.clone()], vec![]),
+        );
         let spool_cap = spool_cap(root, streams.len());
         let seal = root.table("seal");
         let heartbeat = root.duration("heartbeat");
@@ -133,6 +174,19 @@ impl Config {
             prices,
             streams,
         })
+    }
+}
+
+/// A pattern that wants the agent's own files is a mistake, and whoever reads spool or state would find the key in it.
+fn refuse_own_files(root: &Table, streams: &[StreamConfig], own: &OwnFiles) {
+    for stream in streams {
+        for pattern in stream.watch.inside(own) {
+            let message = format!(
+                "{}: include {pattern} lies inside spool or state, which are never read; name the logs' own folder",
+                stream.name
+            );
+            root.fault("stream", message);
+        }
     }
 }
 
@@ -195,6 +249,8 @@ fn streams(root: &Table, max_retention_s: u64) -> Vec<StreamConfig> {
 fn stream(table: &Table, max_retention_s: u64, names: &mut BTreeSet<Name>) -> Option<StreamConfig> {
     let name = table.parsed::<Name>("name");
     let retention = table.retention_s("retention");
+    let start = table.parsed("start").unwrap_or(StartAt::Beginning);
+    let ignore_older = table.duration("ignore_older");
     if retention.is_some_and(|retention| retention > max_retention_s) {
         table.fault(
             "retention",
@@ -222,6 +278,8 @@ fn stream(table: &Table, max_retention_s: u64, names: &mut BTreeSet<Name>) -> Op
         name,
         watch: watch.ok()?,
         retention_s: retention?,
+        start,
+        ignore_older: (!ignore_older.is_zero()).then_some(ignore_older),
     })
 }
 

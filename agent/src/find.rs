@@ -2,10 +2,12 @@
 
 mod folder_scan;
 mod matched_path;
+mod own_files;
 mod pattern_advice;
 
-pub(crate) use self::folder_scan::{Finder, FoundFiles};
+pub(crate) use self::folder_scan::{Finder, FoundFiles, OWN};
 pub(crate) use self::matched_path::MatchedPath;
+pub(crate) use self::own_files::OwnFiles;
 pub(crate) use self::pattern_advice::advice;
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -106,6 +108,15 @@ impl Watch {
     #[must_use]
     pub(crate) fn stream(&self) -> &Name {
         &self.stream
+    }
+
+    /// Patterns of which the fixed part is one of the agent's own folders, or lies in one.
+    pub(crate) fn inside<'a>(&'a self, own: &'a OwnFiles) -> impl Iterator<Item = &'a str> {
+        let inside = self
+            .include
+            .iter()
+            .filter(|pattern| own.contain(&pattern.root));
+        inside.map(|pattern| pattern.text.as_str())
     }
 
     /// Whether this is one of its include patterns.

@@ -62,6 +62,26 @@ pub(crate) fn open_log(root: &Path, below: &Path) -> io::Result<File> {
     }
 }
 
+/// Whether the process, or the machine, has no descriptor left: pressure, no fault of the file's.
+pub(crate) fn is_pressure(error: &io::Error) -> bool {
+    let errno = error.raw_os_error();
+    errno == Some(libc::EMFILE) || errno == Some(libc::ENFILE)
+}
+
+/// Raises the limit of descriptors as far as the process may, and says what it is then.
+pub(crate) fn raise_descriptor_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if current != maximum && setrlimit(Resource::Nofile, raised).is_ok() {
+        return maximum.unwrap_or(u64::MAX);
+    }
+    current.unwrap_or(u64::MAX)
+}
+
 /// What a name leads to, the name itself if it is a symbolic link.
 pub(crate) fn stat_name(path: &Path) -> io::Result<Stat> {
     stat(rustix::fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW)
@@ -74,7 +94,12 @@ pub(crate) fn stat_folder(path: &Path) -> io::Result<Stat> {
 
 /// What an open file is now.
 pub(crate) fn stat_file(file: &File) -> io::Result<Stat> {
-    stat(file, Path::new(""), AtFlags::EMPTY_PATH)
+    stat_of(file)
+}
+
+/// What an open descriptor leads to now.
+pub(crate) fn stat_of(descriptor: impl AsFd) -> io::Result<Stat> {
+    stat(descriptor, Path::new(""), AtFlags::EMPTY_PATH)
 }
 
 fn stat(folder: impl AsFd, path: &Path, flags: AtFlags) -> io::Result<Stat> {
@@ -116,6 +141,9 @@ pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
     }
 }
 
+/// A handle to compare and not to open (Linux, include/uapi/linux/fcntl.h); libc does not name it.
+const AT_HANDLE_FID: libc::c_int = 0x200;
+
 /// Room for the largest handle the kernel gives, behind libc's header of it.
 #[repr(C)]
 struct HandleBuffer {
@@ -140,18 +168,22 @@ pub(crate) fn handle_of(file: &File) -> Option<Vec<u8>> {
         bytes: [0; libc::MAX_HANDLE_SZ as usize],
     };
     let mut mount_id: libc::c_int = 0;
-    // SAFETY: the path is a NUL-ended string; `buffer` is laid out as C would and has the room
-    // behind its header that `handle_bytes` promises; the kernel keeps neither pointer.
-    let refused = unsafe {
-        libc::name_to_handle_at(
-            file.as_raw_fd(),
-            c"".as_ptr(),
-            (&raw mut buffer).cast(),
-            &raw mut mount_id,
-            libc::AT_EMPTY_PATH,
-        )
-    } != 0;
-    if refused {
+    let mut ask = |flags: libc::c_int| {
+        buffer.header.handle_bytes = libc::MAX_HANDLE_SZ.unsigned_abs();
+        // SAFETY: the path is a NUL-ended string; `buffer` is laid out as C would and has the room
+        // behind its header that `handle_bytes` promises; the kernel keeps neither pointer.
+        unsafe {
+            libc::name_to_handle_at(
+                file.as_raw_fd(),
+                c"".as_ptr(),
+                (&raw mut buffer).cast(),
+                &raw mut mount_id,
+                flags,
+            )
+        }
+    };
+    // Some file systems give no handle to open a file by, but since Linux 6.5 one to know it by.
+    if ask(libc::AT_EMPTY_PATH) != 0 && ask(libc::AT_EMPTY_PATH | AT_HANDLE_FID) != 0 {
         return None;
     }
     let len = usize::try_from(buffer.header.handle_bytes).ok()?;

@@ -12,6 +12,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod finished;
 mod form;
 pub(crate) mod identity;
+pub(crate) mod sketch;
 
 // What a scan sees.
 pub(crate) mod scan;
@@ -41,6 +42,7 @@ mod changes;
 
 mod arrivals;
 mod known_files;
+mod rewrites;
 
 mod candidate;
 mod candidates;
@@ -52,6 +54,7 @@ mod absence;
 #[cfg(test)]
 mod tracking_tests;
 
+pub(crate) use self::descriptors::Budget;
 pub(crate) use self::read_on::Mode;
 pub(crate) use self::tracked_source::SourceKey;
 
@@ -62,8 +65,8 @@ use self::scan::{Scan, ScanReport};
 use self::source_table::SourceTable;
 use self::statement::StreamStatement;
 use self::tracked_source::TrackedSource;
-use crate::find::{Finder, FoundFiles, MatchedPath, Watch};
-use crate::now::Now;
+use crate::find::{Finder, FoundFiles, MatchedPath, OwnFiles, Watch};
+use crate::now::{Now, millis};
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
 use ledger::entry::PathBytes;
@@ -72,6 +75,7 @@ use ledger::name::{Epoch, Name};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What an entry says of its source.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +105,45 @@ pub(crate) struct SourceStatus {
     pub(crate) fault: Option<String>,
 }
 
+/// What a tracker is told at its start.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    /// In the config's order: a file belongs to the first stream that saw it.
+    pub(crate) watches: Vec<Watch>,
+    /// The same streams': what of their files is skipped.
+    pub(crate) skips: Vec<SkipRule>,
+    /// What is never read.
+    pub(crate) own: OwnFiles,
+    /// This boot's: device and inode numbers count only within it.
+    pub(crate) boot_id: Epoch,
+    pub(crate) budget: Budget,
+    /// A line without an end is taken after so long, or after [`OPEN_LINES_KEPT`] if that is longer.
+    pub(crate) open_after: Duration,
+}
+
+/// What is skipped of a stream's files that turn out to be logs of their own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SkipRule {
+    /// All that files hold in the first scan. Only of a stream that was never sealed: later, what is there was
+    /// promised.
+    pub(crate) first_scan: bool,
+    /// All that a file holds which was last changed so long ago.
+    pub(crate) older: Option<Duration>,
+}
+
+impl SkipRule {
+    /// Whether what a file holds is skipped that was met in this scan of the run and last changed at that second.
+    fn skips(self, met_scan: u64, modified_s: i64, now: Now) -> bool {
+        let now_s = i64::try_from(now.wall.seconds()).unwrap_or(i64::MAX);
+        let age_s = u64::try_from(now_s.saturating_sub(modified_s)).unwrap_or(0);
+        let old = self.older.is_some_and(|older| age_s >= older.as_secs());
+        old || (self.first_scan && met_scan == 1)
+    }
+}
+
+/// The least that a line waits for its end.
+pub(crate) const OPEN_LINES_KEPT: Duration = Duration::from_secs(30);
+
 /// Everything the agent knows about files. Single-threaded; nothing here waits.
 #[derive(Debug)]
 pub(crate) struct Tracker {
@@ -114,16 +157,24 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    /// Nothing known yet. `watches` stand in the config's order: a file belongs to the first stream
-    /// that saw it. `boot_id` is this boot's: device and inode numbers count only within it.
+    /// Nothing known yet.
     #[must_use]
-    pub(crate) fn new(watches: Vec<Watch>, boot_id: Epoch) -> Self {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let Setup {
+            watches,
+            skips,
+            own,
+            boot_id,
+            budget,
+            open_after,
+        } = setup;
+        let open_after_ms = millis(open_after.max(OPEN_LINES_KEPT));
         let streams = watches.iter().map(|watch| watch.stream().clone());
         Self {
-            table: SourceTable::new(streams),
-            finder: Finder::new(watches),
+            table: SourceTable::new(streams, budget, open_after_ms),
+            finder: Finder::new(watches, own),
             boot_id,
-            candidates: Candidates::default(),
+            candidates: Candidates::new(skips),
             scan: 0,
             folders: Vec::new(),
         }
@@ -201,7 +252,7 @@ impl Tracker {
     ) -> ScanReport {
         let files = matches.len();
         let (table, candidates) = (&mut self.table, &mut self.candidates);
-        let arrivals = sightings::by_name(matches, table, candidates, &mut scan);
+        let arrivals = sightings::by_name(matches, self.finder.own(), table, candidates, &mut scan);
         sightings::through_descriptors(table, &mut scan);
         arrivals::meet(arrivals, table, candidates, &mut scan);
         candidates.judge(table, &mut scan);

@@ -3,6 +3,7 @@
 
 mod admit;
 mod drain_progress;
+mod report;
 mod scheduler;
 mod start_error;
 mod worker;
@@ -10,16 +11,18 @@ mod worker;
 use crate::config::Config;
 use crate::health::Health;
 use crate::spool::Spool;
+use crate::upload::gate::{Cause, Gate};
 use crate::upload::{Terms, Uploader};
 use admit::admit;
-use host::disk;
 use host::exit;
 use host::lock::Lock;
+use report::Reporter;
 use scheduler::Scheduler;
 use std::sync::Arc;
 use std::time::Duration;
 use store::StoreOptions;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 use worker::Shared;
 
 pub use start_error::StartError;
@@ -27,32 +30,80 @@ pub use start_error::StartError;
 /// How long an upload that was cut short may take to come to rest at the end.
 const REST: Duration = Duration::from_secs(2);
 
+/// How often a run that ends is looked at for a new receipt, at least.
+const STALL_LOOK: Duration = Duration::from_secs(1);
+
+/// How long a run that is to end goes without a new receipt, unless told otherwise.
+pub const TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
 /// The archiver's own lock, under a name that no stream can have.
 pub(crate) const LOCK_FILE: &str = ".lock";
 
 /// Why uploads are paused until the store has answered for the first time.
 const STARTING: &str = "starting: the store has not been seen to keep evidence yet";
 
-/// Uploads what is in the spool: with `once` until it is drained, else until a signal. Returns the exit
-/// code.
+/// How long to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until a signal.
+    Stopped,
+    /// Until the spool is drained, or for so long without a new receipt.
+    Drained {
+        /// Without a new receipt.
+        timeout: Duration,
+    },
+}
+
+/// Uploads what is in the spool. Returns the exit code.
 ///
 /// # Errors
 /// [`StartError`]: nothing was uploaded.
-pub fn run(config: &Config, once: bool) -> Result<u8, StartError> {
+pub fn run(config: &Config, until: Until) -> Result<u8, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let spool = Spool::open(&config.spool)?;
     let _lock = Lock::take(&spool.receipts().join(LOCK_FILE))?;
-    disk::sweep_temporaries(&spool.receipts())?;
-    let done = runtime.block_on(archive(config, spool, once));
+    if let Err(error) = spool.sweep() {
+        tracing::warn!("what an earlier run left cannot be swept: {error}");
+    }
+    let done = runtime.block_on(archive(config, spool, until));
     runtime.shutdown_timeout(REST);
     done
 }
 
-async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartError> {
+async fn archive(config: &Config, spool: Spool, until: Until) -> Result<u8, StartError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let health = Arc::new(Health::new(&config.store, host::clock::now()));
+    let gate = Arc::new(Gate::default());
+    // What an earlier run left must not be taken for this one's.
+    gate.close(Cause::Starting, STARTING, Duration::ZERO);
+    let mut reporter = Reporter::new(Arc::clone(&health), Arc::clone(&gate), spool.clone());
+    let work = work(config, spool, until, Arc::clone(&health), Arc::clone(&gate));
+    let done = tokio::select! {
+        done = work => done,
+        () = reporter.report() => Ok(exit::UNFINISHED),
+        () = stalled(&health, until) => Ok(give_up(&health, &gate)),
+        // Wherever an upload is cut short, the next start sends the same bytes again.
+        _ = terminate.recv() => Ok(stopped(until)),
+        _ = interrupt.recv() => Ok(stopped(until)),
+    };
+    if let Err(refused) = &done {
+        gate.close(refused.cause(), &refused.to_string(), Duration::ZERO);
+    }
+    reporter.finish();
+    done
+}
+
+/// Opens the store, sees that it keeps evidence, and uploads.
+async fn work(
+    config: &Config,
+    spool: Spool,
+    until: Until,
+    health: Arc<Health>,
+    gate: Arc<Gate>,
+) -> Result<u8, StartError> {
     let options = StoreOptions {
         force_path_style: config.force_path_style,
         ..StoreOptions::default()
@@ -60,41 +111,59 @@ async fn archive(config: &Config, spool: Spool, once: bool) -> Result<u8, StartE
     let terms = Terms {
         max_retention_s: config.max_retention_s,
         retry_held: config.retry_held,
-        once,
+        once: until != Until::Stopped,
     };
-    let work = async {
-        let health = Health::new(&config.store, host::clock::now());
-        let save = |held| health.save(&spool.receipts(), held);
-        // What an earlier run left must not be taken for this one's.
-        save(Some(STARTING.into()));
-        let opened = store::open(&config.store, &options).await;
-        let store = opened.inspect_err(|fault| save(Some(fault.to_string())))?;
-        admit(&store, terms, save).await?;
-        let shared = Arc::new(Shared {
-            uploader: Uploader::new(store, spool.clone(), terms),
-            spool,
-            health,
-        });
-        tracing::info!(store = config.store, spool = %config.spool.display(), "archiving");
-        Ok(if once {
-            let progress = drain_progress::show(Arc::clone(&shared));
-            let done = Scheduler::new(shared).drain().await;
-            progress.finish().await;
-            done
-        } else {
-            Scheduler::new(shared).serve(config.poll).await
-        })
+    let store = store::open(&config.store, &options).await?;
+    if let Err(error) = store.sweep().await {
+        tracing::warn!("what an earlier run left cannot be swept: {error}");
+    }
+    health.note_clock(admit(&store, terms, &gate).await?);
+    let uploader = Uploader::new(store, spool.clone(), terms).behind(gate);
+    let shared = Arc::new(Shared {
+        uploader,
+        spool,
+        health,
+    });
+    tracing::info!(store = config.store, spool = %config.spool.display(), "archiving");
+    Ok(if terms.once {
+        let progress = drain_progress::show(Arc::clone(&shared));
+        let done = Scheduler::new(shared).drain().await;
+        progress.finish().await;
+        done
+    } else {
+        Scheduler::new(shared).serve(config.poll).await
+    })
+}
+
+/// Comes back once a run that is to end has had no new receipt for its time-out.
+async fn stalled(health: &Health, until: Until) {
+    let Until::Drained { timeout } = until else {
+        return std::future::pending().await;
     };
-    tokio::select! {
-        done = work => done,
-        // Wherever an upload is cut short, the next start sends the same bytes again.
-        _ = terminate.recv() => Ok(stopped(once)),
-        _ = interrupt.recv() => Ok(stopped(once)),
+    let (mut receipts, mut since) = (health.totals().batches, Instant::now());
+    while since.elapsed() < timeout {
+        tokio::time::sleep(timeout.min(STALL_LOOK)).await;
+        let now = health.totals().batches;
+        if now != receipts {
+            (receipts, since) = (now, Instant::now());
+        }
     }
 }
 
+/// Ends a run that does not come on, and says what it leaves.
+fn give_up(health: &Health, gate: &Gate) -> u8 {
+    tracing::error!("no new receipt for as long as --timeout allows: not finished");
+    for what in health.what_waits(&gate.troubles(), host::clock::now()) {
+        tracing::error!("not finished: {what}");
+    }
+    exit::UNFINISHED
+}
+
 /// A run that was to drain the spool and was stopped has not finished.
-fn stopped(once: bool) -> u8 {
+fn stopped(until: Until) -> u8 {
     tracing::info!("stopped by a signal");
-    if once { exit::UNFINISHED } else { exit::CLEAN }
+    match until {
+        Until::Stopped => exit::CLEAN,
+        Until::Drained { .. } => exit::UNFINISHED,
+    }
 }

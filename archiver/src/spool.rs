@@ -22,7 +22,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use survey::Survey;
+pub use survey::{EpochLinks, Survey};
 
 /// Longest time between two looks at all of a stream's batches. Between them only the number that
 /// comes next is asked for, so that an idle stream costs next to nothing however much it keeps.
@@ -150,7 +150,7 @@ impl Spool {
     /// A folder can't be listed; the text names it.
     pub fn refresh(&self, stream: &Name, view: &mut StreamView, now: Instant) -> io::Result<()> {
         let looked = self.rescan(stream, view, now);
-        let path = self.root.join(stream.as_str());
+        let path = self.root.join(SEALED).join(stream.as_str());
         looked.map_err(|error| name_error(&path.display(), error))
     }
 
@@ -172,6 +172,36 @@ impl Spool {
             folder.sync()?;
         }
         Ok(batch)
+    }
+
+    /// Removes what killed writes of marks left below `receipts/`. Only while no other archiver writes there.
+    ///
+    /// # Errors
+    /// A folder can't be looked through; the text names it. What is left does no harm.
+    pub fn sweep(&self) -> io::Result<()> {
+        let root = self.half(RECEIPTS)?;
+        sweep_temporaries(&root)?;
+        // Names that are no stream's or epoch's are not ours to enter, nor is what is no folder.
+        let named = |path: String| {
+            let path = self.receipts().join(path);
+            move |error| name_error(&path.display(), error)
+        };
+        let streams = root.names()?;
+        for stream in streams.iter().filter(|name| name.parse::<Name>().is_ok()) {
+            let Some(folder) = folder_in(&root, stream).map_err(named(stream.clone()))? else {
+                continue;
+            };
+            let epochs = folder.names().map_err(named(stream.clone()))?;
+            for epoch in epochs.iter().filter(|name| name.parse::<Epoch>().is_ok()) {
+                let swept = match folder_in(&folder, epoch) {
+                    Ok(Some(folder)) => sweep_temporaries(&folder),
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(error),
+                };
+                swept.map_err(named(format!("{stream}/{epoch}")))?;
+            }
+        }
+        Ok(())
     }
 
     fn half(&self, half: &str) -> io::Result<Folder> {
@@ -285,8 +315,7 @@ impl Spool {
         let folder = stream_folder.enter(&epoch.to_string())?;
         for name in folder.names()? {
             let of_gone = Mark::parse_file_name(&name).is_some_and(|(seq, _)| is_gone(&seq));
-            // Only one archiver writes here, and not now: a temporary file is a killed one's.
-            if of_gone || name.starts_with(".tmp-") {
+            if of_gone {
                 folder.remove(&name)?;
             }
         }
@@ -324,6 +353,24 @@ fn links_of(
         Err(BatchError::Absent | BatchError::Rot(_)) => Ok(Vec::new()),
         Err(BatchError::Unreadable(error)) => Err(error),
     }
+}
+
+/// Opens the folder `name`; `None` if something else stands there.
+fn folder_in(folder: &Folder, name: &str) -> io::Result<Option<Folder>> {
+    match folder.enter(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        entered => entered.map(Some),
+    }
+}
+
+/// Removes the temporary files of durable writes.
+fn sweep_temporaries(folder: &Folder) -> io::Result<()> {
+    for name in folder.names()? {
+        if name.starts_with(".tmp-") {
+            folder.remove(&name)?;
+        }
+    }
+    Ok(())
 }
 
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {

@@ -6,9 +6,9 @@ use crate::health::Status;
 use host::cli::counted;
 use host::lock;
 use host::terminal::escape;
+use ledger::Moment;
 use ledger::spool::RECEIPTS;
-use serde::Serialize;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -21,28 +21,12 @@ pub enum StatusError {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// The answer.
-#[derive(Debug, Serialize)]
-pub struct Standing {
-    /// Whether an archiver holds the spool's lock.
-    running: bool,
-    #[serde(flatten)]
-    status: Status,
-}
-
-impl Standing {
-    /// Whether an archiver runs and holds nothing back.
-    #[must_use]
-    pub fn is_healthy(&self) -> bool {
-        self.running && self.status.healthy
-    }
-}
-
-/// Reads what the archiver of this spool last wrote, and looks whether it runs.
+/// Reads what the archiver of this spool last wrote, and judges it as of `now`: whether one runs, and whether what
+/// it wrote is of now.
 ///
 /// # Errors
 /// No archiver has run on it, or it can't be read.
-pub fn read(config: &Config) -> Result<Standing, StatusError> {
+pub fn read(config: &Config, now: Moment) -> Result<Status, StatusError> {
     let receipts = config.spool.join(RECEIPTS);
     let status = Status::read(&receipts).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => StatusError::Never(receipts.clone()),
@@ -52,25 +36,21 @@ pub fn read(config: &Config) -> Result<Standing, StatusError> {
         }
     })?;
     let path = receipts.join(LOCK_FILE);
-    match lock::is_held(&path) {
-        Ok(running) => Ok(Standing { running, status }),
-        Err(source) => Err(StatusError::Io { path, source }),
-    }
+    let is_locked = lock::is_held(&path).map_err(|source| StatusError::Io { path, source })?;
+    let head = status.head.seen(is_locked, now);
+    Ok(Status { head, ..status })
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Status {
+        let Self {
+            head,
             store,
             started,
-            held,
             uploaded,
             streams,
-            ..
-        } = &self.status;
-        if !self.running {
-            writeln!(f, "no archiver is running; the last one's status:")?;
-        }
+        } = self;
+        write!(f, "{head}")?;
         writeln!(f, "store {}, started {started}", escape(store))?;
         writeln!(
             f,
@@ -78,19 +58,8 @@ impl fmt::Display for Standing {
             counted(uploaded.batches, "batch", "batches"),
             uploaded.bytes
         )?;
-        if let Some(held) = held {
-            writeln!(f, "PAUSED: {}", escape(held))?;
-        }
         for (name, stream) in streams {
-            let waiting = counted(stream.backlog, "batch", "batches");
-            let mut line = format!("stream {name}: {waiting} waiting");
-            if let Some(at) = stream.last_success {
-                write!(line, ", last one locked at {at}")?;
-            }
-            if let Some(held) = &stream.held {
-                write!(line, ", HELD: {}", escape(held))?;
-            }
-            writeln!(f, "{line}")?;
+            writeln!(f, "{}", stream.describe(name))?;
         }
         Ok(())
     }

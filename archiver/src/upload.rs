@@ -4,7 +4,7 @@
 //! meet, and here is the one loop that repeats anything. A batch is never given up and never skipped.
 
 mod attempt;
-mod gate;
+pub mod gate;
 mod plan;
 
 use crate::receipt_writer::Receipts;
@@ -12,23 +12,27 @@ use crate::spool::Spool;
 use crate::spool::batch::{Batch, BatchError};
 use attempt::Attempt;
 use bytes::Bytes;
-use gate::Gate;
+use gate::{Cause, Gate};
 use ledger::Digest;
 use ledger::name::Slot;
 use ledger::receipt::{BadReason, LockedObject, Receipt};
 use ledger::spool::BatchId;
 use plan::{Answer, Found, Object, Placed, Placement, Plan, Step, Stop};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use store::retry::{Ruling, Scope, rule};
-use store::{Store, StoreError};
+use store::{Store, StoreAnswer, StoreError};
 
 /// The only mode in which a receipt is written.
 const COMPLIANCE: &str = "COMPLIANCE";
 
-/// Failures in a row, about a second's worth, after which an upload that is merely tried again is told as
-/// an outage.
-const OUTAGE_FAILURES: u32 = 2;
+/// How often an object that the store said it stored may be missing afterwards before the store counts as one that
+/// keeps nothing: an id may be damaged on its way.
+const VANISHED_MAX: u32 = 3;
+
+/// How long until it is stored again before that.
+const VANISHED_AGAIN: Duration = Duration::from_millis(500);
 
 /// What uploads work by.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +53,7 @@ pub struct Uploader<S> {
     /// The archiver's half of the spool.
     pub receipts: Receipts,
     /// Closed while uploads are paused.
-    pub gate: Gate,
+    pub gate: Arc<Gate>,
     terms: Terms,
 }
 
@@ -93,9 +97,15 @@ impl<S: Store> Uploader<S> {
             store,
             receipts: Receipts::new(spool.receipts()),
             spool,
-            gate: Gate::default(),
+            gate: Arc::default(),
             terms,
         }
+    }
+
+    /// The same behind a gate that others know as well.
+    #[must_use]
+    pub fn behind(self, gate: Arc<Gate>) -> Self {
+        Self { gate, ..self }
     }
 
     /// The store it uploads to.
@@ -119,7 +129,11 @@ impl<S: Store> Uploader<S> {
     ) -> Result<Receipt, UploadError> {
         self.admit(&batch)?;
         let plan = progress.plan_for(&batch);
-        let (batch, placement) = self.follow(plan, batch).await?;
+        let stream = batch.manifest.stream.clone();
+        let followed = self.follow(plan, batch).await;
+        // Whatever is wrong now is told as why the stream is held.
+        self.gate.forget_failure(&stream);
+        let (batch, placement) = followed?;
         if let Some(next) = batch.manifest.next_key() {
             let learned = self.receipts.add_key(&next);
             learned.map_err(|error| UploadError::Held(Scope::Stream, error.to_string()))?;
@@ -196,7 +210,7 @@ impl<S: Store> Uploader<S> {
                     self.note(&answer, &slot);
                     match plan.advance(answer) {
                         Ok(()) => failures = 0,
-                        Err(stop) => self.stop(stop, &slot)?,
+                        Err(stop) => self.stop(stop, &slot).await?,
                     }
                 }
                 Err(error) => {
@@ -212,17 +226,18 @@ impl<S: Store> Uploader<S> {
 
     /// Tells what an answer means besides the next step.
     fn note(&self, answer: &Answer, slot: &Slot) {
-        match answer {
-            Answer::Stored { .. } | Answer::Lock(Some(_)) => {
-                self.open_gate();
-            }
-            Answer::Found(Found::Foreign) => tracing::error!(
+        let was_outage = self.gate.forget_failure(&slot.stream) == Some(Cause::Outage);
+        let got_through = matches!(answer, Answer::Stored { .. } | Answer::Lock(Some(_)));
+        if got_through && (self.gate.open() || was_outage) {
+            tracing::info!("the store takes uploads again");
+        }
+        if let Answer::Found(Found::Foreign) = answer {
+            tracing::error!(
                 %slot,
                 "something that this agent never signed stands under the manifest's key; it is kept \
                  as evidence; find out who can write there: {}",
                 slot.manifest_key()
-            ),
-            _ => {}
+            );
         }
     }
 
@@ -239,9 +254,8 @@ impl<S: Store> Uploader<S> {
         match ruling {
             Ruling::Again(wait) | Ruling::Recheck(wait) => {
                 tracing::warn!(step = step.name(), %slot, ?wait, "{error}; retrying");
-                if failures >= OUTAGE_FAILURES {
-                    self.gate.note_outage(format!("{error}; retrying"));
-                }
+                let why = format!("{error}; retrying");
+                self.gate.note_failure(&slot.stream, failures, why);
                 tokio::time::sleep(wait).await;
                 Ok(matches!(ruling, Ruling::Recheck(_)))
             }
@@ -249,17 +263,21 @@ impl<S: Store> Uploader<S> {
                 Err(UploadError::Held(Scope::Stream, error.to_string()))
             }
             Ruling::Hold(Scope::Everything, wait) => {
-                let why = format!(
-                    "{error}; check the credentials, the bucket, and that they may PutObject, \
-                     PutObjectRetention and GetObjectRetention below the prefix"
-                );
-                self.pause(&why, wait);
+                let cause = Cause::of(error);
+                let why = match cause {
+                    Cause::Denied => format!(
+                        "{error}; check the credentials, the bucket, and that they may PutObject, \
+                         PutObjectRetention and GetObjectRetention below the prefix"
+                    ),
+                    _ => error.to_string(),
+                };
+                self.pause(cause, &why, wait);
                 Ok(false)
             }
         }
     }
 
-    fn stop(&self, stop: Stop, slot: &Slot) -> Result<(), UploadError> {
+    async fn stop(&self, stop: Stop, slot: &Slot) -> Result<(), UploadError> {
         match stop {
             Stop::Fork(file) => Err(UploadError::Fork(file)),
             Stop::Occupied(object) => {
@@ -288,21 +306,40 @@ impl<S: Store> Uploader<S> {
                 if self.terms.once {
                     return Err(UploadError::NotEnforced(why));
                 }
-                // The plan still stands at reading the lock: the next try stores nothing.
-                self.pause(&why, self.terms.retry_held);
+                // The plan locks the version that is there before it reads the lock again: the next try
+                // stores nothing.
+                self.pause(Cause::NotEnforced, &why, self.terms.retry_held);
                 Ok(())
             }
+            Stop::Vanished { object, times } => self.vanished(object, times, slot).await,
         }
     }
 
-    fn open_gate(&self) {
-        if self.gate.open() {
-            tracing::info!("the store takes uploads again");
+    /// The store said that it stored an object, and has no such version of it. The plan has gone back to its put.
+    async fn vanished(&self, object: Object, times: u32, slot: &Slot) -> Result<(), UploadError> {
+        let why = format!(
+            "the {object:?} of {slot} was stored, yet the store has no such version: it does not keep what it takes, \
+             or answers are damaged on their way"
+        );
+        let answer = StoreError::Broken(StoreAnswer::new(slot.to_string(), &*why));
+        if times < VANISHED_MAX {
+            tracing::warn!(%slot, times, "{why}; storing it again");
+            self.gate.note_failure(&slot.stream, times, why);
+            tokio::time::sleep(VANISHED_AGAIN).await;
+            return Ok(());
         }
+        if self.terms.once {
+            return Err(UploadError::NotEnforced(why));
+        }
+        // Ever more rarely, for each try of a put may leave one more locked version.
+        let ruling = rule(&answer, times - VANISHED_MAX, 0, self.terms.retry_held);
+        let (Ruling::Again(wait) | Ruling::Recheck(wait) | Ruling::Hold(_, wait)) = ruling;
+        self.pause(Cause::NotEnforced, &why, wait);
+        Ok(())
     }
 
-    fn pause(&self, why: &str, wait: Duration) {
-        if self.gate.close(why, wait) {
+    fn pause(&self, cause: Cause, why: &str, wait: Duration) {
+        if self.gate.close(cause, why, wait) {
             tracing::error!(?wait, "uploads are paused: {why}");
         } else {
             tracing::warn!(?wait, "still paused: {why}");

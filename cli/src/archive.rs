@@ -4,9 +4,11 @@ pub(crate) mod archive_args;
 
 use crate::output;
 use archive_args::{ArchiveArgs, ArchiveCommand, StatusFormat};
+use archiver::archive::Until;
 use archiver::config::{Config, KEYS};
 use archiver::{archive, check, status};
 use host::exit;
+use host::health::WRITE_EVERY;
 use host::settings::{Environment, SettingsError};
 use std::io;
 
@@ -54,24 +56,47 @@ fn start(args: &ArchiveArgs, environment: &Environment) -> Result<u8, ArchiveErr
     let config = Config::read(&args.config, environment)?;
     match &args.command {
         Some(_) if args.once || args.check => Err(ArchiveError::OnlyLooks),
-        Some(ArchiveCommand::Status { format }) => show_status(&config, *format),
+        Some(ArchiveCommand::Status {
+            format,
+            watch: true,
+        }) => Ok(watch_status(&config, *format)),
+        Some(ArchiveCommand::Status { format, .. }) => show_status(&config, *format),
         None if args.check => show_check(&config, args),
-        None => Ok(archive::run(&config, args.once)?),
+        None => {
+            let timeout = args.timeout.into();
+            let until = if args.once {
+                Until::Drained { timeout }
+            } else {
+                Until::Stopped
+            };
+            Ok(archive::run(&config, until)?)
+        }
     }
 }
 
 fn show_status(config: &Config, form: StatusFormat) -> Result<u8, ArchiveError> {
-    let standing = status::read(config)?;
-    let text = match form {
-        StatusFormat::Text => standing.to_string(),
-        StatusFormat::Json => serde_json::to_string(&standing)? + "\n",
-    };
-    let code = if standing.is_healthy() {
-        exit::CLEAN
-    } else {
-        exit::UNFINISHED
-    };
+    let (text, code) = status_now(config, form)?;
     Ok(output::print(&text).max(code))
+}
+
+/// Shows the status again and again; one that can't be read may be there the next time.
+fn watch_status(config: &Config, form: StatusFormat) -> u8 {
+    host::cli::repeat(output::PROGRAM, WRITE_EVERY, || {
+        status_now(config, form).unwrap_or_else(|error| {
+            output::complain(&error);
+            (String::new(), error.exit())
+        })
+    })
+}
+
+/// The status in words or JSON, and its exit code.
+fn status_now(config: &Config, form: StatusFormat) -> Result<(String, u8), ArchiveError> {
+    let status = status::read(config, host::clock::now())?;
+    let text = match form {
+        StatusFormat::Text => status.to_string(),
+        StatusFormat::Json => serde_json::to_string(&status)? + "\n",
+    };
+    Ok((text, status.head.exit()))
 }
 
 fn show_check(config: &Config, args: &ArchiveArgs) -> Result<u8, ArchiveError> {

@@ -26,27 +26,27 @@ mod tests {
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::Command;
 
-    const CHILD: &str = "HOLDFAST_TEST_OF_ABORT";
+    /// Names the way in which this very test, started once more, is to panic.
+    const HOW: &str = "HOLDFAST_TEST_PANIC";
 
-    /// This test runs itself once more, and that one panics in a thread of its own that nobody waits for.
+    const SIGABRT: i32 = 6;
+
     #[test]
-    fn a_panic_in_any_thread_ends_the_process() {
-        if std::env::var_os(CHILD).is_some() {
+    fn a_panic_anywhere_ends_the_process() {
+        if let Ok(how) = std::env::var(HOW) {
             super::abort_on_panic();
-            let joined = std::thread::spawn(|| panic!("as told")).join();
-            // Half alive: this is what must never be reached.
-            assert!(joined.is_err());
+            match how.as_str() {
+                "thread" => drop(std::thread::spawn(|| panic!("in a thread")).join()),
+                // As tokio runs a task.
+                _ => drop(std::panic::catch_unwind(|| panic!("in a task"))),
+            }
             return;
         }
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "exit::tests::a_panic_in_any_thread_ends_the_process",
-            ])
-            .env(CHILD, "1")
-            .output()
-            .unwrap();
-        const SIGABRT: i32 = 6;
-        assert_eq!(child.status.signal(), Some(SIGABRT), "{child:?}");
+        for how in ["thread", "task"] {
+            let test = "exit::tests::a_panic_anywhere_ends_the_process";
+            let mut own = Command::new(std::env::current_exe().unwrap());
+            let output = own.args(["--exact", test]).env(HOW, how).output().unwrap();
+            assert_eq!(output.status.signal(), Some(SIGABRT), "{how}: {output:?}");
+        }
     }
 }

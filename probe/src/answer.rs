@@ -139,6 +139,7 @@ pub(super) fn is_silence(error: &StoreError) -> bool {
         StoreError::Busy(_)
         | StoreError::Skew { .. }
         | StoreError::Broken(_)
+        | StoreError::Certificate(_)
         | StoreError::NoBucket(_) => true,
         // A 409 that stays is how S3 refuses to suspend versioning.
         StoreError::Conflict(_)

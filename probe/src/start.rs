@@ -43,7 +43,7 @@ pub enum Refusal {
         row: &'static str,
         /// What it said.
         #[source]
-        cause: StoreError,
+        cause: Box<StoreError>,
     },
 }
 
@@ -115,7 +115,7 @@ fn accept(url: &str, outcome: Outcome) -> Result<(), Refusal> {
             Err(Refusal::Unknown {
                 url,
                 row: row.title(),
-                cause: outcome.cause.map_or_else(nothing, |cause| *cause),
+                cause: outcome.cause.unwrap_or_else(|| Box::new(nothing())),
             })
         }
     }

@@ -5,7 +5,9 @@
 
 use aws_config::Region;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::{ProvideCredentials, Result as Provided, future};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use std::time::{Duration, SystemTime};
 
 /// After how long credentials without an end of their own get one. The SDK's cache looks them up
@@ -18,11 +20,17 @@ const KEPT: Duration = Duration::from_secs(20);
 pub(super) struct FreshCredentials {
     /// Where to ask for a session, for the kinds that need one.
     pub(super) region: Region,
+    /// How to ask there, if not as the SDK does by itself.
+    pub(super) client: Option<SharedHttpClient>,
 }
 
 impl FreshCredentials {
     async fn look_up(&self) -> Provided {
-        let chain = DefaultCredentialsChain::builder().region(self.region.clone());
+        let mut chain = DefaultCredentialsChain::builder();
+        if let Some(client) = &self.client {
+            chain = chain.configure(ProviderConfig::default().with_http_client(client.clone()));
+        }
+        let chain = chain.region(self.region.clone());
         let mut found = chain.build().await.provide_credentials().await?;
         if found.expiry().is_none() {
             *found.expiry_mut() = SystemTime::now().checked_add(KEPT);

@@ -53,6 +53,12 @@ impl DirectoryStore {
         self.blocking("make", "", make).await
     }
 
+    /// Removes what killed writers left beside the objects. Any number of archivers may write at the same time.
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        self.blocking("sweep", "", DirectoryTree::sweep_scratch)
+            .await
+    }
+
     /// Runs `work` where it may block. Dropping the future doesn't stop it; it ends by itself.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -226,8 +232,9 @@ fn store(tree: &DirectoryTree, put: &Writing) -> Result<(), DirectoryFault> {
     }
     let temporary = tree.scratch(host::clock::now())?;
     let placed = write(&temporary, &put.bytes)
-        // Crash before the rename: a temporary file, which no list shows and a later put sweeps.
-        .and_then(|()| temporary.rename_new(&place).map_err(DirectoryFault::from));
+        // Crash before the rename: a temporary file, which no list shows and the next start sweeps. It is open, and
+        // so locked against another's sweep, until it has its name.
+        .and_then(|_open| Ok(temporary.rename_new(&place)?));
     if let Err(fault) = placed {
         // Never a second fsync of a file whose first one failed.
         temporary.discard();
@@ -242,10 +249,11 @@ fn store(tree: &DirectoryTree, put: &Writing) -> Result<(), DirectoryFault> {
     atime_lock::lock(&place.open()?, put.until)
 }
 
-fn write(temporary: &Place, bytes: &[u8]) -> Result<(), DirectoryFault> {
+fn write(temporary: &Place, bytes: &[u8]) -> Result<File, DirectoryFault> {
     let mut file = temporary.create_new()?;
     file.write_all(bytes)?;
-    Ok(file.sync_all()?)
+    file.sync_all()?;
+    Ok(file)
 }
 
 /// Ends a put of the same bytes that was cut short; other bytes are somebody else's object.

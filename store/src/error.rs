@@ -13,6 +13,8 @@ pub struct StoreAnswer {
     pub said: String,
     /// What to do about it, where that is known: `; …`, else empty.
     pub advice: &'static str,
+    /// For how many seconds the store asked not to be asked again; 0 if it did not. Hostile: bound it.
+    pub retry_after_s: u32,
 }
 
 impl StoreAnswer {
@@ -23,6 +25,7 @@ impl StoreAnswer {
             asked: asked.into(),
             said: said.into(),
             advice: "",
+            retry_after_s: 0,
         }
     }
 }
@@ -46,6 +49,10 @@ pub enum StoreError {
     /// a matter of configuration or rights, the same for every object. It may be mended while we run.
     #[error("{0}")]
     Denied(StoreAnswer),
+    /// The server's certificate is not trusted, has ended or is another host's: nothing was sent. A matter of
+    /// configuration, the same for every object.
+    #[error("{0}")]
+    Certificate(StoreAnswer),
     /// 404: no such key, or no such version of it, or it is a delete marker.
     #[error("{0}")]
     Missing(StoreAnswer),
@@ -99,6 +106,7 @@ impl StoreError {
             Self::Exists(answer)
             | Self::Conflict(answer)
             | Self::Denied(answer)
+            | Self::Certificate(answer)
             | Self::Missing(answer)
             | Self::NoBucket(answer)
             | Self::Refused(answer)
@@ -165,6 +173,16 @@ pub enum OpenError {
         "AWS_ENDPOINT_URL_S3 or the profile's endpoint_url is `{0}`: expected http://HOST[:PORT] or https://HOST[:PORT]"
     )]
     Endpoint(String),
+    /// What is configured as the CAs to trust can't be read as that.
+    #[error(
+        "AWS_CA_BUNDLE or the profile's ca_bundle is `{path}`: {why}; expected a file of certificates in PEM"
+    )]
+    CaBundle {
+        /// As given.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The bucket's name can't be one.
     #[error(
         "store `{url}`: `{bucket}` is no bucket name: 3 to 63 of a-z 0-9 . -, a letter or digit at both ends"

@@ -18,6 +18,7 @@ mod s3;
 mod store_options;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trust;
 
 use bytes::Bytes;
 use ledger::{Digest, Moment};

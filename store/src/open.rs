@@ -5,7 +5,7 @@ use super::credentials::FreshCredentials;
 use super::s3::{ANY_REGION, S3Store};
 use super::{
     Capability, DirectoryStore, Fetched, Intruder, Location, Lock, OpenError, Page, Put,
-    SetupFault, Store, StoreError, StoreOptions, StoredVersion, Token,
+    SetupFault, Store, StoreError, StoreOptions, StoredVersion, Token, trust,
 };
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::imds::region::ImdsRegionProvider;
@@ -23,6 +23,19 @@ pub enum AnyStore {
     S3(Box<S3Store>),
     /// `file://`
     Directory(DirectoryStore),
+}
+
+impl AnyStore {
+    /// Removes what killed writers left in the place itself; in a bucket nothing is ever left.
+    ///
+    /// # Errors
+    /// It could not be looked at. What is left does no harm.
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        match self {
+            Self::S3(_) => Ok(()),
+            Self::Directory(store) => store.sweep().await,
+        }
+    }
 }
 
 /// Opens the store at `url`. Nothing is sent yet, and nothing need be there: [`Store::check`] tells.
@@ -44,6 +57,8 @@ pub async fn open(url: &str, options: &StoreOptions) -> Result<AnyStore, OpenErr
         .region(any.clone())
         .load()
         .await;
+    let bundle = setting(&found, "AWS_CA_BUNDLE", "ca_bundle").filter(|path| !path.is_empty());
+    let client = bundle.as_deref().map(trust::client).transpose()?;
     let endpoint = endpoint(&found);
     if let Some(endpoint) = endpoint.as_deref().filter(|endpoint| !is_web(endpoint)) {
         return Err(OpenError::Endpoint(endpoint.into()));
@@ -60,13 +75,16 @@ pub async fn open(url: &str, options: &StoreOptions) -> Result<AnyStore, OpenErr
     };
     let fresh = FreshCredentials {
         region: region.clone(),
+        client: client.clone(),
     };
-    let shared = found
+    let mut shared = found
         .to_builder()
         .region(region)
-        .credentials_provider(SharedCredentialsProvider::new(fresh))
-        .build();
-    Ok(open_with(&location, &shared, options))
+        .credentials_provider(SharedCredentialsProvider::new(fresh));
+    if let Some(client) = client {
+        shared = shared.http_client(client);
+    }
+    Ok(open_with(&location, &shared.build(), options))
 }
 
 /// Whether `endpoint` can be asked at all: a mistyped one would look like an outage.
@@ -101,14 +119,19 @@ pub fn open_with(location: &Location, shared: &SdkConfig, options: &StoreOptions
 /// The endpoint the SDK will use, which it tells nobody: AWS_ENDPOINT_URL_S3 or the profile's, else
 /// the general one.
 fn endpoint(shared: &SdkConfig) -> Option<String> {
+    setting(shared, "AWS_ENDPOINT_URL", "endpoint_url")
+        .or_else(|| shared.endpoint_url().map(str::to_owned))
+}
+
+/// A setting as the SDK finds its own: the variable (first with `_S3`), then the profile's.
+fn setting(shared: &SdkConfig, variable: &str, profile: &str) -> Option<String> {
     let key = ServiceConfigKey::builder()
         .service_id("S3")
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
+        .env(variable)
+        .profile(profile)
         .build();
     let own = shared.service_config().zip(key.ok());
     own.and_then(|(settings, key)| settings.load_config(key))
-        .or_else(|| shared.endpoint_url().map(str::to_owned))
 }
 
 /// Calls the same method of whichever store it is.

@@ -44,12 +44,14 @@ pub enum Ruling {
 pub fn rule(error: &StoreError, attempt: u32, roll: u64, hold_wait: Duration) -> Ruling {
     match error {
         StoreError::Busy(_) | StoreError::Conflict(_) | StoreError::Skew { .. } => {
-            Ruling::Again(backoff(attempt, roll))
+            let asked = Duration::from_secs(error.answer().retry_after_s.into());
+            Ruling::Again(backoff(attempt, roll).max(asked.min(BACKOFF_MAX)))
         }
         StoreError::BadDigest(_) => Ruling::Recheck(backoff(attempt, roll)),
-        StoreError::Denied(_) | StoreError::NoBucket(_) | StoreError::Missing(_) => {
-            Ruling::Hold(Scope::Everything, hold_wait)
-        }
+        StoreError::Denied(_)
+        | StoreError::Certificate(_)
+        | StoreError::NoBucket(_)
+        | StoreError::Missing(_) => Ruling::Hold(Scope::Everything, hold_wait),
         StoreError::Broken(_) => {
             let factor = 1 << attempt.min(NONSENSE_DOUBLINGS_MAX);
             Ruling::Hold(Scope::Everything, hold_wait.saturating_mul(factor))
@@ -160,6 +162,7 @@ mod tests {
                 Ruling::Recheck(BACKOFF_FIRST / 2),
             ),
             (StoreError::Denied(answer()), all),
+            (StoreError::Certificate(answer()), all),
             (StoreError::NoBucket(answer()), all),
             (StoreError::Missing(answer()), all),
             (StoreError::Broken(answer()), all),
@@ -169,6 +172,18 @@ mod tests {
         ] {
             assert_eq!(rule(&error, 0, 0, HOLD), expected, "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_store_that_asks_for_a_pause_gets_it_up_to_the_longest_backoff() {
+        let busy = |asked_s| {
+            let mut answer = answer();
+            answer.retry_after_s = asked_s;
+            rule(&StoreError::Busy(answer), 0, 0, HOLD)
+        };
+        assert_eq!(busy(0), Ruling::Again(BACKOFF_FIRST / 2));
+        assert_eq!(busy(7), Ruling::Again(Duration::from_secs(7)));
+        assert_eq!(busy(u32::MAX), Ruling::Again(BACKOFF_MAX));
     }
 
     #[test]

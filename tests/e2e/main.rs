@@ -8,12 +8,14 @@ mod bench; // what ./bench says to wrong words
 mod crash; // programs and server killed while they work
 mod demo; // README's first command
 mod exits; // every command and exit code, a test each; what --check and status say
+mod faults; // everything that may go wrong between an archiver, its bucket and its disk, a fault a test
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
 mod layout; // docker-compose.yml as it runs: who can read, write and reach what
 mod probe; // stores that enforce locks, that do not, and that can't be asked; what an archiver tries at its start
 mod roles; // what the accounts of infra/iam may do, and what each is refused
 mod shapes; // lines of every shape
 mod stores; // one conformance suite on every store: what the Store trait promises, by capability
+mod tracking; // logs that are hard to follow
 mod upgrade; // what the first version left, refused and untouched
 mod vectors; // format 1's fixed examples, and the by-hand check, with stock tools
 mod verify; // what an auditor is told: tampering, silence, copies, exit codes

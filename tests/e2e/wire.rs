@@ -260,6 +260,7 @@ fn name<T: std::fmt::Debug>(done: &Result<T, StoreError>) -> &'static str {
         Err(StoreError::Exists(_)) => "exists",
         Err(StoreError::Conflict(_)) => "conflict",
         Err(StoreError::Denied(_)) => "denied",
+        Err(StoreError::Certificate(_)) => "certificate",
         Err(StoreError::Missing(_)) => "missing",
         Err(StoreError::NoBucket(_)) => "no bucket",
         Err(StoreError::Refused(_)) => "refused",
@@ -352,6 +353,22 @@ fn every_answer_to_a_put_has_its_meaning() {
                 "{text}"
             );
         }
+    }
+}
+
+#[test]
+fn a_pause_that_a_store_asks_for_is_heard() {
+    for (header, expected_s) in [
+        ("7", 7),
+        (" 120 ", 120),
+        ("-1", 0),
+        ("99999999999999999999", 0),
+        ("Sun, 22 Nov 2026 10:20:30 GMT", 0),
+    ] {
+        let reply = Answer::Reply(503, with(&[("retry-after", header)]), fault("SlowDown"));
+        let front = Front::before(NOWHERE, move |_| reply.clone());
+        let error = run(store(&front.endpoint()).put(put(b"bytes"))).unwrap_err();
+        assert_eq!(error.answer().retry_after_s, expected_s, "{header:?}");
     }
 }
 

@@ -1,25 +1,27 @@
-//! A front before a server: it hears every request as it goes over the wire, and answers as the
-//! test says: passes it on, replies itself, hangs up, or loses the reply of a request that was served.
+//! A front before a server: it hears every request as it goes over the wire, and does with it as the test says:
+//! passes it on, whole or damaged, replies itself, hangs up at any point, or loses the reply of what was served.
 //!
 //! Plain HTTP/1.1 by hand, so that nothing between the program and the test tidies a header up, and
 //! so that tests build with the same features as the programs do.
 
+mod relay;
+mod resign;
+
 use crate::wait::HANG_LIMIT;
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Longest body that is heard; our objects are far smaller.
-const BODY_MAX: u64 = 64 * 1024 * 1024;
-
-/// Most header lines of a request.
-const HEADERS_MAX: usize = 200;
+pub use resign::{Change, now_header};
 
 /// How long a connection may be idle: longer than any test.
 const IDLE: Duration = HANG_LIMIT;
+
+/// How often a front that refuses connections looks whether it may listen again.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A request as it came over the wire.
 #[derive(Debug, Clone)]
@@ -30,7 +32,7 @@ pub struct Request {
     pub target: String,
     /// Names in lower case, values as they came, in order.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body. It has not come yet when a judge is asked.
     pub body: Vec<u8>,
 }
 
@@ -50,10 +52,30 @@ pub enum Answer {
     Pass,
     /// The server behind serves it, after a pause.
     PassAfter(Duration),
+    /// The server behind serves it changed, signed anew as root.
+    PassAs(Change),
+    /// The server behind serves it with one bit of its body flipped, of the byte with this number in a circle.
+    FlipRequest(u64),
+    /// The connection is reset before its body is read; nobody serves it.
+    Reset,
+    /// The connection is reset in the middle of its body; nobody serves it.
+    ResetMidway,
+    /// It is heard whole and the connection is closed; nobody serves it.
+    HangUp,
+    /// It is heard whole and nothing is ever said; nobody serves it.
+    Stall,
     /// The server behind serves it, and the reply is lost.
     Lose,
-    /// The connection is closed; nobody serves it.
-    HangUp,
+    /// The connection is closed at once; the server behind serves it after a pause.
+    LoseThenServe(Duration),
+    /// The server behind serves it, and the reply ends in its middle.
+    Truncate,
+    /// The server behind serves it, and the reply comes byte by byte, with this pause before each.
+    Drip(Duration),
+    /// The server behind serves it, and one bit of the reply is flipped, of the byte with this number in a circle.
+    FlipReply(u64),
+    /// Nobody serves it; these bytes come back.
+    Raw(Vec<u8>),
     /// The front replies itself: status, further headers, body.
     Reply(u16, Vec<(String, String)>, Vec<u8>),
 }
@@ -65,7 +87,14 @@ type Judge = dyn Fn(&Request) -> Answer + Send + Sync;
 pub struct Front {
     address: SocketAddr,
     heard: Arc<Mutex<Vec<Request>>>,
-    stopped: Arc<AtomicBool>,
+    flags: Arc<Flags>,
+}
+
+/// What a front is told.
+#[derive(Debug, Default)]
+struct Flags {
+    stopped: AtomicBool,
+    refusing: AtomicBool,
 }
 
 impl Front {
@@ -82,25 +111,19 @@ impl Front {
         let behind = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().expect("a port")));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let (heard, stopped) = (
-            Arc::<Mutex<Vec<Request>>>::default(),
-            Arc::<AtomicBool>::default(),
-        );
         let front = Self {
             address,
-            heard: Arc::clone(&heard),
-            stopped: Arc::clone(&stopped),
+            heard: Arc::default(),
+            flags: Arc::default(),
         };
+        let (heard, flags) = (Arc::clone(&front.heard), Arc::clone(&front.flags));
         let judge: Arc<Judge> = Arc::new(judge);
         thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if stopped.load(Ordering::Relaxed) {
-                    return;
-                }
+            listen(listener, &flags, &|stream| {
                 let (heard, judge) = (Arc::clone(&heard), Arc::clone(&judge));
                 // A broken connection is the client's to notice.
                 thread::spawn(move || serve(&stream, behind, &heard, &*judge).ok());
-            }
+            })
         });
         front
     }
@@ -116,13 +139,53 @@ impl Front {
     pub fn heard(&self) -> Vec<Request> {
         lock(&self.heard).clone()
     }
+
+    /// From now on connections are refused, as where nobody listens; or no longer.
+    pub fn refuse(&self, refuse: bool) {
+        self.flags.refusing.store(refuse, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Lets the listener see its flags; if that fails it does not listen.
+    fn wake(&self) {
+        TcpStream::connect(self.address).ok();
+    }
 }
 
 impl Drop for Front {
     fn drop(&mut self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        // Wakes the listener so that it sees the flag; if that fails it has ended already.
-        TcpStream::connect(self.address).ok();
+        self.flags.stopped.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+}
+
+/// Takes connections until the front is stopped; none while it refuses them.
+fn listen(listener: TcpListener, flags: &Flags, take: &dyn Fn(TcpStream)) {
+    let address = listener.local_addr().expect("an address");
+    let mut listener = Some(listener);
+    while !flags.stopped.load(Ordering::SeqCst) {
+        if flags.refusing.load(Ordering::SeqCst) {
+            // Closed, the port refuses.
+            listener = None;
+            thread::sleep(LOOK);
+            continue;
+        }
+        match &listener {
+            Some(open) => {
+                let taken = open.accept();
+                let is_told = [&flags.stopped, &flags.refusing]
+                    .iter()
+                    .any(|flag| flag.load(Ordering::SeqCst));
+                if let (Ok((stream, _)), false) = (taken, is_told) {
+                    take(stream);
+                }
+            }
+            // Somebody may be on the port for a moment.
+            None => {
+                listener = TcpListener::bind(address).ok();
+                thread::sleep(LOOK);
+            }
+        }
     }
 }
 
@@ -138,103 +201,63 @@ fn serve(
     judge: &Judge,
 ) -> io::Result<()> {
     stream.set_read_timeout(Some(IDLE))?;
-    let request = hear(stream)?;
+    let mut incoming = relay::hear(stream)?;
+    let answer = judge(&incoming.request);
+    match answer {
+        // What is closed with bytes unread is reset.
+        Answer::Reset => {
+            lock(heard).push(incoming.request);
+            return Ok(());
+        }
+        Answer::ResetMidway => {
+            incoming.read_half()?;
+            lock(heard).push(incoming.request);
+            return Ok(());
+        }
+        _ => incoming.read_whole()?,
+    }
+    let request = incoming.request;
     lock(heard).push(request.clone());
-    match judge(&request) {
-        Answer::Pass => pass(stream, behind, &request, true),
+    let fetch = |request: &Request| relay::fetch(behind, request);
+    let tell = |reply: &[u8]| relay::tell(stream, reply, Duration::ZERO);
+    match answer {
+        Answer::Pass | Answer::Reset | Answer::ResetMidway => tell(&fetch(&request)?),
         Answer::PassAfter(pause) => {
             thread::sleep(pause);
-            pass(stream, behind, &request, true)
+            tell(&fetch(&request)?)
         }
-        Answer::Lose => pass(stream, behind, &request, false),
+        Answer::PassAs(change) => tell(&change.reply(fetch(&change.request(request))?)),
+        Answer::FlipRequest(at) => {
+            let mut request = request;
+            relay::flip(&mut request.body, at);
+            tell(&fetch(&request)?)
+        }
         Answer::HangUp => stream.shutdown(Shutdown::Both),
-        Answer::Reply(status, headers, body) => reply(stream, &request, status, &headers, &body),
-    }
-}
-
-fn hear(stream: &TcpStream) -> io::Result<Request> {
-    let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let mut words = line.split_whitespace().map(str::to_owned);
-    let (Some(method), Some(target)) = (words.next(), words.next()) else {
-        return Err(broken("no request line"));
-    };
-    let mut headers = Vec::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        if line.trim().is_empty() {
-            break;
+        Answer::Stall => relay::wait_for_end(stream),
+        Answer::Lose => {
+            fetch(&request)?;
+            stream.shutdown(Shutdown::Both)
         }
-        let (name, value) = line.split_once(':').ok_or_else(|| broken("no colon"))?;
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        if headers.len() > HEADERS_MAX {
-            return Err(broken("too many headers"));
+        Answer::LoseThenServe(pause) => {
+            stream.shutdown(Shutdown::Both)?;
+            thread::sleep(pause);
+            fetch(&request).map(drop)
         }
-    }
-    let mut request = Request {
-        method,
-        target,
-        headers,
-        body: Vec::new(),
-    };
-    if request.header("expect").is_some() {
-        let mut stream = stream;
-        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-    }
-    let length = request
-        .header("content-length")
-        .unwrap_or("0")
-        .parse::<u64>();
-    let length = length.ok().filter(|length| *length <= BODY_MAX);
-    let length = length.ok_or_else(|| broken("content-length"))?;
-    let mut body = Vec::new();
-    reader.take(length).read_to_end(&mut body)?;
-    request.body = body;
-    Ok(request)
-}
-
-/// Sends the request on as it came, but for the hop's own headers; the signed ones are untouched.
-fn pass(stream: &TcpStream, behind: SocketAddr, request: &Request, tell: bool) -> io::Result<()> {
-    let mut server = TcpStream::connect(behind)?;
-    server.set_read_timeout(Some(IDLE))?;
-    let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
-    for (name, value) in &request.headers {
-        if name != "connection" && name != "expect" {
-            head += &format!("{name}: {value}\r\n");
+        Answer::Truncate => {
+            let reply = fetch(&request)?;
+            tell(&reply[..reply.len() / 2])
+        }
+        Answer::Drip(pause) => relay::tell(stream, &fetch(&request)?, pause),
+        Answer::FlipReply(at) => {
+            let mut reply = fetch(&request)?;
+            relay::flip(&mut reply, at);
+            tell(&reply)
+        }
+        Answer::Raw(bytes) => tell(&bytes),
+        Answer::Reply(status, headers, body) => {
+            relay::reply(stream, &request, status, &headers, &body)
         }
     }
-    head += "connection: close\r\n\r\n";
-    server.write_all(head.as_bytes())?;
-    server.write_all(&request.body)?;
-    let mut reply = Vec::new();
-    server.take(BODY_MAX).read_to_end(&mut reply)?;
-    if tell {
-        let mut stream = stream;
-        stream.write_all(&reply)?;
-    }
-    stream.shutdown(Shutdown::Both)
-}
-
-fn reply(
-    mut stream: &TcpStream,
-    request: &Request,
-    status: u16,
-    headers: &[(String, String)],
-    body: &[u8],
-) -> io::Result<()> {
-    let mut head = format!("HTTP/1.1 {status} front\r\nconnection: close\r\n");
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    head += &format!("content-length: {}\r\n\r\n", body.len());
-    stream.write_all(head.as_bytes())?;
-    if request.method != "HEAD" {
-        stream.write_all(body)?;
-    }
-    stream.shutdown(Shutdown::Write)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::resuming::finish_answers;
 use super::stream::{ClosedStream, RunningStream};
 use super::streams::Streams;
 use super::upkeep::Upkeep;
-use crate::config::Config;
+use crate::config::{Config, StartAt};
 use crate::find::Watch;
 use crate::now::Now;
 use crate::recovery::adoption::{AdoptError, Adoptions};
@@ -17,8 +17,10 @@ use crate::sealing::seal_error::SealError;
 use crate::sealing::sealer::Sealer;
 use crate::sealing::signing_key::KeyError;
 use crate::sealing::stream_state::Common;
+use crate::sealing::stream_state::StreamState;
 use crate::spool::{Layout, Spool, SpoolError};
-use crate::track::Tracker;
+use crate::sys;
+use crate::track::{Budget, Setup, SkipRule, Tracker};
 use host::clock;
 use host::lock::{Lock, LockError};
 use ledger::codec::Compressor;
@@ -118,8 +120,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
             .map_err(RecoverError::Random)
             .map_err(RunError::from)
     })?;
-    let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
-    let mut tracker = Tracker::new(watches, boot_id);
+    let mut tracker = tracker(config, &recovered.streams, boot_id);
     tracker.restore(std::mem::take(&mut recovered.memory));
     let (mut streams, closed) = put_together(config, recovered, &stored, &mut tracker, started);
     let keys = sealer.all_keys();
@@ -185,6 +186,25 @@ pub(super) fn new_epoch(now: Now) -> io::Result<Epoch> {
     let mut roll = [0; 10];
     getrandom::fill(&mut roll).map_err(io::Error::other)?;
     Ok(Epoch::new(now.wall.micros() / 1000, &roll))
+}
+
+/// A tracker that knows nothing yet. `streams` are the configured ones, as they stand.
+fn tracker(config: &Config, streams: &[StreamState], boot_id: Epoch) -> Tracker {
+    let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
+    let budget = Budget::new(sys::raise_descriptor_limit(), config.streams.len());
+    let skips = config.streams.iter().zip(streams);
+    let skips = skips.map(|(stream, next)| SkipRule {
+        first_scan: stream.start == StartAt::End && next.is_the_first(),
+        older: stream.ignore_older,
+    });
+    Tracker::new(Setup {
+        watches,
+        skips: skips.collect(),
+        own: config.own_files(),
+        boot_id,
+        budget,
+        open_after: config.seal_age,
+    })
 }
 
 /// What a snapshot knows of each stream's newest manifest with a receipt.

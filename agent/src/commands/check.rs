@@ -10,7 +10,8 @@ use crate::now::Now;
 use crate::recovery::snapshot::{SnapshotError, newest_version};
 use crate::sealing::own_keys::OwnKeys;
 use crate::spool::{Layout, SpoolError};
-use crate::track::Tracker;
+use crate::sys;
+use crate::track::{Budget, Setup, Tracker};
 use host::cli::counted;
 use host::clock;
 use ledger::limits::DAY_S;
@@ -59,7 +60,7 @@ pub(crate) fn check(config: &Config) -> CheckReport {
     }
     spool(config, &mut checked);
     for stream in &config.streams {
-        files(stream, &mut checked);
+        files(config, stream, &mut checked);
     }
     heads(config, &mut checked);
     costs(config, &mut checked);
@@ -116,7 +117,7 @@ fn spool(config: &Config, checked: &mut CheckReport) {
     }
 }
 
-fn files(stream: &StreamConfig, checked: &mut CheckReport) {
+fn files(config: &Config, stream: &StreamConfig, checked: &mut CheckReport) {
     let boot_id = match clock::boot_id() {
         Ok(boot_id) => boot_id,
         Err(error) => {
@@ -124,8 +125,16 @@ fn files(stream: &StreamConfig, checked: &mut CheckReport) {
             return;
         }
     };
+    let budget = Budget::new(sys::raise_descriptor_limit(), 1);
     // The very scan that `run` does, with nothing known and nothing read.
-    let mut tracker = Tracker::new(vec![stream.watch.clone()], boot_id);
+    let mut tracker = Tracker::new(Setup {
+        watches: vec![stream.watch.clone()],
+        skips: Vec::new(),
+        own: config.own_files(),
+        boot_id,
+        budget,
+        open_after: config.seal_age,
+    });
     let report = tracker.scan(Now::read());
     let name = &stream.name;
     checked.notes.push(format!(

@@ -139,6 +139,20 @@ pub const KEYS: &[Key] = &[
         doc: "which of them to leave out",
     },
     Key {
+        path: "stream.start",
+        form: Form::Text(r#""beginning" or "end""#),
+        preset: Preset::Value("beginning"),
+        doc: "where to begin in files that are there when the stream's first run looks for the first time; what \
+              `end` skips is a signed gap",
+    },
+    Key {
+        path: "stream.ignore_older",
+        form: Form::Duration(None),
+        preset: Preset::Value("0s"),
+        doc: "skip what a file holds that was last changed so long before it is first seen, as a signed gap; \
+              `0s` skips nothing",
+    },
+    Key {
         path: "stream.retention",
         form: Form::Retention,
         preset: Preset::Needed("1d"),

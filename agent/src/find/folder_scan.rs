@@ -4,11 +4,12 @@
 //! choose what the agent reads. A folder whose times stand still is not listed again for a while,
 //! so that idle files cost one stat each and nothing more.
 
-use super::{MatchedPath, Watch};
+use super::{MatchedPath, OwnFiles, Watch};
 use crate::sys::{self, Stat};
 use ledger::Moment;
 use ledger::entry::PathBytes;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs::FileType;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -17,6 +18,9 @@ use std::sync::Arc;
 
 /// Names that one scan looks at; beyond it the scan ends with a fault.
 const NAMES_MAX: usize = 1_000_000;
+
+/// What is said of the agent's own files.
+pub(crate) const OWN: &str = "holdfast-agent's own, not read";
 
 /// A listing counts only if the folder's last change is so much older: a later change could carry
 /// the same time stamp.
@@ -36,6 +40,8 @@ pub(crate) struct FoundFiles {
     pub(crate) folders: BTreeSet<PathBuf>,
     /// What could not be listed.
     pub(crate) faults: Vec<(PathBytes, String)>,
+    /// How many folders could not be listed, or not whole.
+    pub(crate) unlisted: usize,
     /// Wanted names that are no files, and are passed over.
     pub(crate) notes: Vec<(PathBytes, String)>,
     /// Include patterns without a file.
@@ -49,6 +55,7 @@ pub(crate) struct Finder {
     /// Fixed parts, and how many levels to list below.
     roots: Vec<(Arc<Path>, usize)>,
     listings: HashMap<(usize, Arc<Path>), FolderListing>,
+    own: OwnFiles,
 }
 
 /// What a folder held.
@@ -66,7 +73,7 @@ struct FolderListing {
 impl Finder {
     /// `watches` stand in the config's order: the first that wants a file has it.
     #[must_use]
-    pub(crate) fn new(watches: Vec<Watch>) -> Self {
+    pub(crate) fn new(watches: Vec<Watch>, own: OwnFiles) -> Self {
         let mut roots: Vec<(Arc<Path>, usize)> = Vec::new();
         for pattern in watches.iter().flat_map(|watch| &watch.include) {
             let Some(depth) = pattern.depth else {
@@ -81,7 +88,14 @@ impl Finder {
             watches,
             roots,
             listings: HashMap::new(),
+            own,
         }
+    }
+
+    /// The agent's own files, as of the last scan.
+    #[must_use]
+    pub(crate) fn own(&self) -> &OwnFiles {
+        &self.own
     }
 
     /// The watches.
@@ -92,8 +106,10 @@ impl Finder {
 
     /// Lists the files that the watches want.
     pub(crate) fn find(&mut self, wall: Moment) -> FoundFiles {
+        self.own.look();
         let mut scan = FolderScan {
             watches: &self.watches,
+            own: &self.own,
             wall,
             known: std::mem::take(&mut self.listings),
             matched: HashSet::new(),
@@ -114,6 +130,7 @@ impl Finder {
 
 struct FolderScan<'a> {
     watches: &'a [Watch],
+    own: &'a OwnFiles,
     wall: Moment,
     known: HashMap<(usize, Arc<Path>), FolderListing>,
     /// Patterns that matched.
@@ -172,12 +189,14 @@ impl FolderScan<'_> {
                 // Gone between listing and looking, or not made yet: nothing is wrong.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
+                    self.found.unlisted += 1;
                     self.fault(&folder, error.to_string());
                     continue;
                 }
             };
             self.names += listing.names;
             if self.names > NAMES_MAX {
+                self.found.unlisted += 1;
                 let what = format!("more than {NAMES_MAX} names: the rest is not looked at");
                 return self.fault(&folder, what);
             }
@@ -212,6 +231,10 @@ impl FolderScan<'_> {
             notes: Vec::new(),
             names: 0,
         };
+        if self.own.has_folder(&stamp) {
+            listing.notes.push((path_bytes(folder), OWN.into()));
+            return Ok(listing);
+        }
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             listing.names += 1;
@@ -283,6 +306,11 @@ fn judge(watches: &[Watch], path: &Path, kind: FileType) -> NameIs {
     let Some((watch, pattern)) = wanted else {
         return NameIs::Unwanted;
     };
+    // What NFS makes of a file that is deleted while it is open: no name of anybody's.
+    let name = path.file_name().map(OsStr::as_bytes);
+    if name.is_some_and(|name| name.starts_with(b".nfs0")) {
+        return NameIs::Unwanted;
+    }
     if kind.is_symlink() {
         return NameIs::PassedOver("a symbolic link, not followed; include the path it leads to");
     }
@@ -328,7 +356,7 @@ mod tests {
         let first = [text("a.log"), text("missing.log"), text("nothing/*")];
         let second = [text("*.log*"), text("**/*.log")];
         let watches = vec![watch("one", &first, &[]), watch("two", &second, &[])];
-        let found = Finder::new(watches).find(wall(0));
+        let found = Finder::new(watches, OwnFiles::default()).find(wall(0));
         let expected = [
             (at("a.log"), 0),
             (at("b.log"), 1),
@@ -347,7 +375,7 @@ mod tests {
     fn a_folder_at_rest_is_not_listed_again_until_it_changes() {
         let dir = tempfile::tempdir().unwrap();
         let include = [format!("{}/**/*.log", dir.path().to_str().unwrap())];
-        let mut finder = Finder::new(vec![watch("s", &include, &[])]);
+        let mut finder = Finder::new(vec![watch("s", &include, &[])], OwnFiles::default());
         let made_s = u64::try_from(sys::stat_folder(dir.path()).unwrap().modified.0).unwrap();
         // However the clock stands, and however little it moves, nothing new is missed.
         for (round, at_s) in [

@@ -41,6 +41,12 @@ impl MatchedPath {
         &self.folder
     }
 
+    /// The part of it that the operator wrote, up to a folder.
+    #[must_use]
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Opens it for reading, with no symbolic link below the fixed part.
     pub(crate) fn open(&self) -> io::Result<File> {
         let below = self.path.strip_prefix(&self.root).unwrap_or(&self.path);

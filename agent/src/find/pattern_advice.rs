@@ -1,6 +1,7 @@
 //! What to write instead of a pattern that matches no file: a folder given as one, or a name that holds characters
 //! which mean something else in a pattern. It looks at folders and decides nothing else.
 
+use super::OwnFiles;
 use super::{Finder, Watch};
 use ledger::Moment;
 use ledger::name::Name;
@@ -16,7 +17,7 @@ const LITERAL: &[char] = &['[', ']', '{', '}', '\\'];
 pub(crate) fn advice(stream: &Name, pattern: &str, wall: Moment) -> Option<String> {
     let finds = |text: &str| {
         let watch = Watch::new(stream.clone(), &[text.to_owned()], &[]).ok()?;
-        let found = Finder::new(vec![watch]).find(wall);
+        let found = Finder::new(vec![watch], OwnFiles::default()).find(wall);
         (!found.matches.is_empty()).then_some(())
     };
     let is_folder = |text: &str| {
@@ -152,7 +153,7 @@ mod tests {
         let root = dir.path().to_str().unwrap();
         let escaped = format!("{root}/{}", escape(name));
         let watch = Watch::new("s".parse().unwrap(), &[escaped], &[]).unwrap();
-        let found = Finder::new(vec![watch]).find(Moment::from_micros(0));
+        let found = Finder::new(vec![watch], OwnFiles::default()).find(Moment::from_micros(0));
         assert_eq!(found.matches.len(), 1);
     }
 }

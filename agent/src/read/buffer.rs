@@ -58,6 +58,11 @@ impl ReadBuffer {
         pieces::cut(bytes, window, offset, line_open, rest, &mut self.pieces);
     }
 
+    /// Leaves out the last `len` bytes of what was read.
+    pub(crate) fn shorten(&mut self, len: usize) {
+        self.filled = self.filled.saturating_sub(len);
+    }
+
     /// Takes bytes that were read elsewhere.
     pub(crate) fn load(&mut self, bytes: &[u8]) {
         if self.bytes.len() < bytes.len() {

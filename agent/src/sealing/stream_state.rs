@@ -186,6 +186,12 @@ impl StreamState {
         }
     }
 
+    /// Whether nothing was ever sealed of the stream, as far as anybody here knows.
+    #[must_use]
+    pub(crate) fn is_the_first(&self) -> bool {
+        matches!(self, Self::Begin(begin) if begin.prev_epoch.is_empty() && begin.event.is_none())
+    }
+
     /// The stream as sealed so far, if anything of the epoch is sealed.
     #[must_use]
     pub(crate) fn sealed_state(&self) -> Option<&SealedState> {

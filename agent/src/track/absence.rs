@@ -30,7 +30,7 @@ pub(super) fn judge(
         };
         match source.condition() {
             Condition::Ended { .. } | Condition::Candidate => {}
-            Condition::InSight => judge_resting(table, key, candidates.is_hurried(), scan),
+            Condition::InSight => judge_resting(table, key, candidates, scan),
             Condition::AwaitingCopy {
                 since_scan,
                 since_ms,
@@ -61,7 +61,12 @@ pub(super) fn judge(
 
 /// A file that rests: without a name, it is let go; a copy shorter than the source is known to have
 /// been leaves a gap.
-fn judge_resting(table: &mut SourceTable, key: SourceKey, hurried: bool, scan: &mut Scan) {
+fn judge_resting(
+    table: &mut SourceTable,
+    key: SourceKey,
+    candidates: &Candidates,
+    scan: &mut Scan,
+) {
     let Some(source) = table.get(key) else {
         return;
     };
@@ -72,7 +77,7 @@ fn judge_resting(table: &mut SourceTable, key: SourceKey, hurried: bool, scan: &
         quiet_ms >= UNNAMED_KEPT_MS || unlinked.is_some_and(|file| sys::has_no_writer(file))
     };
     if source.is_broken_off() {
-        if hurried || quiet_ms >= CUT_WAITS_MS {
+        if candidates.is_hurried() || quiet_ms >= CUT_WAITS_MS {
             table.break_off(key);
         }
     } else if source.lacks_rest() {
@@ -82,7 +87,7 @@ fn judge_resting(table: &mut SourceTable, key: SourceKey, hurried: bool, scan: &
     } else if file.is_unnamed() && source.is_settled() && written_no_more() {
         let missed = file.unnamed_scans() >= MISSED_SCANS;
         let gone = file.links() == 0 || (missed && scan.has_listed(file.folder()));
-        if gone {
+        if gone && !candidates.may_hold(key) {
             table.end(key, None);
         }
     }

@@ -69,9 +69,14 @@ pub(super) fn meet(
             Ok(Some(opened)) => opened,
             Ok(None) => continue,
             Err(error) => {
-                let folder = scan.folder_id(arrival.matched.folder());
-                scan.blocked(arrival.stat.ino, folder);
-                scan.fault(&path, &error);
+                let folder = scan.folder_of(&arrival.matched);
+                scan.blocked(arrival.stat.ino, &folder);
+                if sys::is_pressure(&error) {
+                    // The next scan meets it again.
+                    table.relieve();
+                } else {
+                    scan.fault(&path, &error);
+                }
                 continue;
             }
         };
@@ -82,7 +87,7 @@ pub(super) fn meet(
         };
         let keys = missing.get(&id.ino).map(Vec::as_slice).unwrap_or_default();
         let known: Vec<_> = keys.iter().copied().filter(is_known).collect();
-        let folder = scan.folder_id(arrival.matched.folder());
+        let folder = scan.folder_of(&arrival.matched);
         let file = TrackedFile::opened(id, file, arrival.matched, folder, scan);
         let unidentified = |key: &SourceKey| {
             let source = table.get(*key);
@@ -95,7 +100,9 @@ pub(super) fn meet(
                 source.claim_for(arrival.watch);
                 source.is_met_again();
             }
-            candidates.meet(arrival.watch, path, file, stat, registered, scan);
+            let open_max = table.budget().candidates;
+            let seen = (path, file, stat);
+            candidates.meet(arrival.watch, seen, registered, open_max, scan);
         } else {
             let seen = (path, file, stat);
             recognise(&known, arrival.watch, seen, table, candidates, scan);
@@ -143,23 +150,36 @@ fn recognise(
         }
         None => {
             file.is_via(Via::Plain);
-            candidates.meet(watch, path, file, stat, None, scan);
+            let open_max = table.budget().candidates;
+            candidates.meet(watch, (path, file, stat), None, open_max, scan);
         }
     }
 }
 
 /// Whether a file of the source's identity still holds its content.
 fn still_in(source: &TrackedSource, file: &TrackedFile, stat: &Stat) -> io::Result<bool> {
+    let surely = source.file().id().is_surely(file.id());
     if source.is_covered() {
-        return Ok(stat.size == source.file().size());
+        return Ok(surely && stat.size == source.file().size());
     }
     let Some(descriptor) = file.descriptor() else {
         return Ok(false);
     };
     if source.via() == Via::Gzip {
         // Reading on proves it: until then, as long as before is good enough.
-        return Ok(stat.size >= source.file().size());
+        return Ok(surely && stat.size >= source.file().size());
     }
     let content = source.positions().content();
-    Ok(plain::reaches(stat.size, source.offset()) && content.ends_in(descriptor)?)
+    if !plain::reaches(stat.size, source.offset()) {
+        return Ok(false);
+    }
+    if surely {
+        return content.ends_in(descriptor);
+    }
+    // Its name is the same, and it may be another: then all of the content must be there.
+    let telling = match source.file().id().is_reused_by(file.id()) {
+        true => source.offset() > 0,
+        false => plain::reaches(stat.size, source.file().size()),
+    };
+    Ok(telling && content.begins(descriptor)?)
 }

@@ -1,7 +1,7 @@
 //! One candidate: a file that matches a pattern and is in no source yet. What a look at it shows: its form, and which
 //! sources' content it holds. What becomes of it is concluded in [`super::candidates`].
 
-use super::decide::CopyWait;
+use super::decide::{CopyWait, is_rotated_name};
 use super::finished::Finished;
 use super::form::{self, Form, TELLING};
 use super::pass::{Pass, Progress};
@@ -25,6 +25,12 @@ pub(super) struct Candidate {
     /// Where it was last seen.
     pub(super) path: PathBytes,
     pub(super) file: TrackedFile,
+    /// The name showed in this scan that it is empty, as it was.
+    pub(super) is_still_empty: bool,
+    /// It has become shorter, or begins otherwise: what it held before is another content.
+    shrank: bool,
+    /// The scan that met it.
+    pub(super) met_scan: u64,
     /// Under which it is registered: lost before it is identified, it leaves a gap.
     pub(super) registered: Option<SourceKey>,
     pub(super) form: Form,
@@ -66,11 +72,14 @@ impl Content {
 }
 
 impl Candidate {
-    pub(super) fn new(watch: usize, path: PathBytes, file: TrackedFile) -> Self {
+    pub(super) fn new(watch: usize, path: PathBytes, file: TrackedFile, met_scan: u64) -> Self {
         Self {
             watch,
             path,
             file,
+            is_still_empty: false,
+            met_scan,
+            shrank: false,
             registered: None,
             form: Form::Plain,
             first: None,
@@ -80,6 +89,17 @@ impl Candidate {
             copying: None,
             content: Content::Unasked,
         }
+    }
+
+    /// Under which the content is registered that it held before it became shorter; what it holds now is registered
+    /// anew.
+    pub(super) fn lost_content(&mut self) -> Option<SourceKey> {
+        if !std::mem::take(&mut self.shrank) {
+            return None;
+        }
+        self.witness = None;
+        self.copying = None;
+        self.registered.take()
     }
 
     /// When its bytes last changed, as its file system says.
@@ -109,9 +129,13 @@ impl Candidate {
         let file = self.file.open(scan.boot_id())?;
         let stat = sys::stat_file(&file).map_err(OpenFault::Io)?;
         let changed = self.file.is_changed(&stat);
+        self.shrank |= stat.size < self.file.size();
         self.file.looked(stat, scan.now_ms());
         let head = plain::first_bytes(&file, WINDOW).map_err(OpenFault::Io)?;
-        self.form = form::form_of(&head);
+        let form = form::form_of(&head);
+        // Cut, and grown beyond what it was.
+        self.shrank |= form == Form::Plain && self.form == form && !self.file.agrees(&head);
+        self.form = form;
         let looked = match self.form {
             Form::Other(_) => Ok(()),
             Form::Gzip => self.look_inside(&file, changed, table, scan),
@@ -204,14 +228,16 @@ impl Candidate {
             (short || content.may_begin(&head, first)).then_some((key, source.offset()))
         };
         let near = table.iter().filter_map(near);
-        // What is not read yet of a source is not known, but that it begins so.
+        // What is not read yet of a source is not known, but that it begins so, or had such a name.
         let unread = |(key, source): (SourceKey, &TrackedSource)| {
-            let begun = source.offset() == 0 && source.file().is_begun_by(&head);
-            (begun && source.is_in_sight()).then_some((key, 0))
+            let begun = source.is_in_sight() && source.file().is_begun_by(&head);
+            let named = source.is_missing() && is_rotated_name(&source.path().0, &self.path.0);
+            (source.offset() == 0 && (begun || named)).then_some((key, 0))
         };
         let near: Vec<_> = near.chain(table.iter().filter_map(unread)).collect();
-        let repeats =
-            |finished: &Finished| finished.any_is_repeated_by(first, head.len() as u64, &self.path);
+        let repeats = |finished: &Finished| {
+            finished.any_is_repeated_by(first, self.file.head(), head.len() as u64)
+        };
         let heard = !near.is_empty() || head.is_empty() || repeats(table.finished());
         self.content = if heard {
             pass.ask(near.into_iter());

@@ -14,14 +14,12 @@ use super::tracked_file::{OpenFault, TrackedFile};
 use super::tracked_source::{SourceKey, TrackedSource};
 use crate::find::MatchedPath;
 use crate::read::gzip::PackedEnd;
-use crate::sys::{Instant, Stat};
+use crate::sys::{self, Instant, Stat};
+use crate::track::SkipRule;
 use ledger::Digest;
 use ledger::entry::PathBytes;
-use ledger::manifest::Via;
+use ledger::manifest::{Reason, Via};
 use std::collections::HashMap;
-
-/// Candidates kept open from one scan to the next; the others are opened again.
-const OPEN_MAX: usize = 64;
 
 /// Candidates that wait; more are met again by the next scan.
 const WAITING_MAX: usize = 10_000;
@@ -49,6 +47,8 @@ struct Rivals {
     matches: HashMap<SourceKey, Vec<Option<Instant>>>,
     witnesses: HashMap<SourceKey, usize>,
     wholes: HashMap<(u64, Digest), usize>,
+    /// Logs that have lost their name and are still open.
+    unnamed: Vec<SourceKey>,
 }
 
 /// The candidates that wait, and the files that are known not to be read.
@@ -58,6 +58,8 @@ pub(super) struct Candidates {
     known: KnownFiles,
     /// Nothing waits for time to pass.
     hurried: bool,
+    /// By stream.
+    skips: Vec<SkipRule>,
 }
 
 /// A candidate that waits, as `status` shows it.
@@ -68,6 +70,20 @@ pub(super) struct WaitingFile<'a> {
 }
 
 impl Candidates {
+    pub(super) fn new(skips: Vec<SkipRule>) -> Self {
+        Self {
+            skips,
+            ..Self::default()
+        }
+    }
+
+    /// Whether what a log of its own holds now is skipped.
+    fn skips(&self, new: &Candidate, scan: &Scan) -> bool {
+        let rule = self.skips.get(new.watch).copied().unwrap_or_default();
+        let modified = new.modified().map_or(i64::MAX, |at| at.0);
+        rule.skips(new.met_scan, modified, scan.now())
+    }
+
     pub(super) fn wait_no_longer(&mut self) {
         self.hurried = true;
     }
@@ -100,14 +116,23 @@ impl Candidates {
         self.waiting.iter().filter(passing).count()
     }
 
-    /// Where each stands, until one is met or judged.
-    pub(super) fn by_inode(&self) -> HashMap<Inode, usize> {
+    /// Where each stands, by device and inode number, until one is met or judged.
+    pub(super) fn by_numbers(&self) -> HashMap<(u64, u64), usize> {
         let all = self.waiting.iter().enumerate();
-        all.map(|(at, new)| (new.file.inode(), at)).collect()
+        all.map(|(at, new)| (new.file.id().numbers(), at)).collect()
     }
 
-    pub(super) fn seen_under(&mut self, at: usize, matched: MatchedPath, scan: &Scan) {
-        self.waiting[at].file.named(matched, scan);
+    /// Whether a name that leads to a file of the same numbers leads to the candidate's.
+    pub(super) fn may_be_at(&self, at: usize, matched: &MatchedPath, inode: Inode) -> bool {
+        self.waiting[at]
+            .file
+            .may_be_at(&self.waiting[at].path, matched, inode)
+    }
+
+    pub(super) fn seen_under(&mut self, at: usize, matched: MatchedPath, stat: &Stat, scan: &Scan) {
+        let new = &mut self.waiting[at];
+        new.file.named(matched, scan);
+        new.is_still_empty = stat.size == 0 && new.file.size() == 0;
     }
 
     /// Takes note of a file just opened, and keeps the number of descriptors bounded while many come. `registered`:
@@ -115,17 +140,16 @@ impl Candidates {
     pub(super) fn meet(
         &mut self,
         watch: usize,
-        path: PathBytes,
-        mut file: TrackedFile,
-        stat: Stat,
+        (path, mut file, stat): (PathBytes, TrackedFile, Stat),
         registered: Option<SourceKey>,
+        open_max: usize,
         scan: &Scan,
     ) {
         file.looked(stat, scan.now_ms());
-        if self.waiting.len() >= OPEN_MAX {
+        if self.waiting.len() >= open_max {
             file.close();
         }
-        let mut new = Candidate::new(watch, path, file);
+        let mut new = Candidate::new(watch, path, file, scan.number());
         new.registered = registered;
         self.waiting.push(new);
     }
@@ -148,11 +172,15 @@ impl Candidates {
         if all.is_empty() {
             return;
         }
+        // Of what is empty by name and was so before, there is nothing to tell.
+        self.waiting = all
+            .extract_if(.., |new| std::mem::take(&mut new.is_still_empty))
+            .collect();
         all.sort_by(|a, b| a.path.cmp(&b.path));
         let mut candidates = look_at_all(all, table, scan);
         // A log is known before what is packed of it.
         candidates.sort_by_key(|new| new.form == Form::Gzip);
-        let rivals = Rivals::among(&candidates, &self.known);
+        let rivals = Rivals::among(&candidates, &self.known, table);
         let mut first_bytes = FirstBytes::default();
         for (key, source) in table.iter() {
             first_bytes.insert(key, source);
@@ -174,7 +202,11 @@ impl Candidates {
                     table.continue_in(key, new.file, new.watch, ambiguous);
                 }
                 Fate::OwnSource { ambiguous } => {
+                    let skips = self.skips(&new, scan);
                     let key = begin_source(new, ambiguous, table, scan);
+                    if let Some(key) = key.filter(|_| skips) {
+                        table.skip_present(key, scan);
+                    }
                     if let Some((key, source)) = key.and_then(|key| Some((key, table.get(key)?))) {
                         first_bytes.insert(key, source);
                     }
@@ -185,7 +217,7 @@ impl Candidates {
         let order = |new: &Candidate| (new.file.size() == 0, new.file.grown_ms());
         self.waiting.sort_by_key(order);
         self.waiting.truncate(WAITING_MAX);
-        for new in self.waiting.iter_mut().skip(OPEN_MAX) {
+        for new in self.waiting.iter_mut().skip(table.budget().candidates) {
             new.file.close();
         }
         self.register(table);
@@ -237,9 +269,25 @@ impl Candidates {
             }
         };
         match fate {
-            Fate::OwnSource { .. } => known_copy(new, rivals, table).map_or(fate, Fate::Known),
+            Fate::OwnSource { .. } => match known_copy(new, rivals, table) {
+                Some(known) => Fate::Known(known),
+                None if self.is_held_back(new, table, scan) => Fate::Waits,
+                None => fate,
+            },
             fate => fate,
         }
+    }
+
+    /// Whether a file that is written in place has given a version not long ago.
+    fn is_held_back(&self, new: &Candidate, table: &mut SourceTable, scan: &mut Scan) -> bool {
+        let numbers = new.file.id().numbers();
+        let waits = !self.hurried && table.rewritten_mut().waits(numbers, scan.now_ms());
+        if waits {
+            let what =
+                "written in place: a version in ten minutes is archived; a log is only appended to";
+            scan.note(&new.path, what.into());
+        }
+        waits
     }
 
     /// A packed file is a copy of what its content begins with, or a source of its own.
@@ -265,6 +313,25 @@ impl Candidates {
             Fate::OwnSource { .. } => Fate::OwnSource { ambiguous: true },
             fate => fate,
         }
+    }
+
+    /// Whether a log begins so that has lost its name and is not read and sealed yet: what this repeats of it, or
+    /// continues, is told then.
+    fn may_repeat_unnamed(
+        &self,
+        new: &Candidate,
+        rivals: &Rivals,
+        table: &SourceTable,
+        scan: &mut Scan,
+    ) -> bool {
+        rivals.unnamed.iter().any(|key| {
+            let source = table.get(*key);
+            source.is_some_and(|source| {
+                source.file().is_begun_by(new.file.head())
+                    && (!self.hurried || source.has_unread())
+                    && originals::state(*key, table, scan) == Original::Draining
+            })
+        })
     }
 
     fn fate_of_lines(
@@ -297,6 +364,9 @@ impl Candidates {
             return Fate::Waits;
         }
         new.overtaken = 0;
+        if self.may_repeat_unnamed(new, rivals, table, scan) {
+            return Fate::Waits;
+        }
         if !self.hurried && (is_copying(new, like, linked, table, scan) || drains(new, table, scan))
         {
             return Fate::Waits;
@@ -307,7 +377,13 @@ impl Candidates {
                 ambiguous: false,
             };
         }
-        judge_claims(new, rivals, table, scan)
+        match judge_claims(new, rivals, table, scan) {
+            Fate::OwnSource { ambiguous } => Fate::OwnSource {
+                ambiguous: ambiguous
+                    || originals::has_unread_of_another(&new.file, first_bytes, table, scan),
+            },
+            fate => fate,
+        }
     }
 }
 
@@ -360,7 +436,10 @@ fn look_at_all(all: Vec<Candidate>, table: &mut SourceTable, scan: &mut Scan) ->
     for (at, mut new) in all.into_iter().enumerate() {
         match new.look(&read, table, scan) {
             Ok(()) => {
-                if at >= OPEN_MAX {
+                if let Some(key) = new.lost_content() {
+                    table.end(key, Some(Reason::Truncated));
+                }
+                if at >= table.budget().candidates {
                     new.file.close();
                 }
                 candidates.push(new);
@@ -372,7 +451,11 @@ fn look_at_all(all: Vec<Candidate>, table: &mut SourceTable, scan: &mut Scan) ->
                 }
             }
             Err(OpenFault::Io(error)) => {
-                scan.fault(&new.path, &error);
+                if sys::is_pressure(&error) {
+                    table.relieve();
+                } else {
+                    scan.fault(&new.path, &error);
+                }
                 if new.file.is_unnamed() || new.registered.is_some() {
                     candidates.push(new);
                 }
@@ -412,6 +495,7 @@ fn judge_claims(new: &Candidate, rivals: &Rivals, table: &SourceTable, scan: &mu
             earliest: rivals.is_earliest(*key, new, source),
             offset: source.offset(),
             rotated_name: decide::is_rotated_name(&source.path().0, &new.path.0),
+            own_path: *source.path() == new.path,
         });
     }
     match (decide::candidate(&claims), new.matches.first()) {
@@ -423,7 +507,7 @@ fn judge_claims(new: &Candidate, rivals: &Rivals, table: &SourceTable, scan: &mu
         (CandidateIs::OwnSource { ambiguous }, _) => {
             let like = new.witness.map(|(key, _)| key);
             let repeats = || {
-                originals::is_repeated_by(&new.file, &new.path, new.first, table)
+                originals::is_repeated_by(&new.file, new.first, table)
                     || originals::is_twin(&new.file, like, table)
                     || new.whole().is_some()
             };
@@ -458,9 +542,13 @@ fn begin_source(
 }
 
 impl Rivals {
-    fn among(candidates: &[Candidate], known: &KnownFiles) -> Self {
+    fn among(candidates: &[Candidate], known: &KnownFiles, table: &SourceTable) -> Self {
+        let unnamed = table.iter().filter(|(_, source)| {
+            source.is_in_sight() && source.file().is_unnamed() && source.file().is_open()
+        });
         let mut rivals = Self {
             wholes: known.copies(),
+            unnamed: unnamed.map(|(key, _)| key).collect(),
             ..Self::default()
         };
         for new in candidates {

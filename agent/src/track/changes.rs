@@ -30,6 +30,7 @@ pub(super) fn examine(table: &mut SourceTable, key: SourceKey, stat: Stat, scan:
     };
     match look_closer(source, stat, scan) {
         Examined::Settled => {}
+        Examined::Unreadable(error) if sys::is_pressure(&error) => table.relieve(),
         Examined::Unreadable(error) => {
             source.has_fault(&error);
             scan.fault(source.path(), &error);
@@ -114,9 +115,12 @@ fn replace(table: &mut SourceTable, key: SourceKey, stat: Stat, ambiguous: bool,
         .descriptor()
         .map(|file| plain::first_bytes(file, TELLING));
     let form = form::form_of(&head.and_then(Result::ok).unwrap_or_default());
+    let in_place = stat.size >= source.offset() && source.offset() > 0;
+    let numbers = file.id().numbers();
     table.lose_file(key, scan);
-    // What is not lines is met as a candidate by the next scan.
-    if let Some(stream) = stream.filter(|_| form == Form::Plain) {
+    let waits = in_place && table.rewritten_mut().changed(numbers, scan.now_ms());
+    // What is not lines, or is to wait, is met as a candidate by the next scan.
+    if let Some(stream) = stream.filter(|_| form == Form::Plain && !waits) {
         table.begin(stream, path, file, stat, ambiguous, scan);
     }
 }

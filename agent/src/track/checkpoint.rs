@@ -4,9 +4,10 @@
 
 use crate::track::fingerprint::{Fingerprint, LADDER_MAX};
 use crate::track::finished::FinishedLog;
-use crate::track::identity::{FileId, FolderId};
+use crate::track::identity::{FileId, FolderId, FolderPath};
+use crate::track::sketch::Sketch;
 use ledger::Digest;
-use ledger::digest::ResumableHash;
+use ledger::digest::{ResumableHash, parse_hex};
 use ledger::entry::{PathBytes, decode_base64};
 use ledger::limits::INTEGER_END;
 use ledger::manifest::{self, Via, Was};
@@ -43,10 +44,14 @@ pub(crate) struct SealedContent {
     pub(crate) last: Digest,
     /// The hash of all of it so far; left out once bytes of it were passed over.
     pub(crate) whole: Option<ResumableHash>,
+    /// Its first bytes.
+    pub(crate) head: Vec<u8>,
+    /// Some of its lines.
+    pub(crate) lines: Sketch,
 }
 
 /// What the agent last saw of the file, for judging its absence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LastLook {
     pub(crate) size: u64,
     /// How long the source was when it lost the file before this one.
@@ -55,7 +60,7 @@ pub(crate) struct LastLook {
     pub(crate) live: bool,
     /// A copy that ends at or before the checkpoint: known, never read.
     pub(crate) covered: bool,
-    pub(crate) folder: Option<FolderId>,
+    pub(crate) folder: FolderPath,
 }
 
 /// Why JSON is not a checkpoint.
@@ -75,11 +80,13 @@ impl Checkpoint {
             offset,
             ref windows,
             last,
+            ref head,
             ref whole,
             ..
         } = self.content;
         // The shape was checked on the way in; a checkpoint made here has it by construction.
-        Fingerprint::restore(offset, windows.clone(), last, whole.clone()).unwrap_or_default()
+        Fingerprint::restore(offset, windows.clone(), last, head.clone(), whole.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -137,12 +144,17 @@ struct CheckpointFields {
     last: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     whole: Option<ResumableHash>,
+    /// In hex.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    head: String,
+    #[serde(default)]
+    lines: Sketch,
     size: u64,
     extent: u64,
     live: bool,
     spent: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    folder: Option<FolderId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    folders: Vec<FolderId>,
     ended: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     candidate: bool,
@@ -166,11 +178,13 @@ impl From<Checkpoint> for CheckpointFields {
             windows: checkpoint.content.windows,
             last: checkpoint.content.last,
             whole: checkpoint.content.whole,
+            head: hex(&checkpoint.content.head),
+            lines: checkpoint.content.lines,
             size: checkpoint.seen.size,
             extent: checkpoint.seen.extent,
             live: checkpoint.seen.live,
             spent: checkpoint.seen.covered,
-            folder: checkpoint.seen.folder,
+            folders: checkpoint.seen.folder.ids().to_vec(),
             ended: checkpoint.ended,
             candidate: checkpoint.candidate,
             was: checkpoint.was,
@@ -198,11 +212,19 @@ impl TryFrom<CheckpointFields> for Checkpoint {
                 .all(|number| *number < end),
             "a number is over 2^53",
         )?;
+        let folder = FolderPath::restore(fields.folders);
+        let folder = folder.ok_or(NotACheckpoint("too many folders"))?;
         rule(fields.windows.len() <= LADDER_MAX, "more than 64 windows")?;
         let windows = fields.windows;
         let whole = fields.whole;
-        let shape =
-            Fingerprint::restore(fields.offset, windows.clone(), fields.last, whole.clone());
+        let head = parse_hex(&fields.head).ok_or(NotACheckpoint("head is not hex"))?;
+        let shape = Fingerprint::restore(
+            fields.offset,
+            windows.clone(),
+            fields.last,
+            head.clone(),
+            whole.clone(),
+        );
         rule(
             !fields.candidate || fields.offset == 0,
             "a candidate is not read yet",
@@ -223,19 +245,25 @@ impl TryFrom<CheckpointFields> for Checkpoint {
                 windows,
                 last: fields.last,
                 whole,
+                head,
+                lines: fields.lines,
             },
             seen: LastLook {
                 size: fields.size,
                 extent: fields.extent,
                 live: fields.live,
                 covered: fields.spent,
-                folder: fields.folder,
+                folder,
             },
             ended: fields.ended,
             candidate: fields.candidate,
             was: fields.was,
         })
     }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn rule(holds: bool, broken: &'static str) -> Result<(), NotACheckpoint> {
@@ -273,13 +301,15 @@ pub(crate) mod tests {
                 windows: vec![digest; crate::track::fingerprint::ladder_len(offset)],
                 last: digest,
                 whole: None,
+                head: vec![b'x'; usize::try_from(offset).map_or(64, |offset| offset.min(64))],
+                lines: Sketch::default(),
             },
             seen: LastLook {
                 size: 9,
                 extent: 0,
                 live: true,
                 covered: false,
-                folder: None,
+                folder: FolderPath::default(),
             },
             ended: false,
             candidate: false,

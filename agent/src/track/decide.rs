@@ -84,6 +84,8 @@ pub(crate) struct ContentClaim {
     pub(crate) offset: u64,
     /// The file's name is the source's first path with a rotation's suffix.
     pub(crate) rotated_name: bool,
+    /// The file is at the source's first path.
+    pub(crate) own_path: bool,
 }
 
 /// What a file seen for the first time is.
@@ -108,9 +110,14 @@ pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
         [claim]
             if claim.original_gone
                 && claim.sole
+                && !claim.own_path
                 && (claim.offset >= TELLING_BYTES || claim.rotated_name) =>
         {
             CandidateIs::Continuation { ambiguous: false }
+        }
+        // Written anew and renamed into place, as rsync and editors do.
+        [claim] if claim.original_gone && claim.sole && claim.own_path => {
+            CandidateIs::Continuation { ambiguous: true }
         }
         [claim] if claim.original_gone && claim.earliest && claim.rotated_name => {
             CandidateIs::Continuation { ambiguous: true }
@@ -325,6 +332,12 @@ mod tests {
             earliest: false,
             offset: 5000,
             rotated_name: false,
+            own_path: false,
+        };
+        let in_place = ContentClaim {
+            own_path: true,
+            offset: 100,
+            ..good
         };
         let small = ContentClaim {
             offset: 100,
@@ -356,6 +369,7 @@ mod tests {
             ("little content, rotated name", &[named], goes_on(false)),
             ("a copy beside the original", &[intact], fresh(true)),
             ("two copies of one source", &[doubled], fresh(true)),
+            ("renamed into its place", &[in_place], goes_on(true)),
             ("the eldest of several rotations", &[eldest], goes_on(true)),
             ("content of two sources", &[good, good], fresh(true)),
             ("one gone, one intact", &[good, intact], fresh(true)),

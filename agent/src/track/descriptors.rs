@@ -1,12 +1,46 @@
-//! Descriptors are bounded: idle files that have a name are closed and opened again when they grow.
+//! Descriptors are bounded: idle files that have a name are closed and opened again when they grow. The kernel's limit
+//! is the budget; reaching it is pressure and no fault.
 
 use super::tracked_source::{SourceKey, TrackedSource};
 
-/// Descriptors kept open between scans. The usual limit of a process is 1024.
-pub(super) const OPEN_MAX: usize = 512;
+/// Most descriptors that are kept open for logs, whatever the process may have.
+const BUDGET_MAX: usize = 65_536;
 
-/// How many may be opened before they are counted and surplus ones closed.
-pub(super) const OPEN_SLACK: usize = 64;
+/// Descriptors that spool, state and the process itself need.
+const RESERVE: usize = 48;
+
+/// The same for each stream: its open batch.
+const STREAM_RESERVE: usize = 2;
+
+/// The fewest that logs can be followed with.
+const BUDGET_MIN: usize = 8;
+
+/// How many descriptors logs may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    /// Of sources, between scans.
+    pub(super) sources: usize,
+    /// Of candidates, between scans.
+    pub(super) candidates: usize,
+    /// How many may be opened before they are counted and surplus ones closed.
+    pub(super) slack: usize,
+}
+
+impl Budget {
+    /// Of a process that may have `limit` descriptors and has so many streams.
+    #[must_use]
+    pub(crate) fn new(limit: u64, streams: usize) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(BUDGET_MAX);
+        let reserve = RESERVE + STREAM_RESERVE * streams;
+        let logs = limit.saturating_sub(reserve).clamp(BUDGET_MIN, BUDGET_MAX);
+        let part = (logs / 8).clamp(1, 64);
+        Self {
+            sources: logs - 2 * part,
+            candidates: part,
+            slack: part,
+        }
+    }
+}
 
 /// How dear a descriptor is; the cheapest are closed first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,10 +51,11 @@ enum Worth {
     Named,
 }
 
-/// The sources whose descriptors are to be closed, those longest unused first. One that is the only
-/// way to bytes not yet sealed is never among them.
+/// The sources whose descriptors are to be closed, those longest unused first, so that `kept` stay open. One that is
+/// the only way to bytes not yet sealed is never among them.
 pub(super) fn surplus<'a>(
     sources: impl Iterator<Item = (SourceKey, &'a TrackedSource)>,
+    kept: usize,
 ) -> Vec<SourceKey> {
     let mut count = 0;
     let mut closable: Vec<(Worth, u64, SourceKey)> = Vec::new();
@@ -29,7 +64,7 @@ pub(super) fn surplus<'a>(
         closable.extend(worth(source).map(|worth| (worth, source.turn(), key)));
     }
     closable.sort_unstable();
-    closable.truncate(usize::saturating_sub(count, OPEN_MAX));
+    closable.truncate(usize::saturating_sub(count, kept));
     closable.into_iter().map(|(_, _, key)| key).collect()
 }
 
@@ -43,4 +78,30 @@ fn worth(source: &TrackedSource) -> Option<Worth> {
     } else {
         Worth::Named
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_limit_leaves_room_for_the_rest() {
+        for (limit, streams) in [(64, 1), (256, 3), (1024, 1), (1024, 256), (u64::MAX, 1)] {
+            let Budget {
+                sources,
+                candidates,
+                slack,
+            } = Budget::new(limit, streams);
+            assert!(
+                sources >= 4 && candidates >= 1 && slack >= 1,
+                "{limit} {streams}"
+            );
+            let used = (sources + candidates + slack) as u64;
+            let least = (BUDGET_MIN + RESERVE + STREAM_RESERVE * streams) as u64;
+            assert!(
+                used + RESERVE as u64 <= limit.max(least),
+                "{limit} {streams}: {used}"
+            );
+        }
+    }
 }

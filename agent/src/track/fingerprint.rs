@@ -8,6 +8,9 @@ use ledger::digest::ResumableHash;
 use std::fs::File;
 use std::io;
 
+/// First bytes of a content that are kept as they are, to tell quickly that another does not begin so.
+pub(crate) const HEAD_MAX: usize = 64;
+
 /// Most windows a fingerprint can have besides the last.
 pub(crate) const LADDER_MAX: usize = 64;
 
@@ -18,6 +21,8 @@ pub(crate) struct Fingerprint {
     /// Hashes of the complete windows at 0, 4 KiB, 8 KiB, 16 KiB, …
     ladder: Vec<Digest>,
     last: Last,
+    /// The first bytes, at most [`HEAD_MAX`].
+    head: Vec<u8>,
     /// Of all of it; `None` once bytes of it were passed over without being read.
     whole: Option<ResumableHash>,
 }
@@ -52,6 +57,7 @@ impl Default for Fingerprint {
             offset: 0,
             ladder: Vec::new(),
             last: Last::Bytes(Vec::new()),
+            head: Vec::new(),
             whole: Some(ResumableHash::default()),
         }
     }
@@ -64,16 +70,43 @@ impl Fingerprint {
         offset: u64,
         ladder: Vec<Digest>,
         last: Digest,
+        head: Vec<u8>,
         whole: Option<ResumableHash>,
     ) -> Option<Self> {
         let empty = offset == 0 && last != Digest::of(b"");
         let hashed = whole.as_ref().is_none_or(|whole| whole.fits(offset));
-        (ladder.len() == ladder_len(offset) && !empty && hashed).then_some(Self {
+        let begun = head.len() as u64 == offset.min(HEAD_MAX as u64);
+        (ladder.len() == ladder_len(offset) && !empty && hashed && begun).then_some(Self {
             offset,
             ladder,
             last: Last::Hash(last),
+            head,
             whole,
         })
+    }
+
+    /// The fingerprint of a file's first bytes that are not read; `None` if it has fewer by now.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn of_file(file: &File, offset: u64) -> io::Result<Option<Self>> {
+        let len = usize::try_from(offset).map_or(WINDOW, |offset| offset.min(WINDOW));
+        let rungs = (0..ladder_len(offset)).map(|k| plain::window(file, rung(k), WINDOW));
+        let ladder: Option<Vec<_>> = rungs.collect::<io::Result<_>>()?;
+        let last = plain::window(file, offset - len as u64, len)?;
+        let (Some(ladder), Some(last)) = (ladder, last) else {
+            return Ok(None);
+        };
+        let ladder = ladder.iter().map(|window| Digest::of(window)).collect();
+        let head = plain::window(file, 0, HEAD_MAX.min(len))?;
+        let head = head.unwrap_or_default();
+        Ok(Self::restore(offset, ladder, Digest::of(&last), head, None))
+    }
+
+    /// The first bytes, at most [`HEAD_MAX`] of them.
+    #[must_use]
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// The running hash of all of it, if all of it was read.
@@ -132,6 +165,9 @@ impl Fingerprint {
         debug_assert!(from >= self.window_len(), "the last window comes before");
         let start = self.offset.saturating_sub(from as u64);
         let end = self.offset + (bytes.len() - from) as u64;
+        if start == 0 && self.head.len() < HEAD_MAX {
+            self.head = bytes[..bytes.len().min(HEAD_MAX)].to_vec();
+        }
         let within = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX);
         while self.ladder.len() < ladder_len(end) {
             let at = within(rung(self.ladder.len()));
@@ -339,6 +375,7 @@ mod tests {
                 len as u64,
                 fingerprint.ladder().to_vec(),
                 fingerprint.last(),
+                fingerprint.head().to_vec(),
                 fingerprint.whole().cloned(),
             );
             assert!(restored.unwrap().begins(&file(&bytes)).unwrap());
@@ -382,9 +419,11 @@ mod tests {
     fn state_files_cannot_lie_about_the_shape() {
         let digest = Digest::of(b"x");
         for (offset, windows) in [(0, 1), (4096, 0), (4096, 2), (u64::MAX, 0), (1 << 20, 64)] {
-            assert!(Fingerprint::restore(offset, vec![digest; windows], digest, None).is_none());
+            assert!(
+                Fingerprint::restore(offset, vec![digest; windows], digest, vec![], None).is_none()
+            );
         }
-        assert!(Fingerprint::restore(0, vec![], digest, None).is_none());
-        assert!(Fingerprint::restore(0, vec![], Digest::of(b""), None).is_some());
+        assert!(Fingerprint::restore(0, vec![], digest, vec![], None).is_none());
+        assert!(Fingerprint::restore(0, vec![], Digest::of(b""), vec![], None).is_some());
     }
 }

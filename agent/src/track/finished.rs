@@ -1,10 +1,11 @@
 //! Logs that are over and were archived whole: remembered by length and a hash of all their bytes, so that a copy
 //! of one, packed or not, is known when it turns up.
 
-use super::checkpoint::Checkpoint;
-use super::decide::is_rotated_name;
+use super::checkpoint::{Checkpoint, hex};
+use super::fingerprint::HEAD_MAX;
 use crate::read::plain::WINDOW;
 use ledger::Digest;
+use ledger::digest::parse_hex;
 use ledger::entry::{PathBytes, decode_base64};
 use ledger::limits::INTEGER_END;
 use ledger::manifest::Source;
@@ -22,6 +23,8 @@ pub(crate) struct FinishedLog {
     path: PathBytes,
     /// Hash of its first window, or of all of a shorter one.
     first: Digest,
+    /// Its first bytes, at most [`HEAD_MAX`].
+    head: Vec<u8>,
     len: u64,
     /// Hash of all of it.
     sha256: Digest,
@@ -35,6 +38,7 @@ impl FinishedLog {
         Some(Self {
             path: ended.path.clone(),
             first: content.first(),
+            head: content.head().to_vec(),
             len: content.offset(),
             sha256,
         })
@@ -84,12 +88,15 @@ impl Finished {
         self.by_first.contains_key(&first)
     }
 
-    /// Whether one may begin with this content: by its first window, or, where that is too short to tell, because
-    /// its rotation would have this path.
-    pub(super) fn any_is_repeated_by(&self, first: Digest, len: u64, path: &PathBytes) -> bool {
-        let mut longer = self.logs.values().filter(|log| log.len > len);
-        let named = |log: &FinishedLog| is_rotated_name(&log.path.0, &path.0);
-        self.any_begins_with(first) || (len < WINDOW as u64 && longer.any(named))
+    /// Whether one may begin with this content: by its first window, or, where that is too short to tell, by its first
+    /// bytes.
+    pub(super) fn any_is_repeated_by(&self, first: Digest, head: &[u8], len: u64) -> bool {
+        let begun = |log: &FinishedLog| {
+            let common = head.len().min(HEAD_MAX);
+            log.len > len && log.head.get(..common) == head.get(..common)
+        };
+        let short = len < WINDOW as u64;
+        self.any_begins_with(first) || (short && self.logs.values().any(begun))
     }
 
     /// Whether one begins so and is so long.
@@ -122,6 +129,8 @@ struct FinishedFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path_base64: Option<String>,
     first: Digest,
+    /// In hex.
+    head: String,
     len: u64,
     sha256: Digest,
 }
@@ -138,6 +147,7 @@ impl From<FinishedLog> for FinishedFields {
             path,
             path_base64,
             first: log.first,
+            head: hex(&log.head),
             len: log.len,
             sha256: log.sha256,
         }
@@ -153,12 +163,14 @@ impl TryFrom<FinishedFields> for FinishedLog {
             (None, Some(text)) => decode_base64(&text).ok_or(NotAFinishedLog)?,
             _ => return Err(NotAFinishedLog),
         };
-        if !(1..INTEGER_END).contains(&fields.len) {
+        let head = parse_hex(&fields.head).ok_or(NotAFinishedLog)?;
+        if !(1..INTEGER_END).contains(&fields.len) || head.len() > HEAD_MAX {
             return Err(NotAFinishedLog);
         }
         Ok(Self {
             path: PathBytes(path),
             first: fields.first,
+            head,
             len: fields.len,
             sha256: fields.sha256,
         })
@@ -173,6 +185,7 @@ pub(crate) mod tests {
         FinishedLog {
             path: PathBytes(b"/var/log/app.log".to_vec()),
             first: Digest::of(b"first"),
+            head: b"first".to_vec(),
             len: n + 1,
             sha256: Digest::of(&n.to_be_bytes()),
         }

@@ -13,6 +13,19 @@ impl FirstBytes {
         self.0.insert((source.file().head().to_vec(), key));
     }
 
+    /// Sources whose first bytes are a beginning of these: all that is known of a short one.
+    pub(super) fn beginning(&self, head: &[u8]) -> impl Iterator<Item = SourceKey> {
+        let beginnings = (1..=head.len()).map(|len| head[..len].to_vec());
+        beginnings.flat_map(|known| {
+            let from = (known.clone(), SourceKey(0));
+            let equal = self
+                .0
+                .range(from..)
+                .take_while(move |(head, _)| *head == known);
+            equal.map(|(_, key)| *key)
+        })
+    }
+
     /// Whether a source begins so.
     pub(super) fn has(&self, head: &[u8]) -> bool {
         !head.is_empty() && self.beginning_with(head).next().is_some()

@@ -7,6 +7,7 @@ use ledger::Digest;
 use ledger::name::Epoch;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Longest handle taken from a state file, in bytes: the kernel's own bound and the type.
 const HANDLE_MAX: usize = 4 + 128;
@@ -94,6 +95,12 @@ impl FileId {
         }
     }
 
+    /// Device and inode number: another file has them only once this one is gone.
+    #[must_use]
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        (self.dev, self.ino)
+    }
+
     /// What a look by name must show for this file; meaningful within its boot.
     #[must_use]
     pub(crate) fn inode(&self) -> Inode {
@@ -104,20 +111,45 @@ impl FileId {
         }
     }
 
-    /// Whether `seen` is this same file. Without handles on both sides (`weak`), equal numbers within
-    /// one boot must do; across boots the inode number alone counts, and only at the `same_path`.
+    /// Whether `seen` may be this same file; its content has the last word. At the `same_path` the inode number is
+    /// enough. Elsewhere the handle tells, on whatever device number it is mounted now; without handles on both sides
+    /// (`weak`), equal numbers within one boot must do.
     #[must_use]
     pub(crate) fn is(&self, seen: &Self, same_path: bool) -> bool {
         let one_boot = self.boot_id == seen.boot_id;
-        let numbers = self.ino == seen.ino && (self.dev == seen.dev || !one_boot);
         let births = match (self.born, seen.born) {
             (Some(known), Some(seen)) => known == seen,
             _ => true,
         };
-        match (&self.handle, &seen.handle) {
-            (Some(known), Some(seen)) => known == seen && births && (numbers || !one_boot),
-            _ => numbers && births && (one_boot || same_path),
+        let here = same_path && self.ino == seen.ino && (self.dev == seen.dev || !one_boot);
+        here || match (&self.handle, &seen.handle) {
+            (Some(known), Some(seen)) => known == seen && births,
+            _ => one_boot && births && (self.dev, self.ino) == (seen.dev, seen.ino),
         }
+    }
+
+    /// Whether `seen` is certainly this very file, never another one that was given its inode number.
+    #[must_use]
+    pub(crate) fn is_surely(&self, seen: &Self) -> bool {
+        let handles = self.handle.is_some() && self.handle == seen.handle;
+        let births = self.born == seen.born;
+        self.ino == seen.ino && (births || handles) && !self.is_reused_by(seen)
+    }
+
+    /// Whether `seen` was given the inode number of this one: their handles differ.
+    #[must_use]
+    pub(crate) fn is_reused_by(&self, seen: &Self) -> bool {
+        match (&self.handle, &seen.handle) {
+            (Some(known), Some(seen)) => known != seen,
+            _ => false,
+        }
+    }
+
+    /// Whether a name that led to this file leads to it still, as far as numbers and handles say. A birth time may
+    /// change on the way: overlayfs copies a file up when it is first written to.
+    #[must_use]
+    pub(crate) fn is_still(&self, seen: &Self) -> bool {
+        (self.dev, self.ino) == (seen.dev, seen.ino) && !self.is_reused_by(seen)
     }
 }
 
@@ -128,17 +160,46 @@ impl FileId {
 pub(crate) struct FolderId(Digest);
 
 impl FolderId {
-    /// The identity of the folder at `path`; `None` where it cannot be opened.
+    /// The identity of the folder at `path`; `None` where it cannot be opened. Birth times are left out: overlayfs
+    /// changes them.
     #[must_use]
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let folder = File::open(path).ok()?;
         let stat = sys::stat_file(&folder).ok()?;
         let handle = sys::handle_of(&folder).unwrap_or_else(|| stat.ino.to_be_bytes().to_vec());
-        let Instant(s, ns) = stat.born.unwrap_or(Instant(0, 0));
-        let parts = [&handle[..], &s.to_be_bytes(), &ns.to_be_bytes()];
-        Some(Self(Digest::of(&parts.concat())))
+        Some(Self(Digest::of(&handle)))
     }
 }
+
+/// The folder a file was in, then the folders above it up to the pattern's fixed part: where one of them is gone,
+/// the one above proves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FolderPath(Arc<[FolderId]>);
+
+impl FolderPath {
+    /// The identities of `folder` and of those above it, down from `root`. Empty where `folder` cannot be opened.
+    #[must_use]
+    pub(crate) fn of(folder: &Path, root: &Path) -> Self {
+        let within = folder
+            .ancestors()
+            .take_while(|above| above.starts_with(root));
+        let ids = within.take(FOLDERS_MAX).map_while(FolderId::of);
+        Self(ids.collect())
+    }
+
+    /// From a state file: at most [`FOLDERS_MAX`].
+    pub(crate) fn restore(ids: Vec<FolderId>) -> Option<Self> {
+        (ids.len() <= FOLDERS_MAX).then(|| Self(ids.into()))
+    }
+
+    /// The folder, then those above it.
+    pub(crate) fn ids(&self) -> &[FolderId] {
+        &self.0
+    }
+}
+
+/// Folders that a file's place is told by: as deep as patterns reach.
+const FOLDERS_MAX: usize = 40;
 
 #[cfg(test)]
 mod tests {
@@ -161,38 +222,66 @@ mod tests {
     #[test]
     fn files_are_told_apart() {
         let known = id(1, 2, 1, "aa", Some(9));
-        for (why, seen, expected) in [
-            ("itself", known.clone(), true),
-            ("inode reused", id(1, 2, 1, "bb", Some(9)), false),
-            ("handle reused later", id(1, 2, 1, "aa", Some(10)), false),
+        // Elsewhere, and at the same path.
+        for (why, seen, elsewhere, here) in [
+            ("itself", known.clone(), true, true),
+            ("inode reused", id(1, 2, 1, "bb", Some(9)), false, true),
             (
-                "another device, same boot",
-                id(7, 2, 1, "aa", Some(9)),
+                "handle reused later",
+                id(1, 2, 1, "aa", Some(10)),
                 false,
+                true,
             ),
             (
-                "device renumbered by a boot",
+                "remounted with another number",
+                id(7, 2, 1, "aa", Some(9)),
+                true,
+                true,
+            ),
+            (
+                "renumbered by a boot",
                 id(7, 2, 2, "aa", Some(9)),
                 true,
-            ),
-            ("birth time not given", id(1, 2, 1, "aa", None), true),
-            (
-                "handle refused now, same boot",
-                id(1, 2, 1, "", Some(9)),
                 true,
             ),
+            ("birth time not given", id(1, 2, 1, "aa", None), true, true),
+            ("handle refused now", id(1, 2, 1, "", Some(9)), true, true),
+            (
+                "refused, after a boot",
+                id(1, 2, 2, "", Some(9)),
+                false,
+                true,
+            ),
+            (
+                "copied up by overlayfs",
+                id(1, 2, 1, "", Some(10)),
+                false,
+                true,
+            ),
+            ("another inode", id(1, 3, 1, "cc", Some(9)), false, false),
         ] {
-            assert_eq!(known.is(&seen, false), expected, "{why}");
+            assert_eq!(known.is(&seen, false), elsewhere, "{why}");
+            assert_eq!(known.is(&seen, true), here, "{why}, same path");
         }
     }
 
     #[test]
-    fn weak_identity_needs_the_boot_or_the_path() {
-        let known = id(1, 2, 1, "", Some(9));
-        assert!(known.is(&id(1, 2, 1, "", Some(9)), false));
-        assert!(!known.is(&id(1, 2, 2, "", Some(9)), false));
-        assert!(known.is(&id(5, 2, 2, "", Some(9)), true));
-        assert!(!known.is(&id(5, 2, 2, "", Some(8)), true), "inode reused");
+    fn a_reused_number_is_noticed() {
+        let known = id(1, 2, 1, "aa", Some(9));
+        for (why, seen, surely, still) in [
+            ("itself", known.clone(), true, true),
+            ("inode reused", id(1, 2, 1, "bb", Some(9)), false, false),
+            ("copied up", id(1, 2, 1, "", Some(10)), false, true),
+            (
+                "the same handle, copied up",
+                id(1, 2, 1, "aa", Some(10)),
+                true,
+                true,
+            ),
+        ] {
+            assert_eq!(known.is_surely(&seen), surely, "{why}");
+            assert_eq!(known.is_still(&seen), still, "{why}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::identity::Inode;
 use super::tracked_file::TrackedFile;
+use crate::find::MatchedPath;
 use crate::sys::{Instant, Stat};
 use ledger::Digest;
 use ledger::entry::PathBytes;
@@ -50,14 +51,14 @@ impl KnownFiles {
     }
 
     /// Whether a name leads to one that is as it was.
-    pub(super) fn is_seen(&mut self, stat: &Stat, path: PathBytes, scan: u64) -> bool {
+    pub(super) fn is_seen(&mut self, stat: &Stat, matched: &MatchedPath, scan: u64) -> bool {
         let Some(known) = self.0.get_mut(&Inode::from(stat)) else {
             return false;
         };
         let same = (known.size, known.modified) == (stat.size, stat.modified);
         if same {
             known.scan = scan;
-            known.path = path;
+            known.path = matched.bytes();
         }
         same
     }

@@ -1,7 +1,7 @@
 //! The source that a candidate may be a copy of: how its file stands, whether it is like the
 //! candidate, and whether it has changed since it was looked at.
 
-use super::decide::{self, Original, QUIET_MS};
+use super::decide::{Original, QUIET_MS};
 use super::fingerprint;
 use super::first_bytes::FirstBytes;
 use super::scan::Scan;
@@ -36,7 +36,11 @@ pub(super) fn state(key: SourceKey, table: &SourceTable, scan: &mut Scan) -> Ori
         Condition::InSight if file.stat().is_none_or(|stat| stat.links > 0) => Original::Intact,
         Condition::InSight => {
             let quiet = file.quiet_ms(scan.now_ms()) >= QUIET_MS;
-            if source.is_settled() && quiet {
+            let over = || {
+                file.descriptor()
+                    .is_some_and(|file| sys::has_no_writer(file))
+            };
+            if source.is_settled() && (quiet || over()) {
                 Original::Gone
             } else {
                 Original::Draining
@@ -116,6 +120,30 @@ pub(super) fn alike(
     Ok(None)
 }
 
+/// Whether the candidate begins with all that the file of a source has of which nothing is read yet.
+pub(super) fn has_unread_of_another(
+    candidate: &TrackedFile,
+    first_bytes: &FirstBytes,
+    table: &mut SourceTable,
+    scan: &Scan,
+) -> bool {
+    let Some(file) = candidate.descriptor() else {
+        return false;
+    };
+    let near = first_bytes.beginning(candidate.head()).take(COMPARED_MAX);
+    near.into_iter().any(|key| {
+        let Some(source) = table.get_mut(key).filter(|source| source.offset() == 0) else {
+            return false;
+        };
+        let size = source.file().size();
+        if !source.is_in_sight() || size == 0 || size > candidate.size() {
+            return false;
+        }
+        let opened = source.file_mut().open(scan.boot_id());
+        opened.is_ok_and(|other| fingerprint::agree(file, &other, size).unwrap_or(true))
+    })
+}
+
 /// Whether the candidate equals the beginning of another file in sight, and holds all that is read of
 /// it: what is read from both is there twice.
 pub(super) fn is_twin(
@@ -128,11 +156,9 @@ pub(super) fn is_twin(
 }
 
 /// Whether the candidate, whose first window has this hash, repeats the beginning of a log that is over, or of a
-/// source that is read beyond its size, or, being
-/// too short for a window to tell, has the name of such a source's rotation.
+/// source that is read beyond its size; of a candidate too short for a window, its first bytes tell.
 pub(super) fn is_repeated_by(
     candidate: &TrackedFile,
-    path: &PathBytes,
     first: Option<Digest>,
     table: &SourceTable,
 ) -> bool {
@@ -141,7 +167,8 @@ pub(super) fn is_repeated_by(
     };
     let size = candidate.size();
     let finished = table.finished();
-    if first.is_some_and(|first| finished.any_is_repeated_by(first, size, path)) {
+    let head = candidate.head();
+    if first.is_some_and(|first| finished.any_is_repeated_by(first, head, size)) {
         return true;
     }
     let beyond = |source: &&TrackedSource| !plain::reaches(size, source.offset());
@@ -150,9 +177,12 @@ pub(super) fn is_repeated_by(
         if source.is_covered() && telling {
             return source.file().is_begun_by(candidate.head());
         }
-        let named = decide::is_rotated_name(&source.path().0, &path.0);
         let content = source.positions().content();
         let covered = || content.covers(file, size).unwrap_or(true);
-        if telling { covered() } else { named }
+        let begun = || {
+            let (head, known) = (candidate.head(), content.head());
+            known.get(..head.len()) == Some(head)
+        };
+        if telling { covered() } else { begun() }
     })
 }

@@ -5,6 +5,7 @@
 use super::checkpoint::SealedContent;
 use super::fingerprint::Fingerprint;
 use super::identity::FileId;
+use super::sketch::Sketch;
 use super::unsealed::Unsealed;
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
@@ -16,6 +17,7 @@ struct ReadPosition {
     content: Fingerprint,
     /// The byte before is archived and not LF.
     line_open: bool,
+    lines: Sketch,
 }
 
 impl ReadPosition {
@@ -26,6 +28,8 @@ impl ReadPosition {
             windows: self.content.ladder().to_vec(),
             last: self.content.last(),
             whole: self.content.whole().cloned(),
+            head: self.content.head().to_vec(),
+            lines: self.lines.clone(),
         }
     }
 }
@@ -48,8 +52,12 @@ impl Positions {
     }
 
     /// All that is read is sealed.
-    pub(super) fn restore(content: Fingerprint, line_open: bool) -> Self {
-        let position = ReadPosition { content, line_open };
+    pub(super) fn restore(content: Fingerprint, line_open: bool, lines: Sketch) -> Self {
+        let position = ReadPosition {
+            content,
+            line_open,
+            lines,
+        };
         Self {
             sealed: position.clone(),
             read: position,
@@ -70,6 +78,11 @@ impl Positions {
     /// What was read.
     pub(super) fn content(&self) -> &Fingerprint {
         &self.read.content
+    }
+
+    /// Some of the lines that were read.
+    pub(super) fn lines(&self) -> &Sketch {
+        &self.read.lines
     }
 
     /// Whether the last line read has no end yet.
@@ -102,6 +115,7 @@ impl Positions {
         let window = self.read.content.window_len();
         let known = buffer.run(window, first, last);
         self.read.content.absorb(known, window);
+        self.read.lines.note(buffer, run);
         self.read.line_open = last.flags.open;
         self.unsealed.extend(file, from, self.read_offset());
     }
@@ -121,6 +135,21 @@ impl Positions {
         let from = self.read_offset();
         self.read.content.spoil();
         self.unsealed.add_gap(from, None, reason);
+    }
+
+    /// Skips a content that is there at the beginning: it is neither read nor read again.
+    pub(super) fn skip_present(&mut self, content: Fingerprint, file: &FileId) {
+        let to = content.offset();
+        self.read.content = content;
+        self.sealed = self.read.clone();
+        self.unsealed.skip_first(file, to);
+    }
+
+    /// The same of a content of which nobody knows how long it is.
+    pub(super) fn skip_all(&mut self) {
+        self.read.content.spoil();
+        self.sealed = self.read.clone();
+        self.unsealed.skip_all();
     }
 
     /// Takes note that it may be another's copy that is read.

@@ -2,14 +2,13 @@
 //! are passed over and bytes are cut into pieces. Nothing read is taken here; that is the caller's,
 //! once an entry holds it.
 
-use super::decide::QUIET_MS;
 use super::tracked_file::OpenFault;
 use super::tracked_source::{SourceKey, TrackedSource};
 use super::unpackers::Unpackers;
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::read::gzip::AtHand;
-use crate::read::pieces::Rest;
+use crate::read::pieces::{Piece, Rest};
 use crate::read::plain::{self, Chunk, WINDOW};
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
@@ -25,7 +24,7 @@ const HOLES_PER_READ: usize = 64;
 /// How the end of a file is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// An unfinished last line waits for its end, or for 30 s without growth.
+    /// An unfinished last line waits for its end, but not for ever.
     Follow,
     /// An unfinished last line is taken, flagged `open`.
     Drain,
@@ -42,18 +41,13 @@ pub(crate) enum ReadFault {
 pub(super) fn open(
     source: &mut TrackedSource,
     boot_id: Epoch,
-) -> Result<Option<Arc<File>>, ReadFault> {
+) -> Result<Option<Arc<File>>, OpenFault> {
     if !source.has_unread() {
         return Ok(None);
     }
-    match source.file_mut().open(boot_id) {
-        Ok(file) => Ok(Some(file)),
-        Err(OpenFault::Moved) => {
-            source.suspect();
-            Ok(None)
-        }
-        Err(OpenFault::Io(cause)) => Err(unreadable(source, cause)),
-    }
+    // Until a read gives something, it is not asked again before the next scan.
+    source.has_given(false);
+    source.file_mut().open(boot_id).map(Some)
 }
 
 /// One source's turn to be read.
@@ -63,6 +57,8 @@ pub(super) struct Reading<'a> {
     pub(super) unpackers: &'a mut Unpackers,
     pub(super) mode: Mode,
     pub(super) now: Now,
+    /// A line without an end is taken after so long.
+    pub(super) open_after_ms: u64,
 }
 
 /// What filling the buffer came to.
@@ -98,7 +94,7 @@ pub(super) fn read_on(
     (skipped, outcome)
 }
 
-fn unreadable(source: &mut TrackedSource, cause: io::Error) -> ReadFault {
+pub(super) fn unreadable(source: &mut TrackedSource, cause: io::Error) -> ReadFault {
     source.has_fault(&cause);
     source.has_given(false);
     // The next try opens it again: a descriptor can go stale.
@@ -116,15 +112,13 @@ fn fill(
     reading: &Reading<'_>,
     buffer: &mut ReadBuffer,
 ) -> io::Result<()> {
-    let Reading {
-        file, mode, now, ..
-    } = *reading;
+    let Reading { file, now, .. } = *reading;
     for _ in 0..HOLES_PER_READ {
         let stat = sys::stat_file(file)?;
         let from = plain::From {
             offset: source.offset(),
             window: source.positions().content().window_len(),
-            at_end: at_end(source, &stat, mode, now),
+            at_end: at_end(source, reading, now),
         };
         let chunk = plain::read(file, &stat, from, buffer)?;
         if !is_proven(source, &stat, from, buffer) {
@@ -132,10 +126,14 @@ fn fill(
             return Ok(());
         }
         match chunk {
-            Chunk::Nothing => return Ok(()),
             Chunk::Bytes(rest) => {
-                let line_open = source.positions().line_open();
-                buffer.cut(from.window, from.offset, line_open, rest);
+                cut(source, buffer, from.window, rest, now);
+                return Ok(());
+            }
+            Chunk::BlankAfter(written) => {
+                // Nobody knows what will be written after an unfinished line: it waits as long as any.
+                source.file_mut().is_blank_after(&stat, written);
+                cut(source, buffer, from.window, from.at_end, now);
                 return Ok(());
             }
             Chunk::Hole(to) => source.skip(buffer.window(from.window), to, Reason::Hole),
@@ -150,12 +148,13 @@ fn fill_packed(
     reading: Reading<'_>,
     buffer: &mut ReadBuffer,
 ) -> io::Result<Filled> {
+    let now = reading.now;
+    let ended = at_end(source, &reading, now);
     let Reading {
         key,
         file,
         unpackers,
-        mode,
-        now,
+        ..
     } = reading;
     let stat = sys::stat_file(file)?;
     let (offset, window) = (source.offset(), source.positions().content().window_len());
@@ -177,18 +176,26 @@ fn fill_packed(
         None => Rest::Awaited,
         Some(end) => {
             source.file_mut().unpacked(stat.size, unpacked, end);
-            at_end(source, &stat, mode, now)
+            ended
         }
     };
-    buffer.cut(window, offset, source.positions().line_open(), rest);
+    cut(source, buffer, window, rest, now);
     Ok(Filled::Once)
 }
 
-/// Whether an unfinished line at the file's end may still be finished.
-fn at_end(source: &TrackedSource, stat: &Stat, mode: Mode, now: Now) -> Rest {
-    let grown = stat.size > source.file().size();
-    let quiet = !grown && source.file().quiet_ms(now.boot_ms) >= QUIET_MS;
-    if quiet || mode == Mode::Drain {
+/// Cuts what follows the window into pieces, and takes note since when a line waits for its end.
+fn cut(source: &mut TrackedSource, buffer: &mut ReadBuffer, window: usize, rest: Rest, now: Now) {
+    let offset = source.offset();
+    buffer.cut(window, offset, source.positions().line_open(), rest);
+    let taken = buffer.pieces().last().map_or(window, Piece::end);
+    let left = buffer.filled().len() - taken;
+    source.line_waits((left > 0).then(|| offset + (taken - window) as u64), now);
+}
+
+/// Whether an unfinished line at the read position may still be finished.
+fn at_end(source: &TrackedSource, reading: &Reading<'_>, now: Now) -> Rest {
+    let old = source.line_age_ms(now) >= reading.open_after_ms;
+    if old || reading.mode == Mode::Drain {
         Rest::Ended
     } else {
         Rest::Awaited

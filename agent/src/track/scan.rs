@@ -1,8 +1,8 @@
 //! One scan: what it has at hand while it looks at all files, and what it reports. It gathers; what
 //! follows from it is decided beside it.
 
-use super::identity::FolderId;
-use crate::find::FoundFiles;
+use super::identity::{FolderId, FolderPath};
+use crate::find::{FoundFiles, MatchedPath};
 use crate::now::Now;
 use ledger::entry::PathBytes;
 use ledger::name::Epoch;
@@ -35,10 +35,12 @@ pub(crate) struct ScanReport {
 pub(super) struct Scan {
     number: u64,
     boot_id: Epoch,
-    now_ms: u64,
+    now: Now,
     listed: BTreeSet<PathBuf>,
-    folder_ids: HashMap<PathBuf, Option<FolderId>>,
-    proofs: Option<Vec<FolderId>>,
+    folder_paths: HashMap<PathBuf, FolderPath>,
+    /// Every folder that was found could be listed.
+    all_listed: bool,
+    proofs: Option<HashSet<FolderId>>,
     faults: BTreeSet<(PathBytes, String)>,
     notes: BTreeSet<(PathBytes, String)>,
     /// Inodes of wanted names that cannot be opened, and the folders of such names.
@@ -57,9 +59,10 @@ impl Scan {
         Self {
             number,
             boot_id,
-            now_ms: now.boot_ms,
+            now,
             listed: std::mem::take(&mut found.folders),
-            folder_ids: HashMap::new(),
+            all_listed: found.unlisted == 0,
+            folder_paths: HashMap::new(),
             proofs: None,
             faults: std::mem::take(&mut found.faults).into_iter().collect(),
             notes: std::mem::take(&mut found.notes).into_iter().collect(),
@@ -80,28 +83,40 @@ impl Scan {
     }
 
     pub(super) fn now_ms(&self) -> u64 {
-        self.now_ms
+        self.now.boot_ms
     }
 
-    /// The identity of a folder, read once a scan.
-    pub(super) fn folder_id(&mut self, folder: &Path) -> Option<FolderId> {
-        if let Some(known) = self.folder_ids.get(folder) {
-            return *known;
+    pub(super) fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Which folder a name is in, read once a scan.
+    pub(super) fn folder_of(&mut self, matched: &MatchedPath) -> FolderPath {
+        let folder: &Path = matched.folder();
+        if let Some(known) = self.folder_paths.get(folder) {
+            return known.clone();
         }
-        let id = FolderId::of(folder);
-        self.folder_ids.insert(folder.to_path_buf(), id);
-        id
+        let path = FolderPath::of(folder, matched.root());
+        self.folder_paths.insert(folder.to_path_buf(), path.clone());
+        path
     }
 
-    /// Whether the folder was listed whole in this scan, under whatever path.
-    pub(super) fn has_listed(&mut self, folder: Option<FolderId>) -> bool {
-        if self.proofs.is_none() {
+    /// Whether the folder was listed whole in this scan, under whatever path; or is gone from one that was.
+    pub(super) fn has_listed(&mut self, folder: &FolderPath) -> bool {
+        let listed = self.proofs.get_or_insert_with(|| {
             let listed = std::mem::take(&mut self.listed);
-            let ids = listed.iter().filter_map(|path| self.folder_id(path));
-            self.proofs = Some(ids.collect());
+            listed
+                .iter()
+                .filter_map(|path| FolderId::of(path))
+                .collect()
+        });
+        match folder.ids() {
+            [] => false,
+            [here, above @ ..] => {
+                listed.contains(here)
+                    || (self.all_listed && above.iter().any(|id| listed.contains(id)))
+            }
         }
-        let listed = self.proofs.as_deref().unwrap_or_default();
-        folder.is_some_and(|folder| listed.contains(&folder))
     }
 
     /// Whether one more candidate's content may be looked at.
@@ -112,20 +127,21 @@ impl Scan {
     }
 
     /// A wanted name cannot be opened: what is in that file, nobody knows.
-    pub(super) fn blocked(&mut self, inode: u64, folder: Option<FolderId>) {
+    pub(super) fn blocked(&mut self, inode: u64, folder: &FolderPath) {
         self.blocked.insert(inode);
         self.blocked_folder(folder);
     }
 
     /// A name in this folder does not even tell its inode.
-    pub(super) fn blocked_folder(&mut self, folder: Option<FolderId>) {
-        self.blocked_folders.extend(folder);
+    pub(super) fn blocked_folder(&mut self, folder: &FolderPath) {
+        self.blocked_folders.extend(folder.ids().first());
     }
 
     /// Whether the absence of a file of this inode, last seen in this folder, is proven: the folder was listed, and
     /// every name in it led to a file that is not this one.
-    pub(super) fn proves_absence(&mut self, inode: u64, folder: Option<FolderId>) -> bool {
-        let hidden = folder.is_some_and(|folder| self.blocked_folders.contains(&folder));
+    pub(super) fn proves_absence(&mut self, inode: u64, folder: &FolderPath) -> bool {
+        let here = folder.ids().first();
+        let hidden = here.is_some_and(|here| self.blocked_folders.contains(here));
         !self.blocked.contains(&inode) && !hidden && self.has_listed(folder)
     }
 

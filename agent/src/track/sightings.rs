@@ -8,7 +8,7 @@ use super::identity::Inode;
 use super::scan::Scan;
 use super::source_table::SourceTable;
 use super::tracked_source::{SourceKey, TrackedSource};
-use crate::find::MatchedPath;
+use crate::find::{MatchedPath, OWN, OwnFiles};
 use crate::sys;
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -17,15 +17,16 @@ use std::io;
 /// arrivals.
 pub(super) fn by_name(
     matches: impl Iterator<Item = (MatchedPath, usize)>,
+    own: &OwnFiles,
     table: &mut SourceTable,
     candidates: &mut Candidates,
     scan: &mut Scan,
 ) -> Vec<Arrival> {
     let here = table.iter().filter(|(_, source)| source.is_in_sight());
-    let known: HashMap<Inode, SourceKey> = here
-        .map(|(key, source)| (source.file().inode(), key))
+    let known: HashMap<(u64, u64), SourceKey> = here
+        .map(|(key, source)| (source.file().id().numbers(), key))
         .collect();
-    let waiting = candidates.by_inode();
+    let waiting = candidates.by_numbers();
     let mut arrivals = Vec::new();
     for (matched, watch) in matches {
         let stat = match sys::stat_name(matched.path()) {
@@ -33,26 +34,36 @@ pub(super) fn by_name(
             Ok(_) => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
-                let folder = scan.folder_id(matched.folder());
-                scan.blocked_folder(folder);
+                let folder = scan.folder_of(&matched);
+                scan.blocked_folder(&folder);
                 scan.fault(&matched.bytes(), &error);
                 continue;
             }
         };
-        let inode = Inode::from(&stat);
-        if candidates
-            .known_mut()
-            .is_seen(&stat, matched.bytes(), scan.number())
-        {
+        if own.has_file(&stat) {
+            scan.note(&matched.bytes(), OWN.into());
             continue;
         }
-        if let Some(key) = known.get(&inode) {
-            let source = table.get_mut(*key);
+        let inode = Inode::from(&stat);
+        let known_files = candidates.known_mut();
+        if known_files.is_seen(&stat, &matched, scan.number()) {
+            continue;
+        }
+        let key = known.get(&(stat.dev, stat.ino)).copied();
+        let key = key.filter(|key| {
+            let source = table.get(*key);
+            source.is_some_and(|source| source.may_be_at(&matched, inode))
+        });
+        if let Some(key) = key {
+            let source = table.get_mut(key);
             if source.is_some_and(|source| source.seen_under(matched, &stat, scan)) {
-                changes::examine(table, *key, stat, scan);
+                changes::examine(table, key, stat, scan);
             }
-        } else if let Some(at) = waiting.get(&inode) {
-            candidates.seen_under(*at, matched, scan);
+            continue;
+        }
+        let at = waiting.get(&(stat.dev, stat.ino)).copied();
+        if let Some(at) = at.filter(|at| candidates.may_be_at(*at, &matched, inode)) {
+            candidates.seen_under(at, matched, &stat, scan);
         } else {
             arrivals.push(Arrival::new(matched, watch, stat));
         }

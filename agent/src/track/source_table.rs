@@ -2,18 +2,20 @@
 //! and judges no file; how one source changes is [`super::tracked_source`]'s.
 
 use super::checkpoint::Memory;
-use super::descriptors::{self, OPEN_SLACK};
+use super::descriptors::{self, Budget};
 use super::finished::{Finished, FinishedLog};
 use super::read_on::{self, Mode, ReadFault, Reading};
+use super::rewrites::RewrittenFiles;
 use super::scan::Scan;
+use super::sketch::Predecessor;
 use super::statement::{self, STATED_BYTES_MAX, StreamStatement, stated_bytes};
-use super::tracked_file::TrackedFile;
+use super::tracked_file::{OpenFault, TrackedFile};
 use super::tracked_source::{SourceKey, TrackedSource};
 use super::unpackers::Unpackers;
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::read::pieces::Piece;
-use crate::sys::Stat;
+use crate::sys::{self, Stat};
 use ledger::Digest;
 use ledger::entry::PathBytes;
 use ledger::manifest::{Reason, Was};
@@ -40,13 +42,21 @@ pub(super) struct SourceTable {
     turn: u64,
     /// Descriptors opened since they were last counted.
     opened: usize,
+    budget: Budget,
+    /// A line without an end is taken after so long.
+    open_after_ms: u64,
     finished: Finished,
     unpackers: Unpackers,
+    rewritten: RewrittenFiles,
 }
 
 // What is in it.
 impl SourceTable {
-    pub(super) fn new(streams: impl Iterator<Item = Name>) -> Self {
+    pub(super) fn new(
+        streams: impl Iterator<Item = Name>,
+        budget: Budget,
+        open_after_ms: u64,
+    ) -> Self {
         let stream = |name| StreamSources {
             name,
             epoch: None,
@@ -59,8 +69,11 @@ impl SourceTable {
             next_key: 0,
             turn: 0,
             opened: 0,
+            budget,
+            open_after_ms,
             finished: Finished::default(),
             unpackers: Unpackers::default(),
+            rewritten: RewrittenFiles::default(),
         }
     }
 
@@ -88,6 +101,10 @@ impl SourceTable {
                 self.finished.iter().cloned().chain(over).collect()
             },
         }
+    }
+
+    pub(super) fn rewritten_mut(&mut self) -> &mut RewrittenFiles {
+        &mut self.rewritten
     }
 
     pub(super) fn finished(&self) -> &Finished {
@@ -167,7 +184,10 @@ impl SourceTable {
         file.looked(stat, scan.now_ms());
         file.read_head(scan.boot_id());
         self.opened += usize::from(file.is_open());
-        let key = self.add(TrackedSource::beginning(stream, path, file, ambiguous));
+        let before = self.predecessor_at(&path);
+        let mut source = TrackedSource::beginning(stream, path, file, ambiguous);
+        before.into_iter().for_each(|before| source.follows(before));
+        let key = self.add(source);
         if ambiguous {
             // Said at once: what makes it ambiguous may be forgotten before its bytes are read.
             self.touch(key);
@@ -201,11 +221,38 @@ impl SourceTable {
         file.looked(stat, scan.now_ms());
         file.read_head(scan.boot_id());
         self.opened += usize::from(file.is_open());
+        let before = self.predecessor_at(&path);
         if let Some(source) = self.sources.get_mut(&key) {
             source.begin(path, file, ambiguous);
+            before.into_iter().for_each(|before| source.follows(before));
         }
         self.touch(key);
         self.close_surplus();
+    }
+
+    /// The log that was read last of those that this path had, where its file is another one now.
+    fn predecessor_at(&self, path: &PathBytes) -> Option<Predecessor> {
+        let here = |source: &&TrackedSource| {
+            let named = source.file().is_at(path);
+            source.path() == path && source.offset() > 0 && !named
+        };
+        let last = self
+            .values()
+            .filter(here)
+            .max_by_key(|source| source.turn())?;
+        Some(last.as_predecessor())
+    }
+
+    /// What the source's file holds is skipped, as the settings say.
+    pub(super) fn skip_present(&mut self, key: SourceKey, scan: &mut Scan) {
+        let Some(source) = self.sources.get_mut(&key) else {
+            return;
+        };
+        if let Err(error) = source.skip_present(scan.boot_id()) {
+            // It is archived whole: rather too much than unstated.
+            scan.fault(source.path(), &error);
+        }
+        self.touch(key);
     }
 
     /// A registered file is told to be nothing of its own.
@@ -238,6 +285,9 @@ impl SourceTable {
     ) {
         if let Some(source) = self.sources.get_mut(&key) {
             source.found_again(file, stat, scan);
+            if source.has_news() {
+                self.touch(key);
+            }
             self.opened += 1;
             self.close_surplus();
         }
@@ -281,6 +331,7 @@ impl SourceTable {
         let Some(source) = self.sources.get_mut(&key) else {
             return;
         };
+        source.skip_blank();
         if gap.is_none() && source.is_unheard_of() {
             self.sources.remove(&key);
             return;
@@ -291,15 +342,27 @@ impl SourceTable {
     }
 
     fn close_surplus(&mut self) {
-        if self.opened < OPEN_SLACK {
-            return;
+        if self.opened >= self.budget.slack {
+            self.close_all_but(self.budget.sources);
         }
+    }
+
+    /// The kernel gives no more descriptors: half of those that can be closed go.
+    pub(super) fn relieve(&mut self) {
+        self.close_all_but(self.budget.sources / 2);
+    }
+
+    fn close_all_but(&mut self, kept: usize) {
         self.opened = 0;
-        for key in descriptors::surplus(self.iter()) {
+        for key in descriptors::surplus(self.iter(), kept) {
             if let Some(source) = self.sources.get_mut(&key) {
                 source.file_mut().close();
             }
         }
+    }
+
+    pub(super) fn budget(&self) -> Budget {
+        self.budget
     }
 }
 
@@ -340,8 +403,18 @@ impl SourceTable {
         };
         source.take_turn(self.turn);
         let was_open = source.file().is_open();
-        let Some(file) = read_on::open(source, boot_id)? else {
-            return Ok(());
+        let file = match read_on::open(source, boot_id) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(()),
+            Err(OpenFault::Io(error)) if sys::is_pressure(&error) => {
+                self.relieve();
+                return Ok(());
+            }
+            Err(OpenFault::Io(cause)) => return Err(read_on::unreadable(source, cause)),
+            Err(OpenFault::Moved) => {
+                source.suspect();
+                return Ok(());
+            }
         };
         let reading = Reading {
             file: &file,
@@ -349,6 +422,7 @@ impl SourceTable {
             key,
             mode,
             now,
+            open_after_ms: self.open_after_ms,
         };
         let (skipped, outcome) = read_on::read_on(source, reading, buffer);
         if skipped {

@@ -45,7 +45,7 @@ pub(super) fn add(statement: &mut StreamStatement, source: &TrackedSource, name:
         let known = known.or_else(|| waits.then_some(name));
         statement.checkpoints.extend(known.map(|known| Checkpoint {
             ended,
-            ..checkpoint(source, known, once_sealed, None)
+            ..checkpoint(source, known, once_sealed, None, false)
         }));
         return;
     }
@@ -67,7 +67,7 @@ pub(super) fn add(statement: &mut StreamStatement, source: &TrackedSource, name:
     statement.checkpoints.push(Checkpoint {
         ended,
         candidate: false,
-        ..checkpoint(source, name, once_sealed, moved.or(registered))
+        ..checkpoint(source, name, once_sealed, moved.or(registered), false)
     });
 }
 
@@ -78,29 +78,30 @@ pub(super) fn sealed_checkpoint(source: &TrackedSource) -> Option<Checkpoint> {
     }
     let name = source.stated().or(source.registered()).cloned()?;
     let content = source.positions().as_sealed();
-    Some(checkpoint(source, name, content, None))
+    Some(checkpoint(source, name, content, None, true))
 }
 
 /// What is to be remembered of a source that is over, if it was archived whole.
 pub(super) fn finished(source: &TrackedSource, name: Was) -> Option<FinishedLog> {
     let content = source.positions().once_sealed();
     let archived = source.ending().is_none().then_some(content)?;
-    FinishedLog::of(&checkpoint(source, name, archived, None))
+    FinishedLog::of(&checkpoint(source, name, archived, None, true))
 }
 
-/// The checkpoint of a position under `name`.
+/// The checkpoint of a position under `name`, one that is `sealed` or is being sealed.
 fn checkpoint(
     source: &TrackedSource,
     name: Was,
     content: SealedContent,
     was: Option<Was>,
+    sealed: bool,
 ) -> Checkpoint {
     Checkpoint {
         source: name,
         path: source.path().clone(),
         file: source.file().id().clone(),
         via: source.via(),
-        seen: source.last_look(content.offset),
+        seen: source.last_look(content.offset, sealed),
         content,
         ended: false,
         candidate: source.stated().is_none(),

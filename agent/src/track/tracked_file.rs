@@ -1,21 +1,19 @@
 //! The file that a source is read through now: its identity, where it was seen, and a descriptor
 //! that may be closed while the file is idle and has a name to open it by again.
 
-use super::identity::{FileId, FolderId, Inode};
+use super::fingerprint::HEAD_MAX;
+use super::identity::{FileId, FolderPath, Inode};
 use super::scan::Scan;
 use crate::find::MatchedPath;
 use crate::read::gzip::{self, PackedEnd};
 use crate::read::plain;
-use crate::sys::{self, Stat};
+use crate::sys::{self, Instant, Stat};
 use ledger::entry::PathBytes;
 use ledger::manifest::Via;
 use ledger::name::Epoch;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-
-/// First bytes of a file kept in memory, to tell quickly that another is no copy of it.
-pub(super) const HEAD_MAX: usize = 64;
 
 /// The file of a source, or of a candidate.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ pub(super) struct TrackedFile {
     /// The name by which the last scan saw it.
     matched: Option<MatchedPath>,
     /// The folder of the last name it had.
-    folder: Option<FolderId>,
+    folder: FolderPath,
     /// The last look in this run.
     stat: Option<Stat>,
     /// Size at the last look, in an earlier run even.
@@ -38,6 +36,8 @@ pub(super) struct TrackedFile {
     via: Via,
     /// Where unpacking it came to an end.
     packed: Option<PackedLen>,
+    /// Where the zeros begin that reach its end, as long as it is as it was then.
+    blank: Option<Blank>,
     /// The scan that last saw it, by name or descriptor.
     scan: u64,
     /// Scans in a row that saw it by no name.
@@ -52,6 +52,14 @@ struct PackedLen {
     end: PackedEnd,
 }
 
+/// Room at a file's end that nothing is written to yet.
+#[derive(Debug, Clone, Copy)]
+struct Blank {
+    from: u64,
+    size: u64,
+    modified: Instant,
+}
+
 /// Why a file cannot be opened again.
 #[derive(Debug)]
 pub(super) enum OpenFault {
@@ -63,10 +71,11 @@ pub(super) enum OpenFault {
 
 impl TrackedFile {
     /// A file not looked at yet, as far as this run goes; so long when an earlier one looked.
-    pub(super) fn unmet(id: FileId, via: Via, folder: Option<FolderId>, size: u64) -> Self {
+    pub(super) fn unmet(id: FileId, via: Via, folder: FolderPath, size: u64) -> Self {
         Self {
             via,
             packed: None,
+            blank: None,
             id,
             descriptor: None,
             matched: None,
@@ -85,7 +94,7 @@ impl TrackedFile {
         id: FileId,
         file: File,
         matched: MatchedPath,
-        folder: Option<FolderId>,
+        folder: FolderPath,
         scan: &Scan,
     ) -> Self {
         Self {
@@ -102,7 +111,7 @@ impl TrackedFile {
             descriptor: self.descriptor.take(),
             matched: self.matched.take(),
             scan: scan.number(),
-            ..Self::unmet(self.id.clone(), Via::Plain, self.folder, 0)
+            ..Self::unmet(self.id.clone(), Via::Plain, self.folder.clone(), 0)
         }
     }
 
@@ -111,7 +120,7 @@ impl TrackedFile {
         Self {
             matched: self.matched.clone(),
             stat: self.stat,
-            ..Self::unmet(self.id.clone(), self.via, self.folder, self.size)
+            ..Self::unmet(self.id.clone(), self.via, self.folder.clone(), self.size)
         }
     }
 
@@ -123,8 +132,8 @@ impl TrackedFile {
         self.id.inode()
     }
 
-    pub(super) fn folder(&self) -> Option<FolderId> {
-        self.folder
+    pub(super) fn folder(&self) -> &FolderPath {
+        &self.folder
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -144,10 +153,26 @@ impl TrackedFile {
     /// file that was not unpacked to its end.
     pub(super) fn source_len(&self) -> u64 {
         match (self.via, &self.packed) {
-            (Via::Plain, _) => self.size,
+            (Via::Plain, _) => self.blank_from().unwrap_or(self.size),
             (Via::Gzip, Some(packed)) if packed.size == self.size => packed.unpacked,
             (Via::Gzip, _) => u64::MAX,
         }
+    }
+
+    /// From here to its end all is zeros, as far as the last look at its times shows.
+    pub(super) fn blank_from(&self) -> Option<u64> {
+        let (blank, stat) = (self.blank?, self.stat?);
+        let same = (blank.size, blank.modified) == (stat.size, stat.modified);
+        (same && stat.size == self.size).then_some(blank.from)
+    }
+
+    /// From here to its end all is zeros.
+    pub(super) fn is_blank_after(&mut self, stat: &Stat, from: u64) {
+        self.blank = Some(Blank {
+            from,
+            size: stat.size,
+            modified: stat.modified,
+        });
     }
 
     /// How unpacking it, as it is, came to an end.
@@ -212,6 +237,13 @@ impl TrackedFile {
         matched.is_some_and(|matched| matched.raw() == path.0)
     }
 
+    /// Whether a name that leads to a file of the same numbers may lead to this one, first seen at `path`: what is held
+    /// open here is no other, and at its own path the content tells.
+    pub(super) fn may_be_at(&self, path: &PathBytes, matched: &MatchedPath, inode: Inode) -> bool {
+        let here = path.0 == matched.raw() || self.is_at(&matched.bytes());
+        self.is_open() || self.inode() == inode || here
+    }
+
     /// Whether it has no name, as far as the last scan saw.
     pub(super) fn is_unnamed(&self) -> bool {
         self.matched.is_none()
@@ -229,9 +261,11 @@ impl TrackedFile {
             _ => OpenFault::Io(error),
         })?;
         let stat = sys::stat_file(&file).map_err(OpenFault::Io)?;
-        if FileId::of(&file, &stat, boot_id) != self.id {
+        let seen = FileId::of(&file, &stat, boot_id);
+        if !self.id.is_still(&seen) {
             return Err(OpenFault::Moved);
         }
+        self.id = seen;
         let file = Arc::new(file);
         self.descriptor = Some(file.clone());
         Ok(file)
@@ -258,7 +292,7 @@ impl TrackedFile {
         let stayed = folder
             .is_some_and(|known| Arc::ptr_eq(known, matched.folder()) || known == matched.folder());
         if !stayed {
-            self.folder = scan.folder_id(matched.folder());
+            self.folder = scan.folder_of(&matched);
         }
         self.matched = Some(matched);
         true
@@ -336,7 +370,7 @@ impl TrackedFile {
 
     /// Takes note of the first bytes, as just read.
     pub(super) fn begins_with(&mut self, bytes: &[u8]) {
-        self.head = bytes[..bytes.len().min(HEAD_MAX)].to_vec();
+        self.head = written(bytes[..bytes.len().min(HEAD_MAX)].to_vec());
     }
 
     /// Reads the first bytes, as far as they are not known.
@@ -350,7 +384,7 @@ impl TrackedFile {
         };
         // What cannot be read now is read later; until then no file is taken for its copy.
         if let Ok(head) = self.first_bytes(&file) {
-            self.head = head;
+            self.head = written(head);
         }
     }
 
@@ -361,4 +395,14 @@ impl TrackedFile {
             Via::Gzip => gzip::first_bytes(file, HEAD_MAX),
         }
     }
+}
+
+/// First bytes without zeros at their end, which may not be written yet.
+fn written(mut head: Vec<u8>) -> Vec<u8> {
+    let len = head
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |at| at + 1);
+    head.truncate(len);
+    head
 }

@@ -2,15 +2,19 @@
 //! which file, and what may become of it. It decides nothing about other sources.
 
 use super::checkpoint::{Checkpoint, LastLook};
-use super::identity::FileId;
+use super::fingerprint::Fingerprint;
+use super::identity::{FileId, Inode};
 use super::positions::Positions;
 use super::scan::Scan;
-use super::tracked_file::TrackedFile;
+use super::sketch::Predecessor;
+use super::tracked_file::{OpenFault, TrackedFile};
 use super::unsealed::Unsealed;
 use crate::find::MatchedPath;
+use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::read::gzip::PackedEnd;
 use crate::read::pieces::Piece;
+use crate::read::plain;
 use crate::sys::Stat;
 use ledger::entry::PathBytes;
 use ledger::manifest::{Reason, Via, Was};
@@ -105,6 +109,10 @@ pub(super) struct TrackedSource {
     fault: Option<String>,
     /// When it was last read, for fairness; larger is later.
     turn: u64,
+    /// Where a line begins that has no end yet, and since when it is known.
+    line_waits: Option<(u64, u64)>,
+    /// The log that was in its place before, until it is noticed that this one repeats it.
+    predecessor: Option<Box<Predecessor>>,
 }
 
 // Where it comes from and what is known of it.
@@ -141,15 +149,23 @@ impl TrackedSource {
             refiled: false,
             fault: None,
             turn: 0,
+            line_waits: None,
+            predecessor: None,
         }
     }
 
     /// A source as its checkpoint has it; its file is yet to be found.
     pub(super) fn restore(checkpoint: Checkpoint, stream: Option<usize>) -> Self {
         let content = checkpoint.fingerprint();
-        let positions = Positions::restore(content, checkpoint.content.line_open);
+        let lines = checkpoint.content.lines.clone();
+        let positions = Positions::restore(content, checkpoint.content.line_open, lines);
         let seen = checkpoint.seen;
-        let file = TrackedFile::unmet(checkpoint.file, checkpoint.via, seen.folder, seen.size);
+        let file = TrackedFile::unmet(
+            checkpoint.file,
+            checkpoint.via,
+            seen.folder.clone(),
+            seen.size,
+        );
         let name = Some(checkpoint.source);
         let extent = seen.extent;
         let holding = match (seen.covered, extent) {
@@ -184,6 +200,17 @@ impl TrackedSource {
             id: self.id,
             ..begun
         };
+    }
+
+    /// It takes the place of this one, which it may repeat.
+    pub(super) fn follows(&mut self, before: Predecessor) {
+        self.predecessor = Some(Box::new(before));
+    }
+
+    /// What is to be known of it by one that takes its place.
+    pub(super) fn as_predecessor(&self) -> Predecessor {
+        let content = self.positions.content();
+        Predecessor::new(self.positions.lines(), content, self.file.head())
     }
 
     /// The candidate of an earlier run is a candidate again.
@@ -301,7 +328,7 @@ impl TrackedSource {
 
     /// Whether its copy, at its end, is shorter than the source is known to have been.
     pub(super) fn lacks_rest(&self) -> bool {
-        self.extent() > self.offset() && !self.is_covered() && self.is_drained()
+        self.extent() > self.offset() && self.is_drained()
     }
 
     /// Whether its packed file ends where nobody can read on, and all before that is taken.
@@ -353,6 +380,11 @@ impl TrackedSource {
         }
     }
 
+    /// Whether a name that leads to a file of the same numbers may lead to its file.
+    pub(super) fn may_be_at(&self, matched: &MatchedPath, inode: Inode) -> bool {
+        self.file.may_be_at(&self.path, matched, inode)
+    }
+
     /// A name of this scan leads to its file. Whether it is to be examined.
     pub(super) fn seen_under(
         &mut self,
@@ -399,6 +431,11 @@ impl TrackedSource {
 
     /// Its file is in sight again.
     pub(super) fn found_again(&mut self, mut file: TrackedFile, stat: Stat, scan: &Scan) {
+        if self.file.id().is_reused_by(file.id()) {
+            // Another file in its place has all that was read of it, and continues it.
+            self.positions.note_ambiguous();
+            self.refiled = true;
+        }
         file.looked_since(self.file.size(), stat, scan.now_ms());
         file.read_head(scan.boot_id());
         self.file = file;
@@ -495,8 +532,28 @@ impl TrackedSource {
         self.fault = None;
     }
 
+    /// A line that begins here has no end yet; or none has.
+    pub(super) fn line_waits(&mut self, from: Option<u64>, now: Now) {
+        let known = self.line_waits.filter(|(at, _)| Some(*at) == from);
+        self.line_waits = known.or_else(|| from.map(|from| (from, now.boot_ms)));
+    }
+
+    /// How long the line at the read position has waited for its end.
+    pub(super) fn line_age_ms(&self, now: Now) -> u64 {
+        let here = self.line_waits.filter(|(at, _)| *at == self.offset());
+        here.map_or(0, |(_, since_ms)| now.boot_ms.saturating_sub(since_ms))
+    }
+
     /// Moves the read position past a run of pieces that begins at it.
     pub(super) fn take(&mut self, buffer: &ReadBuffer, run: &[Piece]) {
+        let begins = self.offset() == 0;
+        let before = self.predecessor.take();
+        match before {
+            Some(before) if before.is_repeated(begins, buffer, run) => {
+                self.positions.note_ambiguous();
+            }
+            before => self.predecessor = before,
+        }
         self.positions.take(buffer, run, self.file.id());
     }
 
@@ -513,6 +570,37 @@ impl TrackedSource {
         let extent = self.extent();
         self.skip(&window, extent, Reason::Truncated);
         self.holding = Holding::Covered { extent };
+    }
+
+    /// Skips what its file holds, up to the end of the last whole line; a packed file's all.
+    ///
+    /// # Errors
+    /// The file cannot be read; nothing is skipped.
+    pub(super) fn skip_present(&mut self, boot_id: Epoch) -> io::Result<()> {
+        if self.via() == Via::Gzip {
+            self.positions.skip_all();
+            self.holding = Holding::Covered { extent: 0 };
+            return Ok(());
+        }
+        let file = self.file.open(boot_id).map_err(|fault| match fault {
+            OpenFault::Io(error) => error,
+            OpenFault::Moved => io::ErrorKind::NotFound.into(),
+        })?;
+        let to = plain::last_line_end(&file, self.file.size())?;
+        let content = Fingerprint::of_file(&file, to)?;
+        if let Some(content) = content.filter(|_| to > 0) {
+            self.positions.skip_present(content, self.file.id());
+        }
+        Ok(())
+    }
+
+    /// It is over, and so is what was never written at its end.
+    pub(super) fn skip_blank(&mut self) {
+        let size = self.file.size();
+        if self.file.blank_from() == Some(self.offset()) && size > self.offset() {
+            let window = vec![0; self.positions.content().window_len()];
+            self.skip(&window, size, Reason::Hole);
+        }
     }
 
     /// Gives up what its packed file does not give: up to where, nobody knows.
@@ -598,26 +686,34 @@ impl TrackedSource {
         let gave_up = self.positions.unsealed().gap_count() > 0;
         self.positions.roll_back();
         self.readiness = Readiness::Ready;
+        let skipped = self.positions.unsealed().skips_all();
         if let Holding::Covered { extent } = self.holding
             && (gave_up || !self.is_drained())
+            && !skipped
         {
             self.holding = Holding::Copy { extent };
         }
         self.refiled || self.is_ended() || self.has_news() || self.is_due()
     }
 
-    /// What was last seen of its file, as a checkpoint at `offset` holds it.
-    pub(super) fn last_look(&self, offset: u64) -> LastLook {
+    /// What was last seen of its file, as a checkpoint at `offset` holds it: one that is `sealed`, or one that is being
+    /// sealed.
+    pub(super) fn last_look(&self, offset: u64, sealed: bool) -> LastLook {
         let unmet_live = matches!(self.condition, Condition::Unmet { live: true, .. });
+        let covers = match self.via() {
+            // A copy is covered only for a position beyond it: an earlier one must still read it.
+            Via::Plain => self.file.source_len() <= offset,
+            // What is given up of a packed file is said by a gap.
+            Via::Gzip => !sealed || !self.positions.unsealed().has_gaps(),
+        };
         LastLook {
             size: self.file.size(),
             extent: self.extent(),
             live: unmet_live
                 || self.file.is_at(&self.path)
                 || self.condition == Condition::Candidate,
-            // A copy is covered only for a position beyond it: an earlier one must still read it.
-            covered: self.is_covered() && self.file.source_len() <= offset,
-            folder: self.file.folder(),
+            covered: self.is_covered() && covers,
+            folder: self.file.folder().clone(),
         }
     }
 }

@@ -27,6 +27,16 @@ struct Gap {
     reason: Reason,
 }
 
+impl Gap {
+    fn skipped(to: Option<u64>) -> Self {
+        Self {
+            from: 0,
+            to,
+            reason: Reason::Skipped,
+        }
+    }
+}
+
 /// What is to be said, until it is sealed.
 #[derive(Debug, Default)]
 pub(super) struct Unsealed {
@@ -34,6 +44,8 @@ pub(super) struct Unsealed {
     gaps: Vec<Gap>,
     /// `ambiguous` and `weak`.
     notes: Vec<EventKind>,
+    /// What was skipped at the beginning, through this file; it stays so when what was taken is thrown away.
+    skipped: Option<(Option<FileId>, Gap)>,
 }
 
 impl Unsealed {
@@ -59,6 +71,17 @@ impl Unsealed {
         }
     }
 
+    /// Notes that all up to here was skipped, through this file.
+    pub(super) fn skip_first(&mut self, file: &FileId, to: u64) {
+        self.skipped = Some((Some(file.clone()), Gap::skipped(Some(to))));
+        self.extend(file, 0, to);
+    }
+
+    /// Notes that all of it is skipped, however much that is.
+    pub(super) fn skip_all(&mut self) {
+        self.skipped = Some((None, Gap::skipped(None)));
+    }
+
     pub(super) fn add_gap(&mut self, from: u64, to: Option<u64>, reason: Reason) {
         self.gaps.push(Gap { from, to, reason });
     }
@@ -68,6 +91,16 @@ impl Unsealed {
         if !self.notes.contains(&EventKind::Ambiguous) {
             self.notes.push(EventKind::Ambiguous);
         }
+    }
+
+    /// Whether bytes were given up or skipped.
+    pub(super) fn has_gaps(&self) -> bool {
+        !self.gaps.is_empty() || self.skipped.is_some()
+    }
+
+    /// Whether all of it is skipped, however much that is.
+    pub(super) fn skips_all(&self) -> bool {
+        matches!(self.skipped, Some((_, Gap { to: None, .. })))
     }
 
     pub(super) fn gap_count(&self) -> usize {
@@ -81,7 +114,7 @@ impl Unsealed {
 
     /// Whether something happened that an auditor must know, bytes aside.
     pub(super) fn has_events(&self) -> bool {
-        self.notes.contains(&EventKind::Ambiguous) || !self.gaps.is_empty()
+        self.has_gaps() || self.notes.contains(&EventKind::Ambiguous)
     }
 
     /// It is sealed.
@@ -93,6 +126,9 @@ impl Unsealed {
     pub(super) fn roll_back(&mut self) {
         self.spans.clear();
         self.gaps.clear();
+        if let Some((Some(file), Gap { to: Some(to), .. })) = self.skipped.clone() {
+            self.extend(&file, 0, to);
+        }
     }
 
     /// Manifest bytes that saying it takes, estimated from above.
@@ -129,7 +165,8 @@ impl Unsealed {
     pub(super) fn events(&self, id: u64) -> impl Iterator<Item = Event> {
         let notes = self.notes.iter().map(move |kind| Event::about(*kind, id));
         let gap = move |gap: &Gap| Event::gap(id, gap.from, gap.to, gap.reason);
-        notes.chain(self.gaps.iter().map(gap))
+        let skipped = self.skipped.iter().map(|(_, gap)| gap);
+        notes.chain(skipped.chain(&self.gaps).map(gap))
     }
 }
 

@@ -2,6 +2,7 @@
 //! held streams rest.
 
 use super::worker::{RunEnd, Shared, Worker};
+use crate::health::HoldKind;
 use host::exit;
 use ledger::name::Name;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,8 +15,11 @@ use tokio::time::Instant;
 /// Streams uploaded at once: each holds one batch, of at most about 25 MiB, in memory.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Shortest time between two writes of the status file.
-const STATUS_EVERY: Duration = Duration::from_secs(5);
+/// How often in a row a run that ends may fail to see what is in the spool before it ends unfinished.
+const BLIND_MAX: u32 = 3;
+
+/// How long it waits before it looks again; the longest rest of a stream that could not be read, too.
+const BLIND_REST: Duration = Duration::from_secs(1);
 
 /// Which streams' workers run, are queued, or rest.
 pub(super) struct Scheduler<S> {
@@ -28,7 +32,6 @@ pub(super) struct Scheduler<S> {
     runs: JoinSet<(Worker, u64, RunEnd)>,
     /// Streams whose worker runs now.
     running: BTreeSet<Name>,
-    status_written: Option<Instant>,
     /// The spool could not be listed the last time: told once.
     is_unlisted: bool,
 }
@@ -42,7 +45,6 @@ impl<S: Store + 'static> Scheduler<S> {
             queue: VecDeque::new(),
             runs: JoinSet::new(),
             running: BTreeSet::new(),
-            status_written: None,
             is_unlisted: false,
         }
     }
@@ -53,41 +55,60 @@ impl<S: Store + 'static> Scheduler<S> {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.enqueue_idle(),
+                _ = ticks.tick() => {
+                    self.enqueue_idle();
+                }
                 Some(Ok((worker, _, end))) = self.runs.join_next() => {
-                    let rest = self.shared.uploader.terms().retry_held;
+                    let held = self.shared.uploader.terms().retry_held;
+                    let rest = match end {
+                        RunEnd::Held(HoldKind::Unreadable) => held.min(BLIND_REST),
+                        _ => held,
+                    };
                     self.end_run(worker, end, Some(Instant::now() + rest));
                 }
             }
             self.start_runs();
-            self.write_status(STATUS_EVERY);
         }
     }
 
-    /// Runs workers until a whole pass over the streams uploads nothing; the exit code.
+    /// Runs workers until a whole pass over the streams uploads nothing; the exit code. A pass in which something
+    /// could not be looked at proves nothing: it is made again, and after [`BLIND_MAX`] of them in a row the run
+    /// ends unfinished.
     pub(super) async fn drain(mut self) -> u8 {
         let mut done = exit::CLEAN;
+        let mut blind = 0;
         loop {
             let mut uploaded = 0;
-            self.enqueue_idle();
+            let mut all_seen = self.enqueue_idle();
             self.start_runs();
             while let Some(Ok((worker, count, end))) = self.runs.join_next().await {
                 uploaded += count;
                 match end {
-                    RunEnd::Held { damaged: true } => done = exit::DAMAGED,
-                    RunEnd::Held { damaged: false } if done == exit::CLEAN => {
-                        done = exit::UNFINISHED
-                    }
-                    RunEnd::Held { .. } | RunEnd::Drained | RunEnd::More => {}
+                    RunEnd::Held(HoldKind::Unreadable) => all_seen = false,
+                    RunEnd::Held(kind) if kind.is_damage() => done = exit::DAMAGED,
+                    RunEnd::Held(_) if done == exit::CLEAN => done = exit::UNFINISHED,
+                    RunEnd::Held(_) | RunEnd::Drained | RunEnd::More => {}
                 }
                 self.end_run(worker, end, None);
                 self.start_runs();
-                self.write_status(STATUS_EVERY);
             }
-            if uploaded == 0 {
-                self.write_status(Duration::ZERO);
+            if uploaded > 0 {
+                blind = 0;
+                continue;
+            }
+            if all_seen {
                 return done;
             }
+            blind += 1;
+            if blind >= BLIND_MAX {
+                // Damage that was seen is worse than what was not seen.
+                return if done == exit::CLEAN {
+                    exit::UNFINISHED
+                } else {
+                    done
+                };
+            }
+            tokio::time::sleep(BLIND_REST).await;
         }
     }
 
@@ -98,15 +119,19 @@ impl<S: Store + 'static> Scheduler<S> {
         match end {
             RunEnd::Drained => {}
             RunEnd::More => self.queue.push_back(name),
-            RunEnd::Held { .. } => {
+            // In a run that ends it is the next pass that looks again.
+            RunEnd::Held(HoldKind::Unreadable) if rest_until.is_none() => {}
+            RunEnd::Held(_) => {
                 self.resting.insert(name, rest_until);
             }
         }
     }
 
-    /// Queues every stream whose worker neither runs nor rests.
-    fn enqueue_idle(&mut self) {
-        match block_in_place(|| self.shared.spool.streams()) {
+    /// Queues every stream whose worker neither runs nor rests; whether the spool could be listed.
+    fn enqueue_idle(&mut self) -> bool {
+        let listed = block_in_place(|| self.shared.spool.streams());
+        let is_listed = listed.is_ok();
+        match listed {
             Ok(streams) => {
                 self.is_unlisted = false;
                 for name in streams {
@@ -130,6 +155,7 @@ impl<S: Store + 'static> Scheduler<S> {
                 self.queue.push_back(name.clone());
             }
         }
+        is_listed
     }
 
     fn start_runs(&mut self) {
@@ -148,17 +174,6 @@ impl<S: Store + 'static> Scheduler<S> {
                 (worker, uploaded, end)
             });
         }
-    }
-
-    /// Writes the status file, if that is due and it has something new to say.
-    fn write_status(&mut self, every: Duration) {
-        if self.status_written.is_some_and(|at| at.elapsed() < every) {
-            return;
-        }
-        let shared = &self.shared;
-        let why = shared.uploader.gate.trouble();
-        block_in_place(|| shared.health.save(&shared.spool.receipts(), why));
-        self.status_written = Some(Instant::now());
     }
 }
 

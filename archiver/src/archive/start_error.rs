@@ -1,11 +1,12 @@
 //! Why a run of the archiver did not begin, and its exit code.
 
 use crate::spool::OpenSpoolError;
+use crate::upload::gate::Cause;
 use host::exit;
 use host::lock::LockError;
 use probe::Refusal;
 use std::io;
-use store::SetupFault;
+use store::{SetupFault, StoreError};
 
 /// Why archiving did not begin.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +25,9 @@ pub enum StartError {
     Setup(SetupFault),
     #[error(transparent)]
     NotEnforced(Refusal),
+    /// A run that is to end does not wait for what may be mended.
     #[error("held: {0}")]
-    Held(String),
+    Held(String, #[source] StoreError),
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
@@ -44,9 +46,29 @@ impl StartError {
     #[must_use]
     pub fn exit(&self) -> u8 {
         match self {
+            // Not there, or not open to this user: a matter of how it is set up. All else may pass.
+            Self::Spool(error)
+                if ![
+                    io::ErrorKind::NotFound,
+                    io::ErrorKind::NotADirectory,
+                    io::ErrorKind::PermissionDenied,
+                ]
+                .contains(&error.kind()) =>
+            {
+                exit::UNFINISHED
+            }
             Self::Spool(_) | Self::OtherSpool(_) | Self::Open(_) | Self::Setup(_) => exit::USAGE,
             Self::NotEnforced(_) => exit::DAMAGED,
-            Self::Lock(_) | Self::Held(_) | Self::System(_) => exit::UNFINISHED,
+            Self::Lock(_) | Self::Held(..) | Self::System(_) => exit::UNFINISHED,
+        }
+    }
+
+    /// What it is to those who ask for the status.
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Self::Held(_, cause) => Cause::of(cause),
+            Self::NotEnforced(_) => Cause::NotEnforced,
+            _ => Cause::Unfit,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A stream's worker: it uploads the stream's batches, one after the other, until none is left, one is
 //! held, or other streams have waited long enough. Which worker runs when is the scheduler's business.
 
-use crate::health::Health;
+use crate::health::{Health, Hold, HoldKind};
 use crate::spool::batch::{Batch, BatchError};
 use crate::spool::order::{Blocked, Next};
 use crate::spool::{Spool, StreamView};
@@ -10,6 +10,7 @@ use ledger::name::Name;
 use ledger::receipt::{Bad, BadReason};
 use ledger::spool::BatchId;
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 use store::Store;
 use store::retry::Scope;
@@ -23,7 +24,7 @@ const BATCHES_MAX: u64 = 64;
 pub(super) struct Shared<S> {
     pub(super) spool: Spool,
     pub(super) uploader: Uploader<S>,
-    pub(super) health: Health,
+    pub(super) health: Arc<Health>,
 }
 
 /// One stream's worker. It outlives its runs, and with them what is known of the stream.
@@ -43,14 +44,8 @@ pub(super) enum RunEnd {
     Drained,
     /// More is left; other streams run first.
     More,
-    /// The stream is held; `damaged` if evidence is.
-    Held { damaged: bool },
-}
-
-/// Why a stream is held.
-struct Hold {
-    why: String,
-    damaged: bool,
+    /// The stream is held.
+    Held(HoldKind),
 }
 
 impl Worker {
@@ -71,19 +66,20 @@ impl<S: Store> Shared<S> {
         let mut uploaded = 0;
         while uploaded < BATCHES_MAX {
             let result = self.upload_next(worker).await;
-            let hold = result.as_ref().err().map(|hold| hold.why.as_str());
-            let backlog = worker.view.outlook.backlog;
-            let is_new = self.health.looked(&worker.stream, backlog, hold);
+            let is_new = self.health.looked(&worker.stream, result.as_ref().err());
             match result {
                 Ok(true) => uploaded += 1,
-                Ok(false) => return (uploaded, RunEnd::Drained),
-                Err(Hold { why, damaged }) => {
+                Ok(false) => {
+                    self.health.drained(&worker.stream);
+                    return (uploaded, RunEnd::Drained);
+                }
+                Err(Hold { kind, why }) => {
                     // Much may have changed by the next try.
                     worker.view.forget();
                     if is_new {
-                        tracing::error!(stream = %worker.stream, backlog, "held: {why}");
+                        tracing::error!(stream = %worker.stream, "held: {why}");
                     }
-                    return (uploaded, RunEnd::Held { damaged });
+                    return (uploaded, RunEnd::Held(kind));
                 }
             }
         }
@@ -106,7 +102,7 @@ impl<S: Store> Shared<S> {
             Ok(receipt) => {
                 tracing::debug!(step = "receipt.write", slot = %id);
                 let write = || self.uploader.receipts.write_receipt(&id, &receipt);
-                self.retry_write(write).await?;
+                self.retry_write(&worker.stream, write).await?;
                 tracing::debug!(step = "receipt.write.done", slot = %id);
                 worker.view.passed(next);
                 let at = receipt.store_time;
@@ -118,7 +114,7 @@ impl<S: Store> Shared<S> {
             }
             Err(UploadError::Fork(file)) => {
                 let write = || self.uploader.receipts.write_conflict(&id, &file);
-                self.retry_write(write).await?;
+                self.retry_write(&worker.stream, write).await?;
                 Err(blocked(&id, Blocked::Conflict))
             }
             Err(UploadError::Held(scope, why)) => {
@@ -126,16 +122,17 @@ impl<S: Store> Shared<S> {
                     Scope::Stream => "",
                     Scope::Everything => "uploads are paused: ",
                 };
-                Err(held(format!("{id}: {scope}{why}")))
+                let why = format!("{id}: {scope}{why}");
+                Err(Hold::new(HoldKind::Refused, why))
             }
-            Err(UploadError::NotEnforced(why)) => Err(Hold { why, damaged: true }),
+            Err(UploadError::NotEnforced(why)) => Err(Hold::new(HoldKind::NotEnforced, why)),
         }
     }
 
     fn look(&self, worker: &mut Worker) -> Result<Option<Next>, Hold> {
         let view = &mut worker.view;
         let looked = block_in_place(|| self.spool.refresh(&worker.stream, view, Instant::now()));
-        looked.map_err(|error| held(error.to_string()))?;
+        looked.map_err(|error| Hold::new(HoldKind::Unreadable, error.to_string()))?;
         let outlook = &view.outlook;
         match (outlook.next, outlook.blocked.first()) {
             (Some(next), _) => Ok(Some(next)),
@@ -164,11 +161,16 @@ impl<S: Store> Shared<S> {
                 worker.view.forget();
                 Ok(None)
             }
-            Err(BatchError::Absent) => Err(held(format!(
-                "{id}: missing from the spool, though later batches are there; none is skipped: \
-                 bring it back, or restart the agent, which then begins a new epoch"
-            ))),
-            Err(error @ BatchError::Unreadable(_)) => Err(held(format!("{id}: {error}"))),
+            Err(BatchError::Absent) => {
+                let why = format!(
+                    "{id}: missing from the spool, though later batches are there; none is skipped: \
+                     bring it back, or restart the agent, which then begins a new epoch"
+                );
+                Err(Hold::new(HoldKind::Missing, why))
+            }
+            Err(error @ BatchError::Unreadable(_)) => {
+                Err(Hold::new(HoldKind::Unreadable, format!("{id}: {error}")))
+            }
         }
     }
 
@@ -181,51 +183,51 @@ impl<S: Store> Shared<S> {
         tracing::error!(slot = %id, ?reason, "this batch can't be uploaded as it is: {detail}");
         let at = host::clock::now();
         let bad = Bad { reason, detail, at };
-        self.retry_write(|| self.uploader.receipts.write_bad(id, &bad))
-            .await?;
+        let write = || self.uploader.receipts.write_bad(id, &bad);
+        self.retry_write(&id.stream, write).await?;
         Ok(blocked(id, Blocked::Bad))
     }
 
     /// Writes a mark, for ever if need be: uploading the batch again because its receipt found no
     /// room would leave one more locked version each time.
-    async fn retry_write(&self, write: impl Fn() -> io::Result<()>) -> Result<(), Hold> {
+    async fn retry_write(
+        &self,
+        stream: &Name,
+        write: impl Fn() -> io::Result<()>,
+    ) -> Result<(), Hold> {
         let terms = self.uploader.terms();
         loop {
-            match block_in_place(&write) {
-                Ok(()) => return Ok(()),
-                Err(error) if terms.once => return Err(held(error.to_string())),
-                Err(error) => {
-                    tracing::error!(wait = ?terms.retry_held, "{error}; trying again");
-                    tokio::time::sleep(terms.retry_held).await;
-                }
+            let Err(error) = block_in_place(&write) else {
+                return Ok(());
+            };
+            let hold = Hold::new(HoldKind::Unwritable, error.to_string());
+            if terms.once {
+                return Err(hold);
             }
+            tracing::error!(wait = ?terms.retry_held, "{error}; trying again");
+            self.health.looked(stream, Some(&hold));
+            tokio::time::sleep(terms.retry_held).await;
         }
     }
 }
 
-fn held(why: String) -> Hold {
-    let damaged = false;
-    Hold { why, damaged }
-}
-
 fn blocked(id: &BatchId, why: Blocked) -> Hold {
-    let (why, damaged) = match why {
-        Blocked::Bad => (
+    match why {
+        Blocked::Bad => Hold::new(
+            HoldKind::Bad,
             format!("{id}: bad, see receipts/{id}.bad; the agent must answer with a new epoch"),
-            true,
         ),
-        Blocked::Conflict => (
+        Blocked::Conflict => Hold::new(
+            HoldKind::Conflict,
             format!(
                 "{id}: a fork: the store holds another statement that the agent's key signed for \
                  this id, kept as receipts/{id}.conflict; was the host restored from a \
                  snapshot, or does a second agent use this key and name?"
             ),
-            true,
         ),
-        Blocked::Circle => (
+        Blocked::Circle => Hold::new(
+            HoldKind::Circle,
             format!("{id}: the stream's epochs name each other in a circle"),
-            true,
         ),
-    };
-    Hold { why, damaged }
+    }
 }

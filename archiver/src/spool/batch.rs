@@ -38,10 +38,10 @@ pub enum BatchError {
     /// There is no such batch.
     #[error("there is no such batch in the spool")]
     Absent,
-    /// Its bytes do not fit, or the disk does not keep or give them: it will not get better.
+    /// Its bytes were read and do not fit: it will not get better.
     #[error("{0}")]
     Rot(String),
-    /// The system refused for now.
+    /// The system did not show what is there: nothing is known of it.
     #[error("cannot read it now: {0}")]
     Unreadable(#[from] io::Error),
 }
@@ -55,10 +55,19 @@ impl Batch {
 
     /// Reads the batch at `place` in its epoch's folder, makes it durable and checks it.
     pub(super) fn read(epoch_folder: &Folder, id: &BatchId) -> Result<Self, BatchError> {
-        let folder = epoch_folder.enter(&seq_name(id.seq)).map_err(absent)?;
+        let name = seq_name(id.seq);
+        let folder = epoch_folder.enter(&name).map_err(absent)?;
+        match Self::read_in(&folder, id) {
+            // The agent moves a whole batch away before it takes it apart.
+            Err(BatchError::Rot(_)) if !epoch_folder.has(&name)? => Err(BatchError::Absent),
+            read => read,
+        }
+    }
+
+    fn read_in(folder: &Folder, id: &BatchId) -> Result<Self, BatchError> {
         let manifest = folder
             .read_synced(MANIFEST, MANIFEST_FILE_MAX as u64)
-            .map_err(|error| rot(error, "manifest"))?;
+            .map_err(|error| judge(error, "manifest"))?;
         let statement = Statement::check(&manifest, id)?;
         let body = match &statement.manifest.stored {
             None => None,
@@ -70,15 +79,15 @@ impl Batch {
             }
             Some(stored) => {
                 let body = folder.read_synced(BODY, stored.size);
-                Some(body.map_err(|error| rot(error, "body"))?)
+                Some(body.map_err(|error| judge(error, "body"))?)
             }
         };
         match folder.sync_file(CURSORS) {
             // They are the agent's own: without them there is nothing here to be lost.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            synced => synced.map_err(|error| rot(error, "cursors"))?,
+            synced => synced.map_err(|error| judge(error, "cursors"))?,
         }
-        folder.sync().map_err(|error| rot(error, "the folder"))?;
+        folder.sync()?;
         if let Some(body) = &body {
             check_body(&statement.manifest, body)?;
         }
@@ -99,7 +108,7 @@ impl Batch {
     ) -> Result<Manifest, BatchError> {
         let folder = epoch_folder.enter(&seq_name(id.seq)).map_err(absent)?;
         let manifest = folder.read(MANIFEST, MANIFEST_FILE_MAX as u64);
-        let manifest = manifest.map_err(|error| rot(error, "manifest"))?;
+        let manifest = manifest.map_err(|error| judge(error, "manifest"))?;
         Ok(Statement::check(&manifest, id)?.manifest)
     }
 }
@@ -159,27 +168,63 @@ fn fits(block: &Block, body: &[u8]) -> bool {
 fn absent(error: io::Error) -> BatchError {
     match error.kind() {
         io::ErrorKind::NotFound => BatchError::Absent,
-        _ => rot(error, "its folder"),
+        _ => judge(error, "its folder"),
     }
 }
 
-/// Tells what will not get better by waiting from what may. A failed fsync is of the first kind: the
-/// kernel may have dropped the bytes and would call the next fsync a success.
-fn rot(error: io::Error, what: &str) -> BatchError {
-    use io::ErrorKind::{
-        Interrupted, OutOfMemory, PermissionDenied, ResourceBusy, StaleNetworkFileHandle,
-    };
-    let passing = [
-        PermissionDenied,
-        OutOfMemory,
-        Interrupted,
-        ResourceBusy,
-        StaleNetworkFileHandle,
+/// Tells what is proven wrong (missing from a sealed batch, no regular file, longer than its manifest says) from what
+/// the system did not show: EIO, no descriptor, no memory, a full disk, a server that does not answer may all pass.
+fn judge(error: io::Error, what: &str) -> BatchError {
+    use io::ErrorKind::{FileTooLarge, InvalidData, IsADirectory, NotADirectory, NotFound};
+    let proven = [
+        NotFound,
+        InvalidData,
+        FileTooLarge,
+        NotADirectory,
+        IsADirectory,
     ];
-    let no_descriptors = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
-    let scarce = no_descriptors.map(|errno| Some(errno.raw_os_error()));
-    if passing.contains(&error.kind()) || scarce.contains(&error.raw_os_error()) {
-        return BatchError::Unreadable(error);
+    // A symlink, a socket.
+    let odd = [rustix::io::Errno::LOOP, rustix::io::Errno::NXIO];
+    let is_odd = odd
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
+    if is_odd || proven.contains(&error.kind()) {
+        return BatchError::Rot(format!("{what}: {error}"));
     }
-    BatchError::Rot(format!("{what}: {error}"))
+    BatchError::Unreadable(io::Error::new(error.kind(), format!("{what}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn only_what_is_proven_wrong_is_rot() {
+        let of = |errno: Errno| judge(errno.into(), "body");
+        for errno in [
+            Errno::IO,
+            Errno::NOSPC,
+            Errno::TIMEDOUT,
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+            Errno::ACCESS,
+            Errno::STALE,
+            Errno::INTR,
+            Errno::ROFS,
+            Errno::DQUOT,
+        ] {
+            assert!(matches!(of(errno), BatchError::Unreadable(_)), "{errno}");
+        }
+        for errno in [
+            Errno::NOENT,
+            Errno::NOTDIR,
+            Errno::ISDIR,
+            Errno::LOOP,
+            Errno::NXIO,
+        ] {
+            assert!(matches!(of(errno), BatchError::Rot(_)), "{errno}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! A folder of the spool, held open. Everything below it is reached through its descriptor, one
 //! name at a time and never through a symlink, so nobody can lead the archiver elsewhere.
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat};
+use ledger::Moment;
+use rustix::fs::{Advice, AtFlags, Dir, Mode, OFlags, openat};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
@@ -76,7 +77,7 @@ impl Folder {
     /// and a batch that is uploaded and then lost in a power cut would be sealed again differently.
     pub(super) fn read_synced(&self, name: &str, max_bytes: u64) -> io::Result<Vec<u8>> {
         let file = self.regular(name)?;
-        file.sync_all()?;
+        sync(&file)?;
         read(&file, max_bytes)
     }
 
@@ -87,7 +88,19 @@ impl Folder {
 
     /// Makes the file `name` durable.
     pub(super) fn sync_file(&self, name: &str) -> io::Result<()> {
-        self.regular(name)?.sync_all()
+        sync(&self.regular(name)?)
+    }
+
+    /// When what stands under `name` was last changed, in whole seconds; `None` if nothing does.
+    pub(super) fn changed(&self, name: &str) -> io::Result<Option<Moment>> {
+        match rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                let seconds = u64::try_from(stat.st_mtime).unwrap_or_default();
+                Ok(Some(Moment::from_micros(0).plus_s(seconds)))
+            }
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Removes the file `name`.
@@ -113,6 +126,18 @@ impl Folder {
         let message = format!("{name} is not a regular file");
         Err(io::Error::new(io::ErrorKind::InvalidData, message))
     }
+}
+
+/// Makes a file durable. After an fsync that failed, the kernel may have dropped the bytes, hold them in memory alone
+/// and call the next fsync a success: so they are put out of memory, and whoever tries again reads what the disk has.
+fn sync(file: &File) -> io::Result<()> {
+    let synced = file.sync_all();
+    if synced.is_err()
+        && let Err(errno) = rustix::fs::fadvise(file, 0, None, Advice::DontNeed)
+    {
+        tracing::debug!(%errno, "bytes stay in memory");
+    }
+    synced
 }
 
 fn read(file: &File, max_bytes: u64) -> io::Result<Vec<u8>> {

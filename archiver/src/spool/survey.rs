@@ -3,10 +3,15 @@
 use super::folder::seq_name;
 use super::order::{self, Outlook};
 use super::{Orphans, Spool, found, name_error};
-use ledger::name::Name;
+use crate::health::Waiting;
+use ledger::manifest::EpochHead;
+use ledger::name::{Epoch, Name};
 use ledger::spool::{BODY, MANIFEST, SEALED};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+
+/// What each epoch of a stream continues, read once.
+pub type EpochLinks = BTreeMap<Epoch, Vec<EpochHead>>;
 
 /// What waits in one stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +23,39 @@ pub struct Survey {
 }
 
 impl Spool {
+    /// How many batches of `stream` wait, and since when the oldest. `links` is for the next call.
+    ///
+    /// # Errors
+    /// A folder can't be listed; the text names it.
+    pub fn waiting(&self, stream: &Name, links: &mut EpochLinks) -> io::Result<Waiting> {
+        let counted = self.count_waiting(stream, links);
+        let path = self.root.join(SEALED).join(stream.as_str());
+        counted.map_err(|error| name_error(&path.display(), error))
+    }
+
+    fn count_waiting(&self, stream: &Name, links: &mut EpochLinks) -> io::Result<Waiting> {
+        let Some(folder) = found(self.half(SEALED)?.enter(stream.as_str()))? else {
+            return Ok(Waiting::default());
+        };
+        let names = folder.names()?;
+        let epochs: BTreeSet<Epoch> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        links.retain(|epoch, _| epochs.contains(epoch));
+        let views = self.views(stream, &epochs, links, Orphans::Keep)?;
+        let (mut waiting, mut epoch_before) = (Waiting::default(), None);
+        for (epoch, seq) in order::waiting(&views) {
+            waiting.count += 1;
+            // The oldest of an epoch is its first.
+            if epoch_before != Some(epoch) {
+                epoch_before = Some(epoch);
+                let epoch_folder = found(folder.enter(&epoch.to_string()))?;
+                let sealed = epoch_folder.map(|folder| folder.changed(&seq_name(seq)));
+                let sealed = sealed.transpose()?.flatten();
+                waiting.oldest = [waiting.oldest, sealed].into_iter().flatten().min();
+            }
+        }
+        Ok(waiting)
+    }
+
     /// What waits in `stream` for its upload. For people: it removes nothing and remembers nothing.
     ///
     /// # Errors

@@ -200,7 +200,6 @@ fn marks_go_with_their_batches_and_foreign_files_stay() {
         .join(RECEIPTS)
         .join("auth")
         .join(genesis.epoch.to_string());
-    fs::write(receipts.join(".tmp-0"), b"").unwrap();
     fs::write(receipts.join("note"), b"").unwrap();
     fs::remove_dir_all(folder(spool.path(), &genesis)).unwrap();
     let found = Spool::open(spool.path()).unwrap();
@@ -220,4 +219,46 @@ fn marks_go_with_their_batches_and_foreign_files_stay() {
             .exists()
     );
     assert_eq!(view.outlook.next, None);
+}
+
+#[test]
+fn a_start_sweeps_what_killed_writes_left_and_nothing_else() {
+    let spool = spool();
+    let id = Sealer::new(spool.path(), "auth", 1).genesis(&[]);
+    mark(spool.path(), &id, "receipt");
+    let root = spool.path().join(RECEIPTS);
+    let epoch = root.join("auth").join(id.epoch.to_string());
+    let elsewhere = root.join(".other");
+    fs::create_dir(&elsewhere).unwrap();
+    for folder in [&root, &root.join("auth"), &epoch, &elsewhere] {
+        fs::write(folder.join(".tmp-0"), b"").unwrap();
+        fs::write(folder.join("note"), b"").unwrap();
+    }
+    Spool::open(spool.path()).unwrap().sweep().unwrap();
+    assert!(!root.join(".tmp-0").exists() && !epoch.join(".tmp-0").exists());
+    // Nothing of ours is ever written there.
+    assert!(root.join("auth/.tmp-0").exists() && elsewhere.join(".tmp-0").exists());
+    let kept = epoch.join(format!("{:020}.receipt", 0));
+    assert!(root.join("note").exists() && epoch.join("note").exists() && kept.exists());
+}
+
+#[test]
+fn what_waits_is_counted_with_its_age_and_what_cannot_be_counted_is_said() {
+    let spool = spool();
+    let mut sealer = Sealer::new(spool.path(), "auth", 1);
+    let ids = [sealer.genesis(&[]), sealer.heartbeat(), sealer.heartbeat()];
+    let found = Spool::open(spool.path()).unwrap();
+    let count = || found.waiting(&ids[0].stream, &mut BTreeMap::new());
+    assert_eq!(count().unwrap().count, 3);
+    mark(spool.path(), &ids[0], "receipt");
+    let old = folder(spool.path(), &ids[1]);
+    let hour = std::time::UNIX_EPOCH + Duration::from_secs(3600);
+    fs::File::open(old).unwrap().set_modified(hour).unwrap();
+    let waiting = count().unwrap();
+    assert_eq!(waiting.count, 2);
+    assert_eq!(waiting.oldest.unwrap().seconds(), 3600);
+    let epoch = folder(spool.path(), &ids[0]).parent().unwrap().to_owned();
+    fs::remove_dir_all(&epoch).unwrap();
+    fs::write(&epoch, b"").unwrap();
+    assert!(count().is_err());
 }

@@ -1,6 +1,6 @@
 //! One step of a plan, asked of the store once. It neither waits nor repeats.
 
-use super::plan::{Answer, Found, Plan, Step};
+use super::plan::{Answer, Found, Object, Placed, Plan, Step};
 use crate::receipt_writer::Receipts;
 use crate::spool::batch::Batch;
 use bytes::Bytes;
@@ -52,13 +52,13 @@ impl<S: Store> Attempt<'_, S> {
             Step::Compare => self.compare(&manifest_key).await,
             Step::ReadBodyLock => self.lock_of(&body_key, plan.body()).await,
             Step::ReadManifestLock => self.lock_of(&manifest_key, plan.manifest()).await,
-            Step::ExtendManifest => {
-                let now = self.store.now().await?;
-                let counted_from = lock_from(now, self.batch.manifest.time.sealed);
-                let until = counted_from.plus_s(manifest_lock_s(&self.batch.manifest));
-                let version_id = plan.manifest().map_or("", |placed| &placed.version_id);
-                self.store.extend(&manifest_key, version_id, until).await?;
-                Ok(Answer::Extended)
+            Step::Extend(Object::Body) => {
+                let lock_s = body_lock_s(&self.batch.manifest);
+                self.extend(&body_key, plan.body(), lock_s).await
+            }
+            Step::Extend(Object::Manifest) => {
+                let lock_s = manifest_lock_s(&self.batch.manifest);
+                self.extend(&manifest_key, plan.manifest(), lock_s).await
             }
             Step::ReadClock | Step::Receipt => Ok(Answer::Time(self.store.now().await?)),
         }
@@ -105,13 +105,30 @@ impl<S: Store> Attempt<'_, S> {
         }))
     }
 
-    async fn lock_of(
+    async fn extend(
         &self,
         key: &str,
-        placed: Option<&super::plan::Placed>,
+        placed: Option<&Placed>,
+        lock_s: u64,
     ) -> Result<Answer, StoreError> {
+        let counted_from = lock_from(self.store.now().await?, self.batch.manifest.time.sealed);
+        let until = counted_from.plus_s(lock_s);
         let version_id = placed.map_or("", |placed| &placed.version_id);
-        Ok(Answer::Lock(self.store.lock_of(key, version_id).await?))
+        match self.store.extend(key, version_id, until).await {
+            // After a no as well the lock that is read back decides: it may be the longer one.
+            Ok(()) | Err(StoreError::Refused(_) | StoreError::Denied(_)) => Ok(Answer::Extended),
+            Err(StoreError::Missing(_)) => Ok(Answer::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn lock_of(&self, key: &str, placed: Option<&Placed>) -> Result<Answer, StoreError> {
+        let version_id = placed.map_or("", |placed| &placed.version_id);
+        match self.store.lock_of(key, version_id).await {
+            Ok(lock) => Ok(Answer::Lock(lock)),
+            Err(StoreError::Missing(_)) => Ok(Answer::Gone),
+            Err(error) => Err(error),
+        }
     }
 }
 

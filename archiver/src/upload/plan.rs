@@ -22,8 +22,8 @@ pub(super) enum Step {
     ReadBodyLock,
     /// The manifest version's lock.
     ReadManifestLock,
-    /// A longer lock for a manifest of an earlier run.
-    ExtendManifest,
+    /// A longer lock for a manifest of an earlier run, or a lock for what was stored without.
+    Extend(Object),
     /// The store's time, for the receipt.
     ReadClock,
     /// Nothing is left to ask: both are in the store, locked, read back.
@@ -39,7 +39,7 @@ impl Step {
             Self::PutManifest { .. } => "put.manifest",
             Self::Compare => "get.manifest",
             Self::ReadBodyLock | Self::ReadManifestLock => "lock.read",
-            Self::ExtendManifest => "lock.extend",
+            Self::Extend(_) => "lock.extend",
             Self::ReadClock => "clock.read",
             Self::Receipt => "receipt.write",
         }
@@ -61,6 +61,8 @@ pub(super) enum Answer {
     Found(Found),
     /// To a question for a lock.
     Lock(Option<Lock>),
+    /// To a question for a lock, or an extension: there is no such version.
+    Gone,
     /// To an extension: done.
     Extended,
     /// To a question for the time.
@@ -100,6 +102,8 @@ pub(super) enum Stop {
         until: Moment,
         found: Option<Lock>,
     },
+    /// The store said that it stored, yet has no such version, so many times before.
+    Vanished { object: Object, times: u32 },
 }
 
 /// An object that the store has.
@@ -129,6 +133,8 @@ pub(super) struct Plan {
     was_empty: bool,
     /// The manifest was there before us, so that its lock may be an older, shorter one.
     was_there: bool,
+    /// How often something was stored and then not there.
+    vanished: u32,
     body: Option<Placed>,
     manifest: Option<Placed>,
     store_time: Option<Moment>,
@@ -143,6 +149,7 @@ impl Plan {
             on_top: false,
             was_empty: false,
             was_there: false,
+            vanished: 0,
             body: None,
             manifest: None,
             store_time: None,
@@ -177,7 +184,8 @@ impl Plan {
     }
 
     /// Takes the answer to the current step. After a stop the plan stands where it stood, so that
-    /// the same step can be asked again without storing anything twice.
+    /// the same step can be asked again without storing anything twice; at a lock for what has none; or, for what
+    /// is not there, at its put.
     pub(super) fn advance(&mut self, answer: Answer) -> Result<(), Stop> {
         self.step = match (self.step, answer) {
             (Step::Look, Answer::Taken) => Step::Compare,
@@ -202,17 +210,36 @@ impl Plan {
             (Step::Compare, Answer::Found(found)) => self.judge(found)?,
             (Step::ReadBodyLock, Answer::Lock(lock)) => {
                 let body = self.body.as_mut();
-                Placed::keep(body, Object::Body, lock)?;
+                if let Err(stop) = Placed::keep(body, Object::Body, lock) {
+                    self.step = Step::Extend(Object::Body);
+                    return Err(stop);
+                }
                 Step::ReadManifestLock
             }
             (Step::ReadManifestLock, Answer::Lock(lock)) => {
                 match Placed::keep(self.manifest.as_mut(), Object::Manifest, lock) {
                     Ok(()) => Step::ReadClock,
-                    Err(_) if std::mem::take(&mut self.was_there) => Step::ExtendManifest,
-                    Err(stop) => return Err(stop),
+                    Err(stop) => {
+                        self.step = Step::Extend(Object::Manifest);
+                        if std::mem::take(&mut self.was_there) {
+                            return Ok(());
+                        }
+                        return Err(stop);
+                    }
                 }
             }
-            (Step::ExtendManifest, Answer::Extended) => Step::ReadManifestLock,
+            (Step::ReadBodyLock | Step::Extend(Object::Body), Answer::Gone) => {
+                self.body = None;
+                return Err(self.vanish(Object::Body));
+            }
+            (Step::ReadManifestLock | Step::Extend(Object::Manifest), Answer::Gone) => {
+                self.manifest = None;
+                self.on_top = false;
+                self.was_there = false;
+                return Err(self.vanish(Object::Manifest));
+            }
+            (Step::Extend(Object::Body), Answer::Extended) => Step::ReadBodyLock,
+            (Step::Extend(Object::Manifest), Answer::Extended) => Step::ReadManifestLock,
             (Step::ReadClock, Answer::Time(now)) => {
                 self.store_time = Some(now);
                 Step::Receipt
@@ -222,6 +249,14 @@ impl Plan {
             (step, _) => step,
         };
         Ok(())
+    }
+
+    /// Goes back to the put of an object that is not there: on the condition that nothing is.
+    fn vanish(&mut self, object: Object) -> Stop {
+        let times = self.vanished;
+        self.vanished = times.saturating_add(1);
+        self.step = self.next_put();
+        Stop::Vanished { object, times }
     }
 
     fn judge(&mut self, found: Found) -> Result<Step, Stop> {

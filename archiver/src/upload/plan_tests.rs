@@ -112,13 +112,16 @@ fn a_short_lock_of_an_earlier_run_is_extended_once() {
         ]
     };
     let plan = || Plan::new(false, false);
-    assert_eq!(walk(plan(), until_found()), Ok(Step::ExtendManifest));
+    assert_eq!(
+        walk(plan(), until_found()),
+        Ok(Step::Extend(Object::Manifest))
+    );
     let mut mended = until_found();
-    mended.push((Step::ExtendManifest, Answer::Extended));
+    mended.push((Step::Extend(Object::Manifest), Answer::Extended));
     mended.push((Step::ReadManifestLock, locked()));
     assert_eq!(walk(plan(), mended), Ok(Step::ReadClock));
     let mut refused = until_found();
-    refused.push((Step::ExtendManifest, Answer::Extended));
+    refused.push((Step::Extend(Object::Manifest), Answer::Extended));
     refused.push((Step::ReadManifestLock, Answer::Lock(None)));
     assert!(matches!(
         walk(plan(), refused),
@@ -128,6 +131,36 @@ fn a_short_lock_of_an_earlier_run_is_extended_once() {
             ..
         })
     ));
+}
+
+#[test]
+fn what_was_stored_and_is_not_there_is_put_again_if_nothing_is() {
+    let stored_both = || vec![(PUT_BODY, stored()), (PUT_MANIFEST, stored())];
+    let gone = |turns: &[(Step, Answer)]| {
+        let mut plan = Plan::new(true, false);
+        for (step, answer) in stored_both().iter().chain(turns) {
+            assert_eq!(plan.step(), *step);
+            plan.advance(answer.clone()).unwrap();
+        }
+        plan
+    };
+    let mut plan = gone(&[]);
+    for times in 0..5 {
+        let object = Object::Body;
+        let stop = plan.advance(Answer::Gone);
+        assert_eq!(stop, Err(Stop::Vanished { object, times }));
+        assert_eq!(plan.step(), PUT_BODY);
+        plan.advance(stored()).unwrap();
+        // The manifest is still there.
+        assert_eq!(plan.step(), Step::ReadBodyLock);
+    }
+    let mut plan = gone(&[(Step::ReadBodyLock, locked())]);
+    let (object, times) = (Object::Manifest, 0);
+    let stop = plan.advance(Answer::Gone);
+    assert_eq!(stop, Err(Stop::Vanished { object, times }));
+    assert_eq!(plan.step(), PUT_MANIFEST);
+    plan.advance(stored()).unwrap();
+    assert_eq!(plan.step(), Step::ReadBodyLock);
 }
 
 #[test]
@@ -195,6 +228,9 @@ fn only_compliance_until_then_is_a_lock_and_reading_it_again_stores_nothing() {
                 Err(Stop::Unlocked { object: of, .. }) => {
                     assert!(!good, "{answer:?}");
                     assert_eq!(of, object);
+                    // What is there is locked, not stored once more.
+                    assert_eq!(plan.step(), Step::Extend(object));
+                    plan.advance(Answer::Extended).unwrap();
                     assert_eq!(plan.step(), before);
                     plan.advance(locked()).unwrap();
                 }

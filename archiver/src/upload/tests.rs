@@ -110,6 +110,11 @@ fn passing_faults() -> Vec<(Request, Fault)> {
         faults.push((request, Fault::OtherDigest));
     }
     faults.push((LockOf, Fault::Lie(None)));
+    // The store said that it stored, and has no such version; or the id was damaged on its way.
+    faults.push((
+        LockOf,
+        Fault::Before(StoreError::Missing(answer("lock", "404"))),
+    ));
     let governance = Lock {
         mode: LockMode::Governance,
         retain_until: Moment::LAST,

@@ -17,14 +17,17 @@ The smallest configuration (all keys: holdfast sample-config):
 Credentials, region and endpoint come by the AWS conventions: AWS_PROFILE, AWS_ACCESS_KEY_ID,
 AWS_REGION, AWS_ENDPOINT_URL_S3, instance metadata, web identity.
 
-A fork or rot ends --once with 1, anything held with 2, a store that cannot keep evidence with 3.";
+A fork or rot ends --once with 1, anything held or not seen with 2, and so do 5 minutes without a new receipt
+(--timeout); a store that cannot keep evidence ends it with 3.";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
   holdfast archive status
-  holdfast archive status --format json | jq .streams
+  holdfast archive status --format json | jq '.health, .reasons'
+  holdfast archive status --watch
 
-It ends with 0 if an archiver runs and holds nothing back, else with 2.";
+It ends with 0 if an archiver runs and is healthy or degraded. It ends with 2 if it is unhealthy, does not run,
+or has not written its status for 15 seconds.";
 
 /// The arguments of `holdfast archive`.
 #[derive(Debug, Args)]
@@ -36,6 +39,9 @@ pub(crate) struct ArchiveArgs {
     /// Exit once everything that stands in the spool is in the store
     #[arg(long, conflicts_with = "check")]
     pub(crate) once: bool,
+    /// With --once: so long without a new receipt ends with 2, and says what waits
+    #[arg(long, requires = "once", value_name = "DURATION", default_value_t = archiver::archive::TIMEOUT.into())]
+    pub(crate) timeout: humantime::Duration,
     /// Show what would be done and what would go wrong; change nothing
     #[arg(long)]
     pub(crate) check: bool,
@@ -53,6 +59,9 @@ pub(crate) enum ArchiveCommand {
         /// Form of the answer
         #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
         format: StatusFormat,
+        /// Show it again every 5 seconds, until nobody reads it any longer
+        #[arg(long)]
+        watch: bool,
     },
 }
 

@@ -1,5 +1,6 @@
 //! Where the demo runs: a folder with a log, an agent, a spool, an archive and an auditor's key file.
 
+use archiver::archive::{TIMEOUT, Until};
 use auditor::report::AuditReport;
 use auditor::{AuditOptions, Progress, verify};
 use host::settings::{Environment, SettingsError};
@@ -114,7 +115,8 @@ impl DemoSetup {
     pub(super) fn archive(&self) -> Result<(), SetupError> {
         let config = self.folder.join("archiver.toml");
         let config = archiver::Config::read(&config, &Environment::default())?;
-        match archiver::archive::run(&config, true)? {
+        let until = Until::Drained { timeout: TIMEOUT };
+        match archiver::archive::run(&config, until)? {
             host::exit::CLEAN => Ok(()),
             code => Err(SetupError::Archive(code)),
         }

@@ -6,7 +6,7 @@ use super::atime_lock::modified;
 use super::directory_fault::DirectoryFault;
 use ledger::Moment;
 use ledger::name::ObjectName;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::fs::File;
@@ -106,6 +106,35 @@ impl DirectoryTree {
         }
         Ok(Place::new(folder, &host::disk::random_name()?))
     }
+
+    /// Removes what killed writers left in the scratch folder, whatever its age: a living one holds a lock on its
+    /// file. Where file systems know no such lock the file stays, until it is a day old.
+    pub(super) fn sweep_scratch(&self) -> Result<(), DirectoryFault> {
+        let root = self.open_root()?;
+        let folder = match rustix::fs::openat(&root, SCRATCH, FOLDER_FLAGS, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(()),
+            opened => opened?,
+        };
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            // What cannot be opened, or is no file, is none of ours.
+            let Ok(file) = rustix::fs::openat(&folder, name, FILE_FLAGS, Mode::empty()) else {
+                continue;
+            };
+            let stat = rustix::fs::fstat(&file)?;
+            let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+            if is_file && take_lock(&file) {
+                sweep(&folder, name);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the lock on a temporary file was free, and is ours now until the file is closed.
+fn take_lock(file: &OwnedFd) -> bool {
+    flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
 /// A name in an open folder.
@@ -150,11 +179,13 @@ impl Place {
         }
     }
 
-    /// Makes a new file here for writing.
+    /// Makes a new file here for writing, locked against [`DirectoryTree::sweep_scratch`] for as long as it is open,
+    /// where the file system can.
     pub(super) fn create_new(&self) -> Result<File, DirectoryFault> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o600);
         let file = rustix::fs::openat(&self.folder, &self.name, flags, mode)?;
+        take_lock(&file);
         Ok(File::from(file))
     }
 
@@ -280,6 +311,23 @@ mod tests {
         second.create_new().unwrap();
         assert_eq!(second.link_new(&to), Err(Errno::EXIST));
         assert_eq!(second.rename_new(&to), Err(Errno::EXIST));
+    }
+
+    #[test]
+    fn a_start_sweeps_what_the_killed_left_and_nothing_that_is_written_now() {
+        let home = tempfile::tempdir().unwrap();
+        let tree = DirectoryTree::new(home.path().into());
+        tree.sweep_scratch().unwrap();
+        let now = host::clock::now();
+        let (killed, living) = (tree.scratch(now).unwrap(), tree.scratch(now).unwrap());
+        drop(killed.create_new().unwrap());
+        let writing = living.create_new().unwrap();
+        tree.sweep_scratch().unwrap();
+        assert!(killed.open_existing().unwrap().is_none());
+        assert!(living.open_existing().unwrap().is_some());
+        drop(writing);
+        tree.sweep_scratch().unwrap();
+        assert!(living.open_existing().unwrap().is_none());
     }
 
     #[test]

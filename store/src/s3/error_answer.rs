@@ -111,9 +111,10 @@ where
     let words = [status.to_string(), tidy(code), message];
     let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
     let answer = StoreAnswer {
-        asked,
         said: words.join(" "),
         advice: advice(kind, status, code),
+        retry_after_s: reply.headers().get("retry-after").map_or(0, parse_seconds),
+        ..StoreAnswer::new(asked, "")
     };
     match kind {
         AnswerKind::Exists => StoreError::Exists(answer),
@@ -146,6 +147,19 @@ where
         );
         return StoreError::Denied(StoreAnswer::new(asked, said));
     }
+    if let Some(fault) = chain(error).find_map(certificate_fault) {
+        return StoreError::Certificate(StoreAnswer {
+            advice: "; if a CA of your own signed it, name that CA's PEM file in AWS_CA_BUNDLE or as the profile's \
+                     ca_bundle; it must name the host of the endpoint and be in its time",
+            ..StoreAnswer::new(
+                asked,
+                format!(
+                    "the server's certificate is not trusted: {}",
+                    tidy(&fault.to_string())
+                ),
+            )
+        });
+    }
     // The SDK's outermost text only says that there is an inner one.
     let said = tidy(&causes(error.source().unwrap_or(error)));
     match error {
@@ -163,6 +177,25 @@ fn cause_of<'a>(error: &Cause<'a>) -> Option<Cause<'a>> {
 
 fn chain<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
     std::iter::successors(Some(error), cause_of).take(CAUSES_MAX)
+}
+
+/// What TLS has against the server's certificate, if that is what `cause` is about. It hides within one or more
+/// `io::Error`s, which do not tell it as their source.
+fn certificate_fault<'a>(cause: Cause<'a>) -> Option<&'a rustls::Error> {
+    let within = |cause: &Cause<'a>| -> Option<Cause<'a>> {
+        let io = (*cause).downcast_ref::<std::io::Error>()?;
+        io.get_ref().map(|inner| inner as Cause<'_>)
+    };
+    let innermost = std::iter::successors(Some(cause), within)
+        .take(CAUSES_MAX)
+        .last()?;
+    let tls = innermost.downcast_ref::<rustls::Error>();
+    tls.filter(|tls| {
+        matches!(
+            tls,
+            rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented
+        )
+    })
 }
 
 /// All causes in one line, each once.
@@ -195,6 +228,11 @@ fn tidy(text: &str) -> String {
 pub(super) fn parse_date(header: &str) -> Option<Moment> {
     let date = aws_smithy_types::DateTime::from_str(header, Format::HttpDate).ok()?;
     moment(&date)
+}
+
+/// A `Retry-After` header that counts seconds. One that names a date is passed over: our own wait grows anyway.
+fn parse_seconds(header: &str) -> u32 {
+    header.trim().parse().unwrap_or(0)
 }
 
 /// A time of the SDK's; `None` before 1970.
@@ -254,6 +292,22 @@ mod tests {
     fn texts_of_servers_become_short_lines() {
         assert_eq!(tidy(" a\u{1b}[2Jb\nc "), "a [2Jb c");
         assert_eq!(tidy(&"é".repeat(301)).chars().count(), 301);
+    }
+
+    #[test]
+    fn a_certificate_fault_is_found_however_deep_it_lies() {
+        let fault = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let mut error = std::io::Error::other(fault());
+        for _ in 0..3 {
+            assert_eq!(certificate_fault(&error), Some(&fault()));
+            error = std::io::Error::other(error);
+        }
+        let passing = std::io::Error::other(rustls::Error::HandshakeNotComplete);
+        assert_eq!(certificate_fault(&passing), None);
+        assert_eq!(
+            certificate_fault(&std::io::Error::from_raw_os_error(5)),
+            None
+        );
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn an_outage_is_told_by_status_until_it_ends() {
     server.kill();
     fs::write(site.log("during.log"), "a line\n").unwrap();
     drop(site.agent(&["drain"]).expect(0));
-    status_is(2, "PAUSED: ");
+    status_is(2, "ERROR outage");
     server.restart();
     status_is(0, "stream all: 0 batches waiting");
     archiver.signal(Signal::TERM);
@@ -123,14 +123,14 @@ fn wrong_credentials_hold_everything_until_they_are_mended(kind: Kind) {
     drop(once.expect(2));
     let status = || site.archive(&["status"]);
     let held = ["PAUSED: ", "403"];
-    let left = status().expect(2).says(&["no archiver is running"]);
+    let left = status().expect(2).says(&["not_running"]);
     drop(left.says(&held));
 
     let mut archiver = site.start(archive(&[]), "archive");
     archiver.wait_for_log("credentials");
     assert!(archiver.is_alive(), "wrong credentials are waited for");
     let told = status().expect(2).says(&held);
-    assert!(!told.stdout.contains("no archiver is running"), "{told:?}");
+    assert!(!told.stdout.contains("not_running"), "{told:?}");
     assert!(bucket.versions("").is_empty());
     write_credentials(&credentials, &root().secret);
     wait_for("the mended archiver to drain", || {

@@ -3,13 +3,15 @@
 use super::{site, site_with_store};
 use harness::rights::{bind_by_modes, copy_program};
 use harness::site::files_below;
-use harness::wait_for;
+use harness::{Site, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 #[test]
@@ -162,6 +164,122 @@ fn check_ends_with_3_on_faulty_settings() {
     drop(site.archive(&["--check", "status"]).expect(3));
 }
 
+/// What `status --format json` says, whatever its exit code; null before an archiver has run.
+fn status_json(site: &Site) -> Value {
+    let told = site.archive(&["status", "--format", "json"]);
+    serde_json::from_str(&told.stdout).unwrap_or_default()
+}
+
+/// The codes of the reasons, gravest first.
+fn codes(status: &Value) -> Vec<&str> {
+    let reasons = status["reasons"].as_array().into_iter().flatten();
+    reasons
+        .map(|reason| reason["code"].as_str().unwrap())
+        .collect()
+}
+
+/// A command for a store that nobody serves.
+fn to_nowhere(mut command: Command) -> Command {
+    command
+        .env("HOLDFAST_STORE", "s3://nowhere/prod")
+        .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "b");
+    command
+}
+
+#[test]
+fn once_ends_with_2_after_its_timeout_without_a_receipt_and_says_what_waits() {
+    let site = site_with_store();
+    let command = site.archive_command(&["--once", "--timeout", "2s"]);
+    let told = site.start(to_nowhere(command), "archive").finish();
+    let waiting = site.unreceipted().len();
+    let said = format!("stream all: {waiting} batches waiting");
+    drop(told.expect(2).says(&[&said, "outage"]));
+    let left = status_json(&site);
+    assert_eq!(codes(&left), ["outage", "not_running"]);
+    assert_eq!(left["streams"]["all"]["backlog"], waiting);
+    drop(site.archive(&["--timeout", "2s"]).expect(3));
+}
+
+/// shared/cases 12: while nothing got through, status said that nothing waits.
+#[test]
+fn status_counts_what_waits_while_nothing_gets_through() {
+    let site = site_with_store();
+    let command = to_nowhere(site.archive_command(&[]));
+    let archiver = site.start(command, "archive");
+    for number in 0..3 {
+        fs::write(site.log(&format!("more-{number}.log")), "a line\n").unwrap();
+        drop(site.agent(&["drain"]).expect(0));
+        let waiting = site.unreceipted().len();
+        wait_for("the status to count them", || {
+            let status = status_json(&site);
+            (status["streams"]["all"]["backlog"] == waiting).then_some(())
+        });
+    }
+    assert!(status_json(&site)["streams"]["all"]["oldest"].is_string());
+    drop(archiver);
+}
+
+#[test]
+fn status_ends_with_2_once_a_stopped_process_has_not_written_for_15_s() {
+    let site = site_with_store();
+    let mut archiver = site.start(site.archive_command(&[]), "archive");
+    let is = |health: &str, code: &str| {
+        wait_for(code, || {
+            let status = status_json(&site);
+            let told = status["health"] == health && status["running"] == true;
+            (told && (code.is_empty() || codes(&status) == [code])).then_some(())
+        });
+    };
+    is("healthy", "");
+    archiver.signal(Signal::STOP);
+    is("unhealthy", "stale");
+    drop(site.archive(&["status"]).expect(2).says(&["stale"]));
+    archiver.signal(Signal::CONT);
+    is("healthy", "");
+    archiver.signal(Signal::TERM);
+    drop(archiver.finish().expect(0));
+}
+
+#[test]
+fn status_is_written_though_nothing_changes() {
+    let site = site_with_store();
+    let archiver = site.start(site.archive_command(&[]), "archive");
+    let written = || {
+        let status = status_json(&site);
+        let healthy = status["health"] == "healthy";
+        healthy.then(|| status["written"].as_str().unwrap().to_owned())
+    };
+    let first = wait_for("a healthy status", written);
+    wait_for("the next one", || written().filter(|next| *next != first));
+    wait_for("one more", || {
+        let status = status_json(&site);
+        assert_eq!(status["health"], "healthy");
+        (status["written"] != first.as_str()).then_some(())
+    });
+    drop(archiver);
+}
+
+#[test]
+fn status_repeats_until_nobody_reads_it() {
+    let site = site_with_store();
+    let archiver = site.start(site.archive_command(&[]), "archive");
+    wait_for("a healthy status", || {
+        (status_json(&site)["health"] == "healthy").then_some(())
+    });
+    let mut command = site.archive_command(&["status", "--watch", "--format", "json"]);
+    let mut watching = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    for _ in 0..2 {
+        let status: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(status["running"], true);
+    }
+    drop(lines);
+    assert_eq!(watching.wait().unwrap().code(), Some(0));
+    drop(archiver);
+}
+
 #[test]
 fn status_ends_with_0_while_a_healthy_archiver_runs_and_2_after_it() {
     let site = site_with_store();
@@ -175,12 +293,15 @@ fn status_ends_with_0_while_a_healthy_archiver_runs_and_2_after_it() {
         site.unreceipted().is_empty().then_some(())
     });
     let healthy = wait_for("the status to tell of it", || {
-        let told = site.archive(&["status", "--format", "json"]).expect(0);
-        let status: Value = serde_json::from_str(&told.stdout).unwrap();
-        (status["streams"]["all"]["backlog"] == 0).then_some(status)
+        let status = status_json(&site);
+        let drained = status["streams"]["all"]["backlog"] == 0;
+        (drained && status["health"] == "healthy").then_some(status)
     });
     assert_eq!(healthy["running"], true);
-    assert_eq!(healthy["healthy"], true);
+    assert_eq!(healthy["v"], 2);
+    assert_eq!(healthy["program"], "holdfast archive");
+    assert_eq!(healthy["reasons"], Value::from(Vec::<Value>::new()));
+    assert_eq!(healthy["streams"]["all"]["backlog"], 0);
     drop(
         site.archive(&["status"])
             .expect(0)
@@ -190,11 +311,7 @@ fn status_ends_with_0_while_a_healthy_archiver_runs_and_2_after_it() {
     assert!(archiver.is_alive());
     archiver.signal(Signal::TERM);
     drop(archiver.finish().expect(0));
-    drop(
-        site.archive(&["status"])
-            .expect(2)
-            .says(&["no archiver is running"]),
-    );
+    drop(site.archive(&["status"]).expect(2).says(&["not_running"]));
 }
 
 #[test]
@@ -221,7 +338,7 @@ fn status_tells_of_this_start_and_not_of_what_an_earlier_run_left() {
     let site = site_with_store();
     drop(site.archive(&["--once"]).expect(0));
     let left = site.archive(&["status"]).expect(2);
-    assert!(!left.stdout.contains("HELD"), "{left:?}");
+    assert_eq!(left.stdout.matches("ERROR").count(), 1, "{left:?}");
 
     // Somebody listens there and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -245,8 +362,8 @@ fn status_tells_of_this_start_and_not_of_what_an_earlier_run_left() {
     fs::remove_dir_all(site.path("store")).unwrap();
     drop(site.archive(&[]).expect(3));
     drop(site.archive(&["status"]).expect(2).says(&[
-        "no archiver is running",
-        "PAUSED",
+        "not_running",
+        "store_unfit",
         "store does not exist",
         "holdfast bucket create --store file://",
     ]));

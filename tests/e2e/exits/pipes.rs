@@ -92,6 +92,66 @@ fn output_that_cannot_be_written_is_never_0() {
     }
 }
 
+/// Runs a command whose stderr takes nothing, with something to say; its exit code.
+fn unheard(mut command: Command, stderr: impl Into<Stdio>) -> Option<i32> {
+    let child = command.arg("-vv").stdin(Stdio::null());
+    let child = child.stdout(Stdio::null()).stderr(stderr);
+    child.spawn().unwrap().wait().unwrap().code()
+}
+
+/// A full disk, and a pipe whose reader is gone.
+fn deaf() -> [Stdio; 2] {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    [File::create("/dev/full").unwrap().into(), writer.into()]
+}
+
+/// shared/cases own_log_unwritable: either program aborted.
+#[test]
+fn a_log_that_cannot_be_written_ends_no_program() {
+    for (number, stderr) in deaf().into_iter().enumerate() {
+        let site = site_with_store();
+        fs::write(site.log("more.log"), "a line\n").unwrap();
+        let code = unheard(site.agent_command(&["drain"]), stderr);
+        assert_eq!(code, Some(0), "{number}");
+        let stderr = deaf().into_iter().nth(number).unwrap();
+        let code = unheard(site.archive_command(&["--once"]), stderr);
+        assert_eq!(code, Some(0), "{number}");
+        assert!(site.unreceipted().is_empty());
+        drop(site.verify_clean());
+
+        // A filter that is none is complained of by the library that reads it.
+        let stderr = deaf().into_iter().nth(number).unwrap();
+        let mut command = site.archive_command(&["--once"]);
+        command.env("HOLDFAST_LOG", "=no=filter=");
+        assert_eq!(unheard(command, stderr), Some(0), "{number}");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_told_by_the_status() {
+    let site = site_with_store();
+    let mut command = site.archive_command(&["-vv"]);
+    command.stdout(Stdio::null());
+    let child = command.stderr(File::create("/dev/full").unwrap()).spawn();
+    let archiver = Child(child.unwrap());
+    harness::wait_for("the status to tell of it", || {
+        let told = site.archive(&["status"]);
+        let is_told = told.code == Some(0) && told.stdout.contains("log_lost");
+        (is_told && site.unreceipted().is_empty()).then_some(())
+    });
+    drop(archiver);
+}
+
+/// A child that ends with the test, well or not.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).unwrap();
+    }
+}
+
 /// The command on a terminal of its own; all that it shows.
 fn on_a_terminal(site: &Site, command: &Command) -> String {
     let quoted = |word: &std::ffi::OsStr| format!("'{}'", word.to_str().unwrap());

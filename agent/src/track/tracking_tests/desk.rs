@@ -1,13 +1,13 @@
 //! A folder of logs, an agent's reading half, and the archive it would have made. Each seal checks
 //! what a verifier would: entries and gaps tile every source's range, which begins at its last end.
 
-use crate::find::Watch;
+use crate::find::{OwnFiles, Watch};
 use crate::now::Now;
 use crate::read::buffer::ReadBuffer;
 use crate::track::checkpoint::{Checkpoint, Memory};
 use crate::track::scan::ScanReport;
 use crate::track::statement::StreamStatement;
-use crate::track::{Mode, SourceKey, Tracker, changes};
+use crate::track::{Budget, Mode, Setup, SkipRule, SourceKey, Tracker, changes};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ledger::Moment;
@@ -18,7 +18,9 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// An event and the name of the source it is about.
 pub(super) type Happened = (String, EventKind, Option<u64>, Option<u64>, Option<Reason>);
@@ -61,6 +63,24 @@ pub(super) struct Desk {
     /// Snapshot, then batches.
     pub(super) memory: Memory,
     boot: u8,
+    pub(super) own: OwnFiles,
+    pub(super) skips: Vec<SkipRule>,
+}
+
+/// As of a process with the usual limit.
+pub(super) fn budget() -> Budget {
+    Budget::new(1024, 1)
+}
+
+pub(super) fn setup(watches: Vec<Watch>, own: OwnFiles, boot_id: Epoch) -> Setup {
+    Setup {
+        watches,
+        skips: Vec::new(),
+        own,
+        boot_id,
+        budget: budget(),
+        open_after: Duration::ZERO,
+    }
 }
 
 impl Desk {
@@ -78,7 +98,11 @@ impl Desk {
         let watches: Vec<Watch> = streams.iter().map(watch).collect();
         let names = streams.iter().map(|(name, _)| name.parse().unwrap());
         let mut desk = Self {
-            tracker: Tracker::new(watches.clone(), Epoch::new(1, &[1; 10])),
+            tracker: Tracker::new(setup(
+                watches.clone(),
+                OwnFiles::default(),
+                Epoch::new(1, &[1; 10]),
+            )),
             watches,
             streams: names.collect(),
             epoch: Epoch::new(1, &[9; 10]),
@@ -88,6 +112,8 @@ impl Desk {
             archive: BTreeMap::new(),
             memory: Memory::default(),
             boot: 1,
+            own: OwnFiles::default(),
+            skips: Vec::new(),
             dir,
         };
         desk.begin(desk.epoch);
@@ -150,6 +176,12 @@ impl Desk {
         self.remove(name);
     }
 
+    /// Writes in place, as into a mapping.
+    pub(super) fn write_at(&self, name: &str, at: u64, bytes: &str) {
+        let file = OpenOptions::new().write(true).open(self.path(name));
+        file.unwrap().write_all_at(bytes.as_bytes(), at).unwrap();
+    }
+
     pub(super) fn remove(&self, name: &str) {
         std::fs::remove_file(self.path(name)).unwrap();
     }
@@ -176,7 +208,11 @@ impl Desk {
         matches.sort_by(|one, other| one.0.path().cmp(other.0.path()));
         let mut tracker = std::mem::replace(
             &mut self.tracker,
-            Tracker::new(Vec::new(), Epoch::new(1, &[1; 10])),
+            Tracker::new(setup(
+                Vec::new(),
+                OwnFiles::default(),
+                Epoch::new(1, &[1; 10]),
+            )),
         );
         let here = self.path(name);
         let desk = &*self;
@@ -348,7 +384,10 @@ impl Desk {
         let checkpoints: Vec<Checkpoint> = serde_json::from_str(&text).unwrap();
         self.memory.checkpoints.clone_from(&checkpoints);
         let boot_id = Epoch::new(1, &[self.boot; 10]);
-        self.tracker = Tracker::new(self.watches.clone(), boot_id);
+        self.tracker = Tracker::new(Setup {
+            skips: self.skips.clone(),
+            ..setup(self.watches.clone(), self.own.clone(), boot_id)
+        });
         self.tracker.restore(self.memory.clone());
         self.begin(self.epoch);
         self.now_ms += 5_000;

@@ -1,12 +1,14 @@
 //! Files that only grow: lines, parts, unfinished ends, holes, many files.
 
-use super::desk::Desk;
-use crate::track::Mode;
-use crate::track::descriptors::OPEN_MAX;
+use super::desk::{Desk, budget, setup};
+use crate::find::OwnFiles;
+use crate::track::{Mode, SkipRule};
 use ledger::limits::MAX_LINE;
 use ledger::manifest::{EventKind, Reason};
 use ledger::name::Epoch;
+use std::fs::FileTimes;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::time::{Duration, UNIX_EPOCH};
 
 #[test]
 fn lines_are_taken_once_as_they_are_written() {
@@ -44,22 +46,25 @@ fn any_bytes_survive() {
 }
 
 #[test]
-fn an_unfinished_line_waits_for_its_end_then_for_quiet() {
+fn an_unfinished_line_waits_for_its_end_but_not_for_ever() {
     let mut desk = Desk::new(&["a"]);
     desk.append("a", "half");
     desk.scan();
     desk.read(Mode::Follow);
     desk.rest(20_000);
-    desk.read(Mode::Follow);
     desk.append("a", " a");
-    desk.rest(28_000);
+    desk.scan();
     desk.read(Mode::Follow);
     desk.seal();
-    assert!(desk.texts("a").is_empty(), "it grew in between");
-    desk.rest(2_000);
+    assert!(desk.texts("a").is_empty(), "its end may come");
+    desk.rest(8_000);
     desk.read(Mode::Follow);
     desk.seal();
-    assert_eq!(desk.texts("a"), ["half a"]);
+    assert_eq!(
+        desk.texts("a"),
+        ["half a"],
+        "its first byte is half a minute old"
+    );
     desk.append("a", " line\nnext\n");
     desk.scan();
     desk.read(Mode::Follow);
@@ -141,7 +146,11 @@ fn a_closed_streams_files_go_to_the_first_stream_that_wants_them() {
     std::mem::swap(&mut desk.dir, &mut next.dir);
     let base = next.dir.path().to_str().unwrap();
     let watch = crate::find::Watch::new("new".parse().unwrap(), &[format!("{base}/*")], &[]);
-    next.tracker = crate::track::Tracker::new(vec![watch.unwrap()], Epoch::new(1, &[1; 10]));
+    next.tracker = crate::track::Tracker::new(setup(
+        vec![watch.unwrap()],
+        OwnFiles::default(),
+        Epoch::new(1, &[1; 10]),
+    ));
     next.tracker.restore(desk.memory.clone());
     next.archive = desk.archive.clone();
     next.begin(Epoch::new(2, &[3; 10]));
@@ -215,7 +224,7 @@ fn a_large_hole_becomes_a_gap_and_a_small_one_zeros() {
 #[test]
 fn many_idle_files_need_few_descriptors() {
     let mut desk = Desk::new(&["*"]);
-    let count = OPEN_MAX + 200;
+    let count = budget().sources + 200;
     for n in 0..count {
         desk.append(&format!("{n:04}"), format!("{n}\n"));
     }
@@ -225,7 +234,10 @@ fn many_idle_files_need_few_descriptors() {
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
     let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     let open = targets.filter(|target| target.starts_with(&folder)).count();
-    assert!((1..=OPEN_MAX + 100).contains(&open), "{open} of {count}");
+    assert!(
+        (1..=budget().sources + 100).contains(&open),
+        "{open} of {count}"
+    );
     assert_eq!(desk.archive.len(), count);
     desk.append("0001", "more\n");
     desk.rename("0002", "x0002");
@@ -246,4 +258,154 @@ fn a_file_with_two_names_is_read_once() {
     desk.settle();
     assert_eq!(desk.texts("z"), ["one\ntwo\n"]);
     assert_eq!(desk.archive.len(), 1);
+}
+
+#[test]
+fn own_files_are_never_read() {
+    let mut desk = Desk::new(&["**"]);
+    for name in ["spool", "state", "logs"] {
+        std::fs::create_dir(desk.path(name)).unwrap();
+        desk.append(&format!("{name}/file"), "of the agent\n");
+    }
+    desk.append("key", "secret\n");
+    std::fs::hard_link(desk.path("key"), desk.path("logs/link")).unwrap();
+    let folders = ["spool", "state"].map(|name| desk.path(name)).to_vec();
+    desk.own = OwnFiles::new(folders, vec![desk.path("key")]);
+    desk.restart();
+    desk.settle();
+    assert_eq!(desk.texts("logs/file"), ["of the agent\n"]);
+    assert_eq!(desk.archive.len(), 1, "{:?}", desk.archive);
+    let left_out: Vec<_> = desk
+        .scan()
+        .notes
+        .into_iter()
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(left_out.len(), 4, "{left_out:?}");
+}
+
+#[test]
+fn zeros_at_the_end_are_not_written_yet() {
+    for written in [false, true] {
+        let mut desk = Desk::new(&["a"]);
+        desk.append("a", "first\n");
+        // Room that an appender takes before it has the lines: as zeros, or as a hole.
+        if written {
+            desk.append("a", vec![0; 300_000]);
+        } else {
+            desk.truncate("a", 300_006);
+        }
+        desk.settle();
+        desk.rest(100_000);
+        desk.settle();
+        assert_eq!(desk.texts("a"), ["first\n"], "{written}");
+        desk.write_at("a", 6, "second\n");
+        desk.settle();
+        assert_eq!(desk.texts("a"), ["first\nsecond\n"], "{written}");
+        assert_eq!(desk.events(), [], "{written}");
+        desk.remove("a");
+        desk.settle();
+        let hole = (
+            "a".to_owned(),
+            EventKind::Gap,
+            Some(13),
+            Some(300_006),
+            Some(Reason::Hole),
+        );
+        assert_eq!(desk.events(), [hole], "{written}");
+    }
+}
+
+#[test]
+fn zeros_amid_a_log_are_bytes_like_any() {
+    let mut desk = Desk::new(&["a"]);
+    let zeros = "\0".repeat(3 << 20);
+    desk.append("a", format!("first\n{zeros}\nlast\n"));
+    desk.settle();
+    assert_eq!(desk.texts("a"), [format!("first\n{zeros}\nlast\n")]);
+    assert_eq!(desk.events(), []);
+}
+
+#[test]
+fn a_line_that_never_ends_is_taken_in_parts() {
+    let mut desk = Desk::new(&["a"]);
+    let mut text = String::new();
+    for part in 0..40 {
+        let part = format!("part {part} ended by CR only\r");
+        text += &part;
+        desk.append("a", &part);
+        desk.now_ms += 9_000;
+        desk.scan();
+        desk.read(Mode::Follow);
+        desk.seal();
+    }
+    let taken = desk.texts("a").concat();
+    assert!(text.starts_with(&taken));
+    assert!(
+        taken.len() > text.len() - 6 * 30,
+        "{} of {}",
+        taken.len(),
+        text.len()
+    );
+}
+
+#[test]
+fn what_the_settings_skip_is_a_signed_gap() {
+    let mut desk = Desk::new(&["a*"]);
+    desk.skips = vec![SkipRule {
+        first_scan: true,
+        older: None,
+    }];
+    let old = super::rotation::lines("old", 50_000);
+    desk.append("a", old.clone() + "unfin");
+    desk.append("b", super::rotation::lines("packed", 50_000));
+    desk.append("a.gz", desk.packed("b"));
+    desk.restart();
+    desk.scan();
+    desk.read(Mode::Follow);
+    desk.discard();
+    desk.append("a", "ished\nnew\n");
+    desk.append("a.later", "all of it\n");
+    desk.settle();
+    let gap = vec![b'?'; old.len()];
+    let text = String::from_utf8(gap).unwrap() + "unfinished\nnew\n";
+    assert_eq!(desk.texts("a"), [text]);
+    assert_eq!(desk.texts("a.later"), ["all of it\n"]);
+    assert_eq!(desk.texts("a.gz"), [""]);
+    let skipped = |name: &str, to| {
+        let reason = Some(Reason::Skipped);
+        (name.to_owned(), EventKind::Gap, Some(0), to, reason)
+    };
+    let mut events = desk.events();
+    events.sort_by(|one, other| one.0.cmp(&other.0));
+    let told = [skipped("a", Some(old.len() as u64)), skipped("a.gz", None)];
+    assert_eq!(events, told);
+    desk.skips.clear();
+    desk.restart();
+    desk.settle();
+    assert_eq!(desk.events().len(), 2, "skipped once, for good");
+}
+
+#[test]
+fn what_is_older_than_the_settings_say_is_skipped() {
+    let mut desk = Desk::new(&["a*"]);
+    desk.skips = vec![SkipRule {
+        first_scan: false,
+        older: Some(Duration::from_secs(3600)),
+    }];
+    let at = |seconds_ago| {
+        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        FileTimes::new().set_modified(now - Duration::from_secs(seconds_ago))
+    };
+    for (name, seconds_ago) in [("a.old", 4000), ("a.new", 3000)] {
+        desk.append(name, "line\n");
+        desk.writer(name).set_times(at(seconds_ago)).unwrap();
+    }
+    desk.restart();
+    desk.settle();
+    assert_eq!(desk.texts("a.old"), ["?????"]);
+    assert_eq!(desk.texts("a.new"), ["line\n"]);
+    desk.append("a.old", "more\n");
+    desk.settle();
+    assert_eq!(desk.texts("a.old"), ["?????more\n"]);
 }

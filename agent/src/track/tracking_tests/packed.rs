@@ -156,3 +156,21 @@ fn gzip_is_known_by_content_and_other_forms_are_passed_over() {
     assert_eq!(notes, ["journald, not read", "xz, not read"]);
     assert_eq!(desk.archive.len(), 2);
 }
+
+#[test]
+fn a_packed_logs_inode_that_is_used_again_is_another_file() {
+    let mut desk = Desk::new(&["a*"]);
+    for _ in 0..20 {
+        desk.append("a.1", lines("packed", 300));
+        step(&mut desk);
+        desk.gzip("a.1");
+        settle(&mut desk);
+        desk.restart();
+        desk.remove("a.1.gz");
+        desk.append("a.1", lines("new", 20_000));
+        settle(&mut desk);
+        assert!(desk.texts("a.1").contains(&lines("new", 20_000)));
+        desk.remove("a.1");
+        settle(&mut desk);
+    }
+}

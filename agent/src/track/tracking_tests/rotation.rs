@@ -1,8 +1,7 @@
 //! Every way a log is rotated, cut, copied and deleted, with the agent up and down.
 
-use super::desk::{Desk, Happened};
+use super::desk::{Desk, Happened, budget};
 use crate::track::Mode;
-use crate::track::descriptors::OPEN_MAX;
 use ledger::manifest::{EventKind, Reason};
 use std::io::Write;
 
@@ -513,7 +512,7 @@ fn bytes_that_came_after_the_look_are_proven_by_the_read() {
 #[test]
 fn descriptors_of_deleted_files_are_kept_while_others_are_closed() {
     let mut desk = Desk::new(&["*"]);
-    let count = OPEN_MAX;
+    let count = budget().sources;
     for n in 0..count {
         desk.append(&format!("{n:04}"), format!("{n}\n"));
     }
@@ -531,4 +530,167 @@ fn descriptors_of_deleted_files_are_kept_while_others_are_closed() {
         assert_eq!(desk.texts(&format!("{n:04}")), [format!("{n}\nunread\n")]);
     }
     assert!(desk.events().is_empty(), "{:?}", desk.events());
+}
+
+#[test]
+fn what_editors_leave_in_a_logs_place_says_that_it_may_repeat() {
+    let long = lines("kept", 30_000);
+    let without_first: String = long
+        .lines()
+        .skip(1)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let trimmed: String = long
+        .lines()
+        .skip(500)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for (why, text) in [("sed -i", &without_first), ("tail", &trimmed)] {
+        for in_place in [false, true] {
+            let mut desk = Desk::new(&["a"]);
+            desk.append("a", &long);
+            step(&mut desk);
+            if in_place {
+                desk.truncate("a", 0);
+                desk.append("a", text);
+            } else {
+                desk.append("new.tmp", text);
+                desk.rename("new.tmp", "a");
+            }
+            desk.settle();
+            assert_eq!(
+                desk.texts("a"),
+                [long.clone(), text.clone()],
+                "{why} {in_place}"
+            );
+            let kinds: Vec<_> = desk.events().iter().map(|event| event.1).collect();
+            assert!(
+                kinds.contains(&EventKind::Ambiguous),
+                "{why} {in_place}: {kinds:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_log_written_anew_and_longer_continues() {
+    for (bytes, restart) in [(300, false), (300, true), (90_000, false), (90_000, true)] {
+        let mut desk = Desk::new(&["a"]);
+        desk.append("a", lines("old", bytes));
+        step(&mut desk);
+        // As rsync does it.
+        desk.append("new.tmp", lines("old", bytes) + "and more\n");
+        desk.rename("new.tmp", "a");
+        if restart {
+            desk.restart();
+        }
+        desk.settle();
+        assert_eq!(
+            desk.texts("a"),
+            [lines("old", bytes) + "and more\n"],
+            "{bytes} {restart}"
+        );
+        let kinds: Vec<_> = desk.events().iter().map(|event| event.1).collect();
+        assert_eq!(kinds, [EventKind::Ambiguous], "{bytes} {restart}");
+    }
+}
+
+#[test]
+fn logs_that_get_equal_lines_are_archived_each() {
+    let mut desk = Desk::new(&["*"]);
+    let mut text = String::new();
+    for n in 0..40 {
+        let line = format!("equal line {n} of all three logs\n");
+        text += &line;
+        for name in ["a", "b", "c"] {
+            desk.append(name, &line);
+        }
+        desk.now_ms += 9_000;
+        step(&mut desk);
+    }
+    for name in ["a", "b", "c"] {
+        assert_eq!(
+            desk.texts(name),
+            [text.clone()],
+            "{name}: none waits for ever"
+        );
+    }
+    let kinds: Vec<_> = desk.events().iter().map(|event| event.1).collect();
+    assert!(
+        kinds.iter().all(|kind| *kind == EventKind::Ambiguous),
+        "{kinds:?}"
+    );
+}
+
+#[test]
+fn a_candidate_that_is_removed_while_the_agent_is_down_is_a_gap() {
+    let mut desk = Desk::new(&["*"]);
+    for name in ["a", "b", "c"] {
+        desk.append(name, "equal\n");
+    }
+    step(&mut desk);
+    step(&mut desk);
+    assert_eq!(desk.archive.len(), 1, "two wait");
+    desk.remove("b");
+    desk.remove("c");
+    desk.restart();
+    desk.settle();
+    let mut told = desk.events();
+    told.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(
+        told,
+        [gap(Reason::Deleted, "b", 0), gap(Reason::Deleted, "c", 0)]
+    );
+    assert_eq!(desk.texts("a"), ["equal\n"]);
+}
+
+#[test]
+fn short_lived_logs_are_archived_whole() {
+    let mut desk = Desk::new(&["*"]);
+    let mut before: Vec<String> = Vec::new();
+    let mut written = 0;
+    for round in 0..30 {
+        for name in before.drain(..) {
+            desk.remove(&name);
+        }
+        for n in 0..50 {
+            let name = format!("job-{round}-{n}");
+            desk.append(&name, format!("line of {name}\n"));
+            before.push(name);
+            written += 1;
+        }
+        step(&mut desk);
+    }
+    for name in before {
+        desk.remove(&name);
+    }
+    desk.settle();
+    let archived = desk
+        .archive
+        .values()
+        .filter(|source| source.bytes.starts_with(b"line of"));
+    assert_eq!(archived.count(), written);
+    assert_eq!(desk.events(), []);
+    assert!(desk.tracker.status().is_empty(), "all are let go");
+}
+
+#[test]
+fn a_file_that_is_written_in_place_does_not_fill_the_archive() {
+    let mut desk = Desk::new(&["a"]);
+    desk.append("a", "");
+    for n in 0..600 {
+        desk.truncate("a", 0);
+        desk.append(
+            "a",
+            format!("version {n:04} of a status file\n").repeat(200),
+        );
+        step(&mut desk);
+    }
+    let versions = desk.archive.len();
+    assert!((4..8).contains(&versions), "{versions} in ten minutes");
+    let notes = desk.scan().notes;
+    assert!(notes[0].1.starts_with("written in place"), "{notes:?}");
+    desk.now_ms += 600_000;
+    desk.settle();
+    assert!(desk.texts("a").last().unwrap().starts_with("version 0599"));
 }

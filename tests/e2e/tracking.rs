@@ -1,0 +1,226 @@
+//! Logs that are hard to follow, by the real agent: packed rotations, logs of an image, few descriptors, patterns that
+//! want too much. Each stands for reports of users of other shippers.
+
+use harness::Site;
+use harness::world::Archive;
+use rustix::process::Signal;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+const STREAMS: &str = r#"
+[[stream]]
+name = "all"
+include = ["{logs}/*"]
+retention = "1d"
+"#;
+
+fn site(store: &TempDir) -> Site {
+    let site = Site::new(&format!("file://{}", store.path().display()), STREAMS);
+    site.init();
+    site
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn lines(tag: &str) -> String {
+    (0..3000)
+        .map(|n| format!("{tag} line {n} of a log that continues\n"))
+        .collect()
+}
+
+#[track_caller]
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+}
+
+/// Archives all, and reads back what the store holds.
+fn archive(site: &Site, store: &TempDir) -> Archive {
+    drop(site.archive(&["--once"]).expect(0));
+    site.verify_clean();
+    Archive::read(store.path())
+}
+
+#[test]
+fn packed_rotations_are_archived_once_whatever_the_agent_saw_of_them() {
+    // logrotate's ways to name and to time it, and whether the agent looks between the rotations.
+    for (dated, delayed, watched) in [
+        (false, false, false),
+        (false, true, false),
+        (true, true, false),
+        (true, false, true),
+        (false, true, true),
+    ] {
+        let store = TempDir::new().unwrap();
+        let site = site(&store);
+        let log = site.log("app.log");
+        // Every file begins with the same banner, longer than any window that is compared first.
+        let banner = "a banner that every file begins with\n".repeat(300);
+        let mut expected = vec![banner.clone() + &lines("0")];
+        append(&log, &expected[0]);
+        drop(site.agent(&["drain"]).expect(0));
+        let mut unpacked = None;
+        for n in 1..6 {
+            let rotated = match dated {
+                true => site.log(&format!("app.log-202611{n:02}")),
+                false => {
+                    for old in (1..n).rev() {
+                        for end in ["", ".gz"] {
+                            let from = site.log(&format!("app.log.{old}{end}"));
+                            if from.exists() {
+                                fs::rename(from, site.log(&format!("app.log.{}{end}", old + 1)))
+                                    .unwrap();
+                            }
+                        }
+                    }
+                    site.log("app.log.1")
+                }
+            };
+            let last = expected.last_mut().unwrap();
+            last.push_str("the last line before a rotation\n");
+            append(&log, "the last line before a rotation\n");
+            fs::rename(&log, &rotated).unwrap();
+            expected.push(banner.clone() + &lines(&n.to_string()));
+            append(&log, expected.last().unwrap());
+            let pack = match delayed {
+                true => unpacked.replace(rotated),
+                false => Some(rotated),
+            };
+            if let Some(path) = pack {
+                // With numbers, the one before has moved on.
+                let path = match dated || !delayed {
+                    true => path,
+                    false => site.log("app.log.2"),
+                };
+                run(Command::new("gzip").arg(path));
+            }
+            if watched {
+                drop(site.agent(&["drain"]).expect(0));
+            }
+        }
+        drop(site.agent(&["drain"]).expect(0));
+        drop(site.agent(&["drain"]).expect(0));
+        let archive = archive(&site, &store);
+        let why = format!("dated {dated}, delayed {delayed}, watched {watched}");
+        eprintln!("{why}: {} files", archive.files.len());
+        let expected: Vec<_> = expected.into_iter().map(String::into_bytes).collect();
+        archive.must_hold(&expected);
+        assert_eq!(archive.events("gap"), 0, "{why}");
+    }
+}
+
+#[test]
+fn a_log_of_the_image_is_archived_once_when_overlayfs_copies_it_up() {
+    let store = TempDir::new().unwrap();
+    let site = site(&store);
+    let layers = TempDir::new().unwrap();
+    let at = |name: &str| layers.path().join(name);
+    for name in ["lower", "upper", "work"] {
+        fs::create_dir(at(name)).unwrap();
+    }
+    fs::write(at("lower/empty.log"), "").unwrap();
+    fs::write(at("lower/filled.log"), "from the image\n").unwrap();
+    let (lower, upper, work) = (at("lower"), at("upper"), at("work"));
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.display(),
+        upper.display(),
+        work.display()
+    );
+    let logs = site.path("logs");
+    let mut mount = Command::new("mount");
+    mount
+        .args(["-t", "overlay", "overlay", "-o", &options])
+        .arg(&logs);
+    if !mount.status().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: overlayfs cannot be mounted here");
+        return;
+    }
+    let mut agent = site.start(site.agent_command(&["run"]), "agent");
+    agent.wait_for_log("following");
+    let mut expected = vec![String::new(), "from the image\n".to_owned()];
+    for n in 0..20 {
+        for (name, text) in ["empty.log", "filled.log"].iter().zip(&mut expected) {
+            let line = format!("{name} line {n}\n");
+            append(&logs.join(name), &line);
+            text.push_str(&line);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    agent.signal(Signal::TERM);
+    drop(agent.finish().expect(0));
+    drop(site.agent(&["drain"]).expect(0));
+    run(Command::new("umount").arg("-l").arg(&logs));
+    let archive = archive(&site, &store);
+    let expected: Vec<_> = expected.into_iter().map(String::into_bytes).collect();
+    archive.must_hold(&expected);
+    assert_eq!(archive.events("ambiguous"), 0);
+}
+
+#[test]
+fn few_descriptors_are_enough_for_many_logs() {
+    let store = TempDir::new().unwrap();
+    let site = site(&store);
+    let mut expected = Vec::new();
+    for n in 0..500 {
+        let text = format!("the only line of log {n}\n");
+        append(&site.log(&format!("{n}.log")), &text);
+        expected.push(text.into_bytes());
+    }
+    let agent = site.agent_command(&["drain"]);
+    let mut limited = Command::new("prlimit");
+    limited
+        .arg("--nofile=64:64")
+        .arg(agent.get_program())
+        .args(agent.get_args());
+    run(&mut limited);
+    archive(&site, &store).must_hold(&expected);
+}
+
+#[test]
+fn the_agents_own_files_are_never_archived() {
+    let store = TempDir::new().unwrap();
+    let site = site(&store);
+    append(&site.log("app.log"), "a line\n");
+    let wide = STREAMS.replace("{logs}/*", "{logs}/../**");
+    site.write_agent_config("", &wide.replace("/logs/..", ""));
+    drop(
+        site.agent(&["check"])
+            .expect(0)
+            .says(&["state: holdfast-agent's own, not read"]),
+    );
+    drop(site.agent(&["drain"]).expect(0));
+    let archive = archive(&site, &store);
+    let key = fs::read(site.path("state/key")).unwrap();
+    let secret = key.split(|byte| *byte == b'\n').nth(1).unwrap();
+    for file in &archive.files {
+        let holds = file
+            .bytes
+            .windows(secret.len())
+            .any(|bytes| bytes == secret);
+        assert!(!holds, "{}", file.path);
+    }
+    assert!(archive.files.iter().any(|file| file.bytes == b"a line\n"));
+
+    site.write_agent_config(
+        "",
+        &STREAMS
+            .replace("{logs}/*", "{logs}/../state/*")
+            .replace("/logs/..", ""),
+    );
+    drop(
+        site.agent(&["check"])
+            .expect(3)
+            .says(&["lies inside spool or state"]),
+    );
+}
