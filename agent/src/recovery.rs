@@ -23,7 +23,7 @@ use crate::bounds::NOTE_MAX;
 use crate::recovery::snapshot::Snapshot;
 use crate::sealing::stream_state::{NewEpoch, SealedState, StreamState};
 use crate::spool::Layout;
-use crate::track::checkpoint::Memory;
+use crate::track::checkpoint::{Checkpoint, Memory};
 use host::disk;
 use ledger::Digest;
 use ledger::manifest::{EpochHead, EventKind, Reference, StreamHead};
@@ -45,6 +45,9 @@ pub(crate) struct Recovered {
     pub(crate) memory: Memory,
     /// Heads of streams that the batches read here name: a snapshot may be older, and a head never goes back.
     pub(crate) named: Vec<StreamHead>,
+    /// Streams of which sealed batches are gone that were not in the store: their logs are to be read again, so nothing
+    /// is remembered of them but what those say that are left.
+    pub(crate) forgotten: Vec<Name>,
 }
 
 /// What recovery needs to know beforehand.
@@ -83,17 +86,28 @@ impl Recovery<'_> {
             closed: Vec::new(),
             memory: Memory::default(),
             named: Vec::new(),
+            forgotten: Vec::new(),
         };
         let snapshot = snapshot.unwrap_or_default();
         let foreign = !snapshot.spool_id.is_empty() && snapshot.spool_id != self.spool_id;
-        let mut checkpoints = Vec::new();
+        let (mut checkpoints, mut kept) = (Vec::new(), Vec::new());
         for stream in self.all(streams, &snapshot)? {
             // A crash here changes nothing: what follows only reads, and syncs what is there.
             tracing::debug!(step = "recover.scan", %stream);
             let known = snapshot.sealed_state(&stream);
-            let (standing, lineage) = self.stand(&stream, known, foreign)?;
+            let (mut standing, lineage) = self.stand(&stream, known, foreign)?;
             checkpoints.extend(lineage.checkpoints);
             recovered.named.extend(lineage.named.into_values());
+            if let StreamStanding::Lost { heads, .. } = &mut standing
+                && let Some(known) = known
+                && let Some(stored) = self.lost_unarchived(known, snapshot.stored(&stream))?
+            {
+                tracing::error!(%stream, "batches are gone that were not archived: their logs are read again");
+                let (known, still) = self.still_known(&stream, stored)?;
+                *heads = known;
+                kept.extend(still);
+                recovered.forgotten.push(stream.clone());
+            }
             let configured = streams.contains(&stream);
             let next = match standing {
                 StreamStanding::Fresh if !configured => continue,
@@ -110,9 +124,78 @@ impl Recovery<'_> {
                 recovered.leaving.push(next);
             }
         }
-        recovered.memory = snapshot.memory.then(checkpoints);
+        let mut memory = snapshot.memory.then(checkpoints);
+        let forgotten = |stream: &Name| recovered.forgotten.contains(stream);
+        let known = &mut memory.checkpoints;
+        known.retain(|checkpoint| !forgotten(&checkpoint.source.stream));
+        recovered.memory = memory.then(kept);
         tracing::debug!(step = "recover.done");
         Ok(recovered)
+    }
+
+    /// Whether the newest batch that the snapshot knows is gone and was not in the store, as far as anybody here knows;
+    /// then the newest that was, if any was.
+    fn lost_unarchived(
+        &self,
+        known: &SealedState,
+        stored: Option<EpochHead>,
+    ) -> Result<Option<Option<EpochHead>>, RecoverError> {
+        let newest = Slot {
+            agent: self.agent.clone(),
+            stream: known.stream.clone(),
+            epoch: known.epoch,
+            seq: known.head.seq,
+        };
+        let path = self.layout.batch(&newest);
+        let is_there = path.try_exists();
+        let is_there = is_there.map_err(|source| RecoverError::Io { path, source })?;
+        let has_receipt = self.receipted(&newest)?.is_some();
+        if is_there || has_receipt || stored == Some(known.epoch_head()) {
+            return Ok(None);
+        }
+        // Receipts may be newer than the snapshot.
+        let receipted = self.layout.receipted(&known.stream);
+        let receipted = receipted.map_err(|source| RecoverError::Io {
+            path: self.layout.receipts(),
+            source,
+        })?;
+        let mut newer = receipted.into_iter().filter(|(epoch, seq)| {
+            let known = stored.filter(|stored| stored.epoch == *epoch);
+            *epoch == newest.epoch && known.is_none_or(|known| *seq > known.seq)
+        });
+        let Some((epoch, seq)) = newer.next() else {
+            return Ok(Some(stored));
+        };
+        let reference = self.receipted(&Slot { seq, ..newest })?;
+        Ok(Some(reference.map(|it| it.in_epoch(epoch)).or(stored)))
+    }
+
+    /// Where a stream stands of which newer batches are lost: at the end of what an older spool still has, if that is
+    /// whole, for it is archived yet; else at what is in the store. And what is known of its sources there.
+    fn still_known(
+        &self,
+        stream: &Name,
+        stored: Option<EpochHead>,
+    ) -> Result<(Vec<EpochHead>, Vec<Checkpoint>), RecoverError> {
+        let listing = StreamListing::read(self.layout, stream)?;
+        let batches = SealedBatches {
+            layout: self.layout,
+            agent: self.agent,
+            keys: self.keys,
+        };
+        let lineage = lineage::from_beginning(&batches, stream, &listing)?;
+        let ends = lineage.ends.iter().map(SealedState::epoch_head);
+        let ends: Vec<EpochHead> = ends.collect();
+        let is_newer = |stored: EpochHead| {
+            ends.iter()
+                .any(|end| end.epoch == stored.epoch && end.seq >= stored.seq)
+        };
+        Ok(match stored {
+            Some(stored) if lineage.broken.is_some() || !is_newer(stored) => {
+                (vec![stored], Vec::new())
+            }
+            _ => (ends, lineage.checkpoints),
+        })
     }
 
     /// The configured streams first, in order, then all others that were ever heard of.
@@ -261,7 +344,10 @@ fn begin(
         }
         StreamStanding::Continues(state) => StreamState::After(state),
         StreamStanding::Lost { why, heads, newest } => {
-            let epoch = new_epoch()?;
+            let epoch = match heads[..] {
+                [] => first_epoch(stream, spool_id),
+                _ => new_epoch()?,
+            };
             tracing::error!(%stream, %epoch, %why, "state lost: the stream continues in a new epoch");
             let event = Some(EventKind::StateLost);
             StreamState::Begin(beginning(epoch, heads, newest.map(|state| *state), event))

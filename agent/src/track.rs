@@ -216,6 +216,12 @@ impl Tracker {
         source.file_mut().open(boot_id).ok()
     }
 
+    /// What was known of the stream's sources is lost: files that are there and not known may have been archived.
+    /// Until all of them are told apart, each that begins says `ambiguous`.
+    pub(crate) fn doubt(&mut self, stream: &Name) {
+        self.table.doubt(stream);
+    }
+
     /// From now on nothing waits for time to pass: the next scans judge copies not finished as they
     /// are. For an agent that will not be there later (`drain`), and that scans until nothing is
     /// [undecided](ScanReport::undecided).
@@ -262,12 +268,16 @@ impl Tracker {
             Some((source.path().clone(), what.clone()))
         });
         let (faults, notes) = scan.into_faults_and_notes(faults);
+        let undecided = awaited + self.candidates.undecided();
+        if undecided == 0 {
+            self.table.doubt_no_more();
+        }
         ScanReport {
             faults,
             notes,
             unmatched,
             files,
-            undecided: awaited + self.candidates.undecided(),
+            undecided,
             passing: self.candidates.passing(),
         }
     }

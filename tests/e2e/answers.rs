@@ -1,5 +1,5 @@
-//! What the archiver refuses is answered by the agent itself, and the auditor is told the story: nothing is lost, nothing
-//! is there twice, and nobody is accused.
+//! What the archiver refuses is answered by the agent itself, and so is the loss of spool or state; the auditor is told
+//! the story: nothing is lost, what is there twice says so, and nobody is accused.
 
 use harness::site::files_below;
 use harness::world::Archive;
@@ -233,4 +233,96 @@ fn spool_and_state_that_were_set_back_to_before_the_first_batch_make_no_second_r
         tells(&story, "VOID") && !tells(&story, "LOOSE_EPOCH"),
         "{story:?}"
     );
+}
+
+/// Every line that the archive holds, sorted.
+fn all_lines(site: &Site) -> Vec<String> {
+    let archive = Archive::read(&site.path("out/store"));
+    let files = archive.files.iter();
+    let mut lines: Vec<String> = files
+        .flat_map(|file| {
+            String::from_utf8(file.bytes.clone())
+                .unwrap()
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_spool_that_is_lost_before_it_was_archived_is_sealed_again_from_the_logs() {
+    let site = site(STREAMS);
+    write(&site, "a.log", "one");
+    drain(&site);
+    archive(&site, 0);
+    // The snapshot that knows of the receipt.
+    drain(&site);
+    write(&site, "a.log", "two");
+    write(&site, "b.log", "three");
+    drain(&site);
+    fs::remove_dir_all(site.path("spool")).unwrap();
+    drop(site.agent(&["init"]).expect(0));
+    write(&site, "b.log", "four");
+    drain(&site);
+    archive(&site, 0);
+    assert_eq!(all_lines(&site), ["four", "one", "one", "three", "two"]);
+    let archive = Archive::read(&site.path("out/store"));
+    assert_eq!(
+        (archive.events("state_lost"), archive.events("ambiguous")),
+        (1, 2)
+    );
+    story(&site);
+}
+
+#[test]
+fn a_spool_older_than_the_state_is_archived_and_the_rest_is_read_again() {
+    let site = site(STREAMS);
+    write(&site, "a.log", "one");
+    drain(&site);
+    fs::create_dir(site.path("out/kept")).unwrap();
+    copy(&site.path("spool"), &site.path("out/kept/spool"));
+    write(&site, "a.log", "two");
+    write(&site, "b.log", "three");
+    drain(&site);
+    fs::remove_dir_all(site.path("spool")).unwrap();
+    copy(&site.path("out/kept/spool"), &site.path("spool"));
+    drain(&site);
+    drop(site.archive(&["--once"]).expect(0));
+    must_hold(&site, &["one\ntwo\n", "three\n"]);
+    story(&site);
+}
+
+#[test]
+fn a_state_that_is_lost_says_what_may_be_there_twice() {
+    let site = site(STREAMS);
+    write(&site, "a.log", "one");
+    write(&site, "b.log", "two");
+    drain(&site);
+    archive(&site, 0);
+    for file in fs::read_dir(site.path("state")).unwrap() {
+        let file = file.unwrap();
+        if file.file_name().to_str().unwrap().starts_with("cursors.") {
+            fs::remove_file(file.path()).unwrap();
+        }
+    }
+    // And what came before the newest batch was deleted long ago.
+    let mut batches = files_below(&site.path("spool/sealed"));
+    batches.retain(|path| path.ends_with("manifest"));
+    batches.sort();
+    for manifest in &batches[..batches.len() - 1] {
+        fs::remove_dir_all(manifest.parent().unwrap()).unwrap();
+    }
+    write(&site, "b.log", "three");
+    drain(&site);
+    drop(site.archive(&["--once"]).expect(0));
+    assert_eq!(all_lines(&site), ["one", "one", "three", "two", "two"]);
+    let archive = Archive::read(&site.path("out/store"));
+    assert_eq!(
+        (archive.events("state_lost"), archive.events("ambiguous")),
+        (1, 2)
+    );
+    story(&site);
 }

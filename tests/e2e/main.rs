@@ -2,7 +2,7 @@
 
 mod adopt; // hosts set up again, and what they continue
 mod agent_faults; // what the agent's status says of each fault
-mod answers; // what the archiver refuses, answered; and what the auditor is told of it
+mod answers; // what the archiver refuses, and what is lost on the host, answered; and what the auditor is told of it
 mod badinput; // what must happen on bad input, a test a sentence
 mod bench; // what ./bench says to wrong words
 mod crash; // programs and server killed while they work

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bytes;
+mod losses;
 
 use super::*;
 use crate::bounds::{RETRY_MAX, RETRY_MIN, ROOM_RESUME};

@@ -21,16 +21,20 @@ use crate::sealing::stream_state::StreamState;
 use crate::spool::receipts::is_newer;
 use crate::spool::{Layout, Spool, SpoolError};
 use crate::sys;
+use crate::track::checkpoint::Memory;
 use crate::track::{Budget, Setup, SkipRule, Tracker};
 use host::clock;
 use host::lock::{Lock, LockError};
 use ledger::codec::Compressor;
+use ledger::entry::PathBytes;
 use ledger::manifest::{EpochHead, StreamHead};
 use ledger::name::{Epoch, Name};
 use ledger::signature::Key;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often, and how far apart, the state's lock is tried for before it counts as held.
@@ -122,7 +126,14 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
             .map_err(RunError::from)
     })?;
     let mut tracker = tracker(config, &recovered.streams, boot_id);
-    tracker.restore(std::mem::take(&mut recovered.memory));
+    let mut memory = std::mem::take(&mut recovered.memory);
+    forget(config, &recovered.forgotten, &mut memory);
+    tracker.restore(memory);
+    for next in &recovered.streams {
+        if next.has_lost_state() {
+            tracker.doubt(next.stream());
+        }
+    }
     let (mut streams, closed) = put_together(config, recovered, &known, &mut tracker, started);
     let keys = sealer.all_keys();
     let batches = SealedBatches {
@@ -147,6 +158,16 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
         started,
         lock,
     })
+}
+
+/// Logs that are over and that a stream which is read again would take are not known to be archived.
+fn forget(config: &Config, streams: &[Name], memory: &mut Memory) {
+    let wants = |path: &PathBytes| {
+        let path = Path::new(OsStr::from_bytes(&path.0));
+        let mut wanting = config.streams.iter();
+        wanting.any(|stream| streams.contains(&stream.name) && stream.watch.wants(path))
+    };
+    memory.finished.retain(|log| !wants(log.path()));
 }
 
 /// The streams as they were found: those that run or leave, and those that are closed.

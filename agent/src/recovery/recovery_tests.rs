@@ -162,7 +162,12 @@ fn meddle(name: &str, seq: u64, meddle: impl Fn(&World, &[SealedState])) {
 
 #[test]
 fn disagreement_begins_a_new_epoch_that_names_what_is_known() {
-    meddle("head gone", 3, |world, history| {
+    // It was not in the store: nobody will ever see it there.
+    meddle("head gone", 2, |world, history| {
+        std::fs::remove_dir_all(batch(world, &history[3])).unwrap();
+    });
+    meddle("head gone, which was stored", 3, |world, history| {
+        receipt(world, history[3].epoch, 3, history[3].head.sha256);
         std::fs::remove_dir_all(batch(world, &history[3])).unwrap();
     });
     meddle("another spool", 3, |world, _| {

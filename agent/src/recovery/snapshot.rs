@@ -9,7 +9,7 @@ use crate::track::finished::FinishedLog;
 use host::disk;
 use ledger::Digest;
 use ledger::digest::Hasher;
-use ledger::manifest::StreamHead;
+use ledger::manifest::{EpochHead, StreamHead};
 use ledger::name::Name;
 use ledger::spool::OLDER;
 use serde::de::DeserializeOwned;
@@ -161,6 +161,14 @@ impl Snapshots {
 }
 
 impl Snapshot {
+    /// A stream's newest manifest with a receipt, if one is known.
+    #[must_use]
+    pub(crate) fn stored(&self, stream: &Name) -> Option<EpochHead> {
+        let mut stored = self.stored.iter();
+        let stored = stored.find(|head| head.stream == *stream)?;
+        Some(stored.epoch_head())
+    }
+
     /// A stream's state.
     #[must_use]
     pub(crate) fn sealed_state(&self, stream: &Name) -> Option<&SealedState> {

@@ -192,6 +192,12 @@ impl StreamState {
         matches!(self, Self::Begin(begin) if begin.prev_epoch.is_empty() && begin.event.is_none())
     }
 
+    /// Whether it begins an epoch because what was known of it is lost.
+    #[must_use]
+    pub(crate) fn has_lost_state(&self) -> bool {
+        matches!(self, Self::Begin(begin) if begin.event == Some(EventKind::StateLost))
+    }
+
     /// The stream as sealed so far, if anything of the epoch is sealed.
     #[must_use]
     pub(crate) fn sealed_state(&self) -> Option<&SealedState> {

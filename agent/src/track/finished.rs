@@ -44,7 +44,7 @@ impl FinishedLog {
         })
     }
 
-    pub(super) fn path(&self) -> &PathBytes {
+    pub(crate) fn path(&self) -> &PathBytes {
         &self.path
     }
 }

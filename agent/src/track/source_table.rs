@@ -29,6 +29,8 @@ struct StreamSources {
     epoch: Option<Epoch>,
     next_id: u64,
     touched: BTreeSet<SourceKey>,
+    /// What was known of its sources is lost: a file that is not known may have been archived.
+    is_doubtful: bool,
 }
 
 /// The sources.
@@ -62,6 +64,7 @@ impl SourceTable {
             epoch: None,
             next_id: 0,
             touched: BTreeSet::new(),
+            is_doubtful: false,
         };
         Self {
             streams: streams.map(stream).collect(),
@@ -181,6 +184,7 @@ impl SourceTable {
         ambiguous: bool,
         scan: &Scan,
     ) -> SourceKey {
+        let ambiguous = ambiguous || self.is_doubtful(stream);
         file.looked(stat, scan.now_ms());
         file.read_head(scan.boot_id());
         self.opened += usize::from(file.is_open());
@@ -218,6 +222,8 @@ impl SourceTable {
         ambiguous: bool,
         scan: &Scan,
     ) {
+        let stream = self.get(key).and_then(TrackedSource::stream);
+        let ambiguous = ambiguous || stream.is_some_and(|stream| self.is_doubtful(stream));
         file.looked(stat, scan.now_ms());
         file.read_head(scan.boot_id());
         self.opened += usize::from(file.is_open());
@@ -228,6 +234,25 @@ impl SourceTable {
         }
         self.touch(key);
         self.close_surplus();
+    }
+
+    fn is_doubtful(&self, stream: usize) -> bool {
+        let stream = self.streams.get(stream);
+        stream.is_some_and(|stream| stream.is_doubtful)
+    }
+
+    /// What begins in this stream may have been archived before.
+    pub(super) fn doubt(&mut self, stream: &Name) {
+        if let Some(index) = self.index_of(stream) {
+            self.streams[index].is_doubtful = true;
+        }
+    }
+
+    /// All that was there is known now: what begins later is new.
+    pub(super) fn doubt_no_more(&mut self) {
+        for stream in &mut self.streams {
+            stream.is_doubtful = false;
+        }
     }
 
     /// The log that was read last of those that this path had, where its file is another one now.
