@@ -1,5 +1,5 @@
-//! Logs that are over and were archived whole: remembered by length and a hash of all their bytes, so that a copy
-//! of one, packed or not, is known when it turns up.
+//! Logs that are over: remembered by length and a hash of all their bytes, so that a copy of one, packed or not, is known
+//! when it turns up; and by their beginning, so that what repeats one is known to.
 
 use super::checkpoint::{Checkpoint, hex};
 use super::fingerprint::HEAD_MAX;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 /// Finished logs that are remembered; the oldest give way. About 2 MiB.
 pub(crate) const FINISHED_MAX: usize = 10_000;
 
-/// A log that is over, and of which nothing is missing in the archive.
+/// A log that is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "FinishedFields", into = "FinishedFields")]
 pub(crate) struct FinishedLog {
@@ -26,16 +26,17 @@ pub(crate) struct FinishedLog {
     /// Its first bytes, at most [`HEAD_MAX`].
     head: Vec<u8>,
     len: u64,
-    /// Hash of all of it.
+    /// Hash of all of it; of nothing, if bytes of it are missing in the archive.
     sha256: Digest,
 }
 
 impl FinishedLog {
-    /// What an ended source leaves behind; nothing if bytes of it are missing, or there were none.
+    /// What an ended source leaves behind; nothing if nothing was read of it. One of which bytes are missing has no
+    /// hash: it is known by its beginning alone, and nothing equals it.
     pub(crate) fn of(ended: &Checkpoint) -> Option<Self> {
         let content = ended.fingerprint();
-        let sha256 = content.digest().filter(|_| content.offset() > 0)?;
-        Some(Self {
+        let sha256 = content.digest().unwrap_or_else(|| Digest::of(b""));
+        (content.offset() > 0).then(|| Self {
             path: ended.path.clone(),
             first: content.first(),
             head: content.head().to_vec(),

@@ -81,11 +81,13 @@ pub(super) fn sealed_checkpoint(source: &TrackedSource) -> Option<Checkpoint> {
     Some(checkpoint(source, name, content, None, true))
 }
 
-/// What is to be remembered of a source that is over, if it was archived whole.
+/// What is to be remembered of a source that is over.
 pub(super) fn finished(source: &TrackedSource, name: Was) -> Option<FinishedLog> {
-    let content = source.positions().once_sealed();
-    let archived = source.ending().is_none().then_some(content)?;
-    FinishedLog::of(&checkpoint(source, name, archived, None, true))
+    let mut content = source.positions().once_sealed();
+    if source.ending().is_some() {
+        content.whole = None;
+    }
+    FinishedLog::of(&checkpoint(source, name, content, None, true))
 }
 
 /// The checkpoint of a position under `name`, one that is `sealed` or is being sealed.

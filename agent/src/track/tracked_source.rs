@@ -499,6 +499,8 @@ impl TrackedSource {
 
     /// Nothing more will come of it.
     pub(super) fn end(&mut self, gap: Option<Reason>) {
+        // What is covered is archived, or was given up by a gap; that of unknown end is stated once.
+        let gap = gap.filter(|_| !self.is_covered());
         self.condition = Condition::Ended { gap };
         self.file.close();
         // A stream that is no more cannot speak of it; the first one does.

@@ -138,6 +138,47 @@ fn a_packed_file_that_ends_amid_a_member_leaves_a_gap() {
     assert_eq!(desk.events().len(), 1, "stated once");
 }
 
+/// A packed file that ends within a member, as archived; and all of it.
+fn broken_off() -> (Desk, Vec<u8>) {
+    let mut desk = Desk::new(&["a*"]);
+    desk.append("b", lines("some", 90_000));
+    let packed = desk.packed("b");
+    desk.append("a.1.gz", &packed[..packed.len() / 2]);
+    settle(&mut desk);
+    assert_eq!(desk.events().len(), 1);
+    (desk, packed)
+}
+
+#[test]
+fn a_packed_file_that_broke_off_ends_once() {
+    let (mut desk, _) = broken_off();
+    desk.restart();
+    desk.remove("a.1.gz");
+    settle(&mut desk);
+    assert_eq!(desk.events().len(), 1, "{:?}", desk.events());
+}
+
+#[test]
+fn nothing_follows_where_a_packed_file_broke_off() {
+    for (restart, name) in [(false, "a.1.gz"), (false, "a.2.gz"), (true, "a.2.gz")] {
+        let (mut desk, packed) = broken_off();
+        desk.remove("a.1.gz");
+        desk.append(name, &packed);
+        if restart {
+            desk.restart();
+        }
+        settle(&mut desk);
+        let all = desk.texts(name).concat();
+        assert!(all.ends_with(&lines("some", 90_000)), "{name}: all of it");
+    }
+    // Grown in its place.
+    let (mut desk, packed) = broken_off();
+    desk.append("a.1.gz", &packed[packed.len() / 2..]);
+    settle(&mut desk);
+    let kinds: Vec<_> = desk.events().iter().map(|event| event.1).collect();
+    assert_eq!(kinds, [EventKind::Gap, EventKind::Ambiguous]);
+}
+
 #[test]
 fn gzip_is_known_by_content_and_other_forms_are_passed_over() {
     let mut desk = Desk::new(&["a*"]);
