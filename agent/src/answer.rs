@@ -8,7 +8,7 @@
 //!
 //! | killed | what a start finds |
 //! | --- | --- |
-//! | before the new epoch's genesis | nothing: the refusal is met again and answered anew |
+//! | before the new epoch's genesis | nothing: the refusal is met and answered again |
 //! | between two batches | [`voids::RESTATES`] in the last one says how far it came; it continues after that |
 //! | before the void batches are deleted | they are all restated: nothing is left to do but to delete them |
 

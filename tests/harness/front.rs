@@ -52,7 +52,7 @@ pub enum Answer {
     Pass,
     /// The server behind serves it, after a pause.
     PassAfter(Duration),
-    /// The server behind serves it changed, signed anew as root.
+    /// The server behind serves it changed, signed again as root.
     PassAs(Change),
     /// The server behind serves it with one bit of its body flipped, of the byte with this number in a circle.
     FlipRequest(u64),

@@ -126,7 +126,7 @@ fn blind(path: &Path, source: io::Error) -> Doubt {
     })
 }
 
-/// Whether an error says that the bytes are gone or bad, rather than that they are not to be had now. A disk that does
+/// Whether an error says that the bytes are gone or bad, rather than that they cannot be read now. A disk that does
 /// not give them (EIO) may do so the next time, or on another controller: nothing is concluded from it.
 pub(crate) fn is_damage(error: &io::Error) -> bool {
     let kind = matches!(

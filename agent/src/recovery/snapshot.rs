@@ -112,7 +112,7 @@ impl Snapshots {
             match read(&path) {
                 Ok(snapshot) => return Ok((snapshots, Some(snapshot))),
                 Err(Broken::Other(version)) => return Err(other_version(path, version)),
-                // What is not to be had now may be the newest there is: nothing is begun without it.
+                // What cannot be read now may be the newest there is: nothing is begun without it.
                 Err(Broken::Io(source)) if !is_damage(&source) => {
                     return Err(SnapshotError::Io { path, source });
                 }

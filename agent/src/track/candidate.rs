@@ -98,7 +98,7 @@ impl Candidate {
     }
 
     /// Under which the content is registered that it held before it became shorter; what it holds now is registered
-    /// anew.
+    /// again.
     pub(super) fn lost_content(&mut self) -> Option<SourceKey> {
         if !std::mem::take(&mut self.shrank) {
             return None;

@@ -415,7 +415,7 @@ fn is_copying(
         quiet_ms: new.file.quiet_ms(scan.now_ms()),
         linked,
     };
-    wait.goes_on(resemblance, scan.now_ms())
+    wait.continues(resemblance, scan.now_ms())
 }
 
 /// Whether bytes may still come to a source through a descriptor alone whose content this holds.

@@ -115,7 +115,7 @@ pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
         {
             CandidateIs::Continuation { ambiguous: false }
         }
-        // Written anew and renamed into place, as rsync and editors do.
+        // Written again and renamed into place, as rsync and editors do.
         [claim] if claim.original_gone && claim.sole && claim.own_path => {
             CandidateIs::Continuation { ambiguous: true }
         }
@@ -196,7 +196,7 @@ impl CopyWait {
 
     /// Whether it waits on: as long as it grows below the original's size, then a while for the original to be
     /// cut, and never beyond what a slow copy takes.
-    pub(crate) fn goes_on(&mut self, file: Resemblance, now_ms: u64) -> bool {
+    pub(crate) fn continues(&mut self, file: Resemblance, now_ms: u64) -> bool {
         match file.original {
             Original::Gone => return false,
             Original::Draining => return true,
@@ -361,16 +361,20 @@ mod tests {
             ..doubled
         };
         let fresh = |ambiguous| CandidateIs::OwnSource { ambiguous };
-        let goes_on = |ambiguous| CandidateIs::Continuation { ambiguous };
+        let continues = |ambiguous| CandidateIs::Continuation { ambiguous };
         for (why, claims, expected) in [
             ("other content", &[][..], fresh(false)),
-            ("the copy or the rest of one", &[good], goes_on(false)),
+            ("the copy or the rest of one", &[good], continues(false)),
             ("little content, any name", &[small], fresh(true)),
-            ("little content, rotated name", &[named], goes_on(false)),
+            ("little content, rotated name", &[named], continues(false)),
             ("a copy beside the original", &[intact], fresh(true)),
             ("two copies of one source", &[doubled], fresh(true)),
-            ("renamed into its place", &[in_place], goes_on(true)),
-            ("the eldest of several rotations", &[eldest], goes_on(true)),
+            ("renamed into its place", &[in_place], continues(true)),
+            (
+                "the eldest of several rotations",
+                &[eldest],
+                continues(true),
+            ),
             ("content of two sources", &[good, good], fresh(true)),
             ("one gone, one intact", &[good, intact], fresh(true)),
         ] {
@@ -455,15 +459,15 @@ mod tests {
             ("slow for so little", growing, COPY_WAITS_MS, false),
         ] {
             let mut wait = CopyWait::begin(100, 1000);
-            assert_eq!(wait.goes_on(file, 1000 + waited_ms), expected, "{why}");
+            assert_eq!(wait.continues(file, 1000 + waited_ms), expected, "{why}");
         }
         let mut wait = CopyWait::begin(100, 0);
-        assert!(wait.goes_on(equal, 10));
-        assert!(wait.goes_on(equal, 9 + CUT_WAITS_MS));
-        assert!(!wait.goes_on(equal, 10 + CUT_WAITS_MS), "it was not cut");
+        assert!(wait.continues(equal, 10));
+        assert!(wait.continues(equal, 9 + CUT_WAITS_MS));
+        assert!(!wait.continues(equal, 10 + CUT_WAITS_MS), "it was not cut");
         let mut large = CopyWait::begin(1 << 30, 0);
         assert!(
-            large.goes_on(growing, 2 * COPY_WAITS_MS),
+            large.continues(growing, 2 * COPY_WAITS_MS),
             "a gigabyte takes minutes"
         );
     }

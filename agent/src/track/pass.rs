@@ -102,7 +102,7 @@ impl Pass {
             .collect();
     }
 
-    /// Goes on for at most [`STEP_MAX`] bytes.
+    /// Continues for at most [`STEP_MAX`] bytes.
     ///
     /// # Errors
     /// The file cannot be read.

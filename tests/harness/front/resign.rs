@@ -1,4 +1,4 @@
-//! A request that a front changes must be signed anew, or the server refuses it for that alone. It is signed as
+//! A request that a front changes must be signed again, or the server refuses it for that alone. It is signed as
 //! root: so a front can be a server that passes over a header, has another clock, or other accounts.
 
 use super::Request;
