@@ -46,6 +46,8 @@ pub(super) struct Candidate {
     pub(super) matches: Vec<SourceKey>,
     /// Scans in a row in which a source that it may be a copy of changed after it was looked at.
     pub(super) overtaken: u32,
+    /// Scans in a row that could not tell whether what it may be a copy of is gone.
+    pub(super) hidden: u32,
     /// While it may be a copy in progress.
     pub(super) copying: Option<CopyWait>,
     /// A look at its whole content, where that is needed.
@@ -92,6 +94,7 @@ impl Candidate {
             witness: None,
             matches: Vec::new(),
             overtaken: 0,
+            hidden: 0,
             copying: None,
             content: Content::Unasked,
         }

@@ -27,6 +27,10 @@ const WAITING_MAX: usize = 10_000;
 /// Scans in a row that a candidate waits because what it may be a copy of changed since.
 const OVERTAKEN_MAX: u32 = 3;
 
+/// Scans in a row that a candidate waits because it could not be seen whether what it may be a copy of is gone. What
+/// hides it may stay: then the candidate is archived again rather than never.
+const HIDDEN_MAX: u32 = 3;
+
 /// What becomes of a candidate in this scan.
 enum Fate {
     /// It cannot be told yet.
@@ -266,6 +270,11 @@ impl Candidates {
             }
             Content::Known(..) | Content::Unasked | Content::Unheard => {}
         }
+        if new.hidden < HIDDEN_MAX && is_hidden(new, table, scan) {
+            new.hidden += 1;
+            return Fate::Waits;
+        }
+        new.hidden = 0;
         let fate = match new.form {
             Form::Gzip => self.fate_of_packed(new, rivals, table, scan),
             Form::Plain | Form::Other(_) => {
@@ -416,6 +425,13 @@ fn is_copying(
         linked,
     };
     wait.continues(resemblance, scan.now_ms())
+}
+
+/// Whether a look failed that would have told whether a source is gone whose content this holds. To conclude now would
+/// pass the file over as a copy, and miss the rest of the source later.
+fn is_hidden(new: &Candidate, table: &SourceTable, scan: &mut Scan) -> bool {
+    let mut keys = new.matches.iter();
+    keys.any(|key| originals::state(*key, table, scan) == Original::Hidden)
 }
 
 /// Whether bytes may still come to a source through a descriptor alone whose content this holds.

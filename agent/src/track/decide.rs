@@ -155,6 +155,8 @@ fn log_of(path: &[u8]) -> &[u8] {
 pub(crate) enum Original {
     /// Where it was, as it was.
     Intact,
+    /// Out of sight, and nothing proves that it is gone: a look failed.
+    Hidden,
     /// Without a link, but open, and not yet read to its end or not yet at rest: bytes may still
     /// come through the descriptor that no copy has.
     Draining,
@@ -200,8 +202,8 @@ impl CopyWait {
         match file.original {
             Original::Gone => return false,
             Original::Draining => return true,
-            Original::Intact if !file.linked => return false,
-            Original::Intact => {}
+            Original::Intact | Original::Hidden if !file.linked => return false,
+            Original::Intact | Original::Hidden => {}
         }
         let longest = COPY_WAITS_MS + self.original_size / COPY_RATE;
         if now_ms.saturating_sub(self.since_ms) >= longest {

@@ -30,7 +30,7 @@ pub(super) fn state(key: SourceKey, table: &SourceTable, scan: &mut Scan) -> Ori
         Condition::Missing { .. } | Condition::Unmet { .. } => {
             match scan.proves_absence(file.id().ino, file.folder()) {
                 true => Original::Gone,
-                false => Original::Intact,
+                false => Original::Hidden,
             }
         }
         Condition::InSight if file.stat().is_none_or(|stat| stat.links > 0) => Original::Intact,
