@@ -89,6 +89,10 @@ impl Recovery<'_> {
             forgotten: Vec::new(),
         };
         let snapshot = snapshot.unwrap_or_default();
+        let made_ms = self.layout.made_ms().map_err(|source| RecoverError::Io {
+            path: self.layout.root().to_path_buf(),
+            source,
+        })?;
         let foreign = !snapshot.spool_id.is_empty() && snapshot.spool_id != self.spool_id;
         let (mut checkpoints, mut kept) = (Vec::new(), Vec::new());
         for stream in self.all(streams, &snapshot)? {
@@ -115,7 +119,7 @@ impl Recovery<'_> {
                     recovered.closed.push(state);
                     continue;
                 }
-                standing => begin(&stream, standing, self.spool_id, &mut new_epoch)
+                standing => begin(&stream, standing, (self.spool_id, made_ms), &mut new_epoch)
                     .map_err(RecoverError::Random)?,
             };
             if configured {
@@ -307,21 +311,21 @@ impl Recovery<'_> {
     }
 }
 
-/// The very first epoch of a stream follows from the spool it is sealed in: set back to before its first batch, an agent
+/// The very first epoch of a stream follows from the spool it is sealed in, and when that was made: set back to before its first batch, an agent
 /// that continues meets in the store what it sealed then, and not the beginning of a second history.
-fn first_epoch(stream: &Name, spool_id: &str) -> Epoch {
+fn first_epoch(stream: &Name, (spool_id, made_ms): (&str, u64)) -> Epoch {
     let digest = Digest::of(format!("{spool_id}/{stream}").as_bytes());
     let mut roll = [0; 10];
     for (byte, from) in roll.iter_mut().zip(digest.0) {
         *byte = from;
     }
-    Epoch::new(0, &roll)
+    Epoch::new(made_ms, &roll)
 }
 
 fn begin(
     stream: &Name,
     standing: StreamStanding,
-    spool_id: &str,
+    spool: (&str, u64),
     new_epoch: &mut impl FnMut() -> io::Result<Epoch>,
 ) -> io::Result<StreamState> {
     let beginning = |epoch, prev_epoch, newest: Option<SealedState>, event| NewEpoch {
@@ -334,7 +338,7 @@ fn begin(
     };
     Ok(match standing {
         StreamStanding::Fresh => {
-            let epoch = first_epoch(stream, spool_id);
+            let epoch = first_epoch(stream, spool);
             StreamState::Begin(beginning(epoch, Vec::new(), None, None))
         }
         // Named by the config again after it was closed.
@@ -345,7 +349,7 @@ fn begin(
         StreamStanding::Continues(state) => StreamState::After(state),
         StreamStanding::Lost { why, heads, newest } => {
             let epoch = match heads[..] {
-                [] => first_epoch(stream, spool_id),
+                [] => first_epoch(stream, spool),
                 _ => new_epoch()?,
             };
             tracing::error!(%stream, %epoch, %why, "state lost: the stream continues in a new epoch");

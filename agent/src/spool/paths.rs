@@ -102,6 +102,15 @@ impl Layout {
         }
     }
 
+    /// When the spool was made, in milliseconds since 1970, as its `id` file says.
+    pub(crate) fn made_ms(&self) -> io::Result<u64> {
+        let made = self.root.join(names::ID).metadata()?.modified()?;
+        let since = made
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        Ok(u64::try_from(since.as_millis()).unwrap_or_default())
+    }
+
     /// Streams that have sealed batches.
     pub(crate) fn streams(&self) -> io::Result<Vec<Name>> {
         folders(&self.sealed())
