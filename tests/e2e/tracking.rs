@@ -1,8 +1,8 @@
 //! Logs that are hard to follow, by the real agent: packed rotations, logs of an image, few descriptors, patterns that
 //! want too much. Each stands for reports of users of other shippers.
 
-use harness::Site;
 use harness::world::Archive;
+use harness::{Site, traced};
 use rustix::process::Signal;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -165,6 +165,39 @@ fn a_log_of_the_image_is_archived_once_when_overlayfs_copies_it_up() {
     let expected: Vec<_> = expected.into_iter().map(String::into_bytes).collect();
     archive.must_hold(&expected);
     assert_eq!(archive.events("ambiguous"), 0);
+}
+
+/// A packed log that could not be looked at once was archived as a log of its own, without a word.
+#[test]
+fn a_packed_log_that_cannot_be_read_once_is_still_archived_once() {
+    let mut done = 0;
+    for number in 1..10 {
+        let store = TempDir::new().unwrap();
+        let site = site(&store);
+        let (log, packed) = (site.log("app.log"), site.log("app.log.1.gz"));
+        let mut text = lines("first");
+        append(&log, &text);
+        drop(site.agent(&["drain"]).expect(0));
+        append(&log, &lines("second"));
+        text += &lines("second");
+        fs::rename(&log, site.log("app.log.1")).unwrap();
+        run(Command::new("gzip").arg(site.log("app.log.1")));
+        let trace = site.path("trace");
+        let inject = format!("pread64:error=EIO:when={number}");
+        let refused = traced(&site.agent_command(&["drain"]), &inject, &[packed], &trace);
+        let code = site.start(refused, "refused").finish().code;
+        assert!(code == Some(0) || code == Some(2), "{number}: {code:?}");
+        drop(site.agent(&["drain"]).expect(0));
+        let archive = archive(&site, &store);
+        archive.must_hold(&[text.into_bytes()]);
+        assert_eq!(archive.events("gap"), 0, "{number}");
+        assert_eq!(archive.events("ambiguous"), 0, "{number}");
+        if !fs::read_to_string(&trace).unwrap().contains("(INJECTED)") {
+            break;
+        }
+        done += 1;
+    }
+    assert!(done > 2, "{done} reads were made to fail");
 }
 
 #[test]

@@ -138,7 +138,10 @@ impl Candidate {
         }
         let file = self.file.open(scan.boot_id())?;
         let stat = sys::stat_file(&file).map_err(OpenFault::Io)?;
-        let changed = self.file.is_changed(&stat);
+        if self.file.is_changed(&stat) {
+            // Said before anything can fail: the next look does not see the change.
+            self.content = Content::Unasked;
+        }
         self.shrank |= stat.size < self.file.size();
         self.file.looked(stat, scan.now_ms());
         let head = plain::first_bytes(&file, WINDOW).map_err(OpenFault::Io)?;
@@ -148,8 +151,8 @@ impl Candidate {
         self.form = form;
         let looked = match self.form {
             Form::Other(_) => Ok(()),
-            Form::Gzip => self.look_inside(&file, changed, table, scan),
-            Form::Plain => self.look_at_lines((&file, &head), changed, read, table, scan),
+            Form::Gzip => self.look_inside(&file, table, scan),
+            Form::Plain => self.look_at_lines((&file, &head), read, table, scan),
         };
         looked.map_err(OpenFault::Io)
     }
@@ -163,7 +166,6 @@ impl Candidate {
     fn look_at_lines(
         &mut self,
         (file, head): (&Arc<File>, &[u8]),
-        changed: bool,
         read: &[SourceKey],
         table: &SourceTable,
         scan: &mut Scan,
@@ -185,15 +187,12 @@ impl Candidate {
                 self.matches.push(*key);
             }
         }
-        if changed {
-            self.content = Content::Unasked;
-        }
         if table.finished().any_is_so_long(first, self.file.size()) {
             if matches!(self.content, Content::Unasked | Content::Unheard) {
                 let pass = Pass::begin(file, Form::Plain)?;
                 self.content = Content::Passing(Box::new(pass));
             }
-            self.go_on(scan)?;
+            self.look_further(scan)?;
         } else {
             self.content = Content::Unheard;
         }
@@ -204,7 +203,6 @@ impl Candidate {
     fn look_inside(
         &mut self,
         file: &Arc<File>,
-        changed: bool,
         table: &SourceTable,
         scan: &mut Scan,
     ) -> io::Result<()> {
@@ -213,10 +211,10 @@ impl Candidate {
             Content::Passing(pass) | Content::Known(pass, _) => pass.is_overtaken(table),
             Content::Unasked | Content::Unheard => true,
         };
-        if changed || overtaken {
+        if overtaken {
             self.begin_pass(file, table)?;
         }
-        self.go_on(scan)?;
+        self.look_further(scan)?;
         if let Content::Known(pass, _) = &self.content {
             self.matches = pass.held(table);
         }
@@ -258,7 +256,8 @@ impl Candidate {
         Ok(())
     }
 
-    fn go_on(&mut self, scan: &mut Scan) -> io::Result<()> {
+    /// Looks at a further part of its whole content, if that was asked for.
+    fn look_further(&mut self, scan: &mut Scan) -> io::Result<()> {
         let Content::Passing(pass) = &mut self.content else {
             return Ok(());
         };

@@ -182,7 +182,9 @@ impl Candidates {
             .extract_if(.., |new| std::mem::take(&mut new.is_still_empty))
             .collect();
         all.sort_by(|a, b| a.path.cmp(&b.path));
-        let mut candidates = look_at_all(all, table, scan);
+        let (mut candidates, unlooked) = look_at_all(all, table, scan);
+        // Nothing is concluded of what could not be looked at.
+        self.waiting.extend(unlooked);
         // A log is known before what is packed of it.
         candidates.sort_by_key(|new| new.form == Form::Gzip);
         let rivals = Rivals::among(&candidates, &self.known, table);
@@ -221,7 +223,9 @@ impl Candidates {
         // Empty files are many and hold nothing: they give way first.
         let order = |new: &Candidate| (new.file.size() == 0, new.file.grown_ms());
         self.waiting.sort_by_key(order);
-        self.waiting.truncate(WAITING_MAX);
+        for new in self.waiting.drain(self.waiting.len().min(WAITING_MAX)..) {
+            lose(&new, table);
+        }
         for new in self.waiting.iter_mut().skip(table.budget().candidates) {
             new.file.close();
         }
@@ -450,11 +454,16 @@ fn known_copy(new: &Candidate, rivals: &Rivals, table: &SourceTable) -> Option<K
     decide::is_known_copy(paths.len(), claims, len, named).then_some(KnownWhy::Copy(len, sha256))
 }
 
-/// Looks at each candidate, and at which sources' content it holds; leaves out those that moved.
-fn look_at_all(all: Vec<Candidate>, table: &mut SourceTable, scan: &mut Scan) -> Vec<Candidate> {
+/// Looks at each candidate, and at which sources' content it holds; leaves out those that moved. The second list could
+/// not be looked at.
+fn look_at_all(
+    all: Vec<Candidate>,
+    table: &mut SourceTable,
+    scan: &mut Scan,
+) -> (Vec<Candidate>, Vec<Candidate>) {
     let is_read = |source: &TrackedSource| source.offset() > 0 && !source.is_covered();
     let read = table.keys_where(is_read);
-    let mut candidates = Vec::new();
+    let (mut candidates, mut unlooked) = (Vec::new(), Vec::new());
     for (at, mut new) in all.into_iter().enumerate() {
         match new.look(&read, table, scan) {
             Ok(()) => {
@@ -466,25 +475,27 @@ fn look_at_all(all: Vec<Candidate>, table: &mut SourceTable, scan: &mut Scan) ->
                 }
                 candidates.push(new);
             }
-            // Under another name, or none: if it is still there, it is met again.
-            Err(OpenFault::Moved) => {
-                if let Some(key) = new.registered {
-                    table.lose_candidate(key);
-                }
-            }
+            Err(OpenFault::Moved) => lose(&new, table),
             Err(OpenFault::Io(error)) => {
+                // It may be what a source continues in.
+                scan.blocked(new.file.id().ino, new.file.folder());
                 if sys::is_pressure(&error) {
                     table.relieve();
                 } else {
                     scan.fault(&new.path, &error);
                 }
-                if new.file.is_unnamed() || new.registered.is_some() {
-                    candidates.push(new);
-                }
+                unlooked.push(new);
             }
         }
     }
-    candidates
+    (candidates, unlooked)
+}
+
+/// It is under another name, or none: if it is still there, it is met again.
+fn lose(new: &Candidate, table: &mut SourceTable) {
+    if let Some(key) = new.registered {
+        table.lose_candidate(key);
+    }
 }
 
 /// A source that has since lost its file, of which this was seen to be a copy while both stood
@@ -591,10 +602,8 @@ impl Rivals {
     fn is_earliest(&self, key: SourceKey, new: &Candidate, source: &TrackedSource) -> bool {
         let last = source.file().stat().map(|stat| stat.modified);
         let not_before = |at: &&Option<Instant>| last.is_none() || **at >= last;
-        let others = self.matches.get(&key).into_iter().flatten();
-        let earliest = others.filter(not_before).min();
-        let mut equal = self.matches.get(&key).into_iter().flatten();
-        earliest == Some(&new.modified())
-            && equal.by_ref().filter(|at| Some(*at) == earliest).count() == 1
+        let all = || self.matches.get(&key).into_iter().flatten();
+        let earliest = all().filter(not_before).min();
+        earliest == Some(&new.modified()) && all().filter(|at| Some(*at) == earliest).count() == 1
     }
 }

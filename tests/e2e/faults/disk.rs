@@ -1,11 +1,10 @@
 //! The archiver's own disk: system calls on the spool that fail once, or for ever. What was not seen is never taken
 //! for rot, nor for nothing. strace makes them fail.
 
-use harness::Site;
 use harness::site::files_below;
+use harness::{Site, traced};
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 const STREAMS: &str = r#"
 [[stream]]
@@ -66,20 +65,12 @@ fn sealed(site: &Site) -> Vec<PathBuf> {
 
 /// `archive --once` with `inject` done to it; its exit code, and whether it was done.
 fn once(site: &Site, inject: &str) -> (i32, bool) {
-    let plain = site.archive_command(&["--once"]);
     let trace = site.path("trace");
-    let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-o"]).arg(&trace);
-    for path in sealed(site) {
-        command.arg("-P").arg(path);
-    }
-    command.arg("-e").arg(format!("inject={inject}"));
-    command.arg(plain.get_program()).args(plain.get_args());
-    command.env_clear();
-    command.envs(
-        plain
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
+    let command = traced(
+        &site.archive_command(&["--once"]),
+        inject,
+        &sealed(site),
+        &trace,
     );
     let done = site.start(command, "traced").finish();
     let was_done = fs::read_to_string(trace).unwrap().contains("(INJECTED)");

@@ -28,7 +28,7 @@ enum Action {
         scan_halfway: bool,
         scan_beside: bool,
     },
-    /// Written anew with more lines, and renamed into place.
+    /// Written again with more lines, and renamed into place.
     Replace {
         lines: usize,
     },
