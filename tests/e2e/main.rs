@@ -11,6 +11,7 @@ mod exits; // every command and exit code, a test each; what --check and status 
 mod faults; // everything that may go wrong between an archiver, its bucket and its disk, a fault a test
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
 mod layout; // docker-compose.yml as it runs: who can read, write and reach what
+mod oracle; // the reader in Python that has the last word on what is lost and what is twice
 mod probe; // stores that enforce locks, that do not, and that can't be asked; what an archiver tries at its start
 mod roles; // what the accounts of infra/iam may do, and what each is refused
 mod shapes; // lines of every shape

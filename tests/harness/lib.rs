@@ -13,6 +13,7 @@ pub mod compose;
 pub mod dice;
 pub mod front;
 mod minio;
+pub mod oracle;
 mod ports;
 pub mod process;
 pub mod programs;
