@@ -187,7 +187,7 @@ impl Candidate {
                 self.matches.push(*key);
             }
         }
-        if table.finished().any_is_so_long(first, self.file.size()) {
+        if table.any_over_is_so_long(first, self.file.size()) {
             if matches!(self.content, Content::Unasked | Content::Unheard) {
                 let pass = Pass::begin(file, Form::Plain)?;
                 self.content = Content::Passing(Box::new(pass));

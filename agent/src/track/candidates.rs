@@ -45,10 +45,19 @@ enum Fate {
     OwnSource { ambiguous: bool },
 }
 
+/// When a candidate was last changed. Of several that were at once, one with a name comes first, then by device and
+/// inode number, so that no two are equal.
+type Age = (Option<Instant>, bool, (u64, u64));
+
+fn age(new: &Candidate) -> Age {
+    let file = &new.file;
+    (new.modified(), file.is_unnamed(), file.id().numbers())
+}
+
 /// How many candidates each source might continue in, and how many files have each content.
 #[derive(Default)]
 struct Rivals {
-    matches: HashMap<SourceKey, Vec<Option<Instant>>>,
+    matches: HashMap<SourceKey, Vec<Age>>,
     witnesses: HashMap<SourceKey, usize>,
     wholes: HashMap<(u64, Digest), usize>,
     /// Logs that have lost their name and are still open.
@@ -517,27 +526,29 @@ fn witnessed(
 }
 
 fn judge_claims(new: &Candidate, rivals: &Rivals, table: &SourceTable, scan: &mut Scan) -> Fate {
-    let mut claims = Vec::new();
+    let (mut keys, mut claims) = (Vec::new(), Vec::new());
     for key in &new.matches {
         let Some(source) = table.get(*key) else {
             continue;
         };
+        let (first, path) = (&source.path().0, &new.path.0);
+        let gone = originals::state(*key, table, scan) == Original::Gone;
+        keys.push(*key);
         claims.push(ContentClaim {
-            original_gone: originals::state(*key, table, scan) == Original::Gone,
+            original_gone: gone && !decide::is_successor(first, path),
             sole: rivals.matches.get(key).is_some_and(|all| all.len() == 1),
             earliest: rivals.is_earliest(*key, new, source),
             offset: source.offset(),
-            rotated_name: decide::is_rotated_name(&source.path().0, &new.path.0),
-            own_path: *source.path() == new.path,
+            rotated_name: decide::is_rotated_name(first, path),
+            own_path: first == path,
         });
     }
-    match (decide::candidate(&claims), new.matches.first()) {
-        (CandidateIs::Continuation { ambiguous }, Some(key)) => Fate::Continues {
-            key: *key,
+    match decide::candidate(&claims) {
+        CandidateIs::Continuation { claim, ambiguous } => Fate::Continues {
+            key: keys[claim],
             ambiguous,
         },
-        (CandidateIs::Continuation { .. }, None) => Fate::OwnSource { ambiguous: true },
-        (CandidateIs::OwnSource { ambiguous }, _) => {
+        CandidateIs::OwnSource { ambiguous } => {
             let like = new.witness.map(|(key, _)| key);
             let repeats = || {
                 originals::is_repeated_by(&new.file, new.first, table)
@@ -586,7 +597,7 @@ impl Rivals {
         };
         for new in candidates {
             for key in &new.matches {
-                rivals.matches.entry(*key).or_default().push(new.modified());
+                rivals.matches.entry(*key).or_default().push(age(new));
             }
             if let Some((key, _)) = new.witness {
                 *rivals.witnesses.entry(key).or_default() += 1;
@@ -601,9 +612,8 @@ impl Rivals {
     /// Whether no other candidate that may hold the source is older, and this is not older than the source itself.
     fn is_earliest(&self, key: SourceKey, new: &Candidate, source: &TrackedSource) -> bool {
         let last = source.file().stat().map(|stat| stat.modified);
-        let not_before = |at: &&Option<Instant>| last.is_none() || **at >= last;
-        let all = || self.matches.get(&key).into_iter().flatten();
-        let earliest = all().filter(not_before).min();
-        earliest == Some(&new.modified()) && all().filter(|at| Some(*at) == earliest).count() == 1
+        let all = self.matches.get(&key).into_iter().flatten();
+        let not_before = |(at, ..): &&Age| last.is_none() || *at >= last;
+        all.filter(not_before).min() == Some(&age(new))
     }
 }

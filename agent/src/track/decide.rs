@@ -22,7 +22,7 @@ const COPY_WAITS_MS: u64 = 120_000;
 const COPY_RATE: u64 = 4 * 1024 * 1024 / 1000;
 
 /// Content that is enough to recognise a log by, whatever its name.
-const TELLING_BYTES: u64 = 4096;
+pub(crate) const TELLING_BYTES: u64 = 4096;
 
 /// What was seen of a file that is known by handle or inode.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,8 @@ pub(crate) fn known_file(file: KnownFile) -> Known {
 /// A source whose content a file seen for the first time holds, up to the source's read position.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ContentClaim {
-    /// That source's own file has no link left, is shorter than the position or differs.
+    /// That source's own file has no link left, is shorter than the position or differs; and the new file is not the
+    /// log of which that one is a rotation.
     pub(crate) original_gone: bool,
     /// No other new file holds that source's content.
     pub(crate) sole: bool,
@@ -91,8 +92,10 @@ pub(crate) struct ContentClaim {
 /// What a file seen for the first time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CandidateIs {
-    /// The known source of the one claim, which continues in this file; `ambiguous` if another file might be it.
+    /// The source of a claim continues in this file; `ambiguous` if another file might be it, or another source's.
     Continuation {
+        /// Which of the claims.
+        claim: usize,
         /// Whether to say so.
         ambiguous: bool,
     },
@@ -106,23 +109,27 @@ pub(crate) enum CandidateIs {
 /// A copy, or a file of its own.
 #[must_use]
 pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
-    match claims {
-        [claim]
-            if claim.original_gone
-                && claim.sole
-                && !claim.own_path
-                && (claim.offset >= TELLING_BYTES || claim.rotated_name) =>
-        {
-            CandidateIs::Continuation { ambiguous: false }
+    let is_rotation = |claim: &ContentClaim| {
+        claim.original_gone && claim.rotated_name && (claim.sole || claim.earliest)
+    };
+    let told = match claims {
+        [claim] if claim.original_gone && claim.sole => {
+            // Written again and renamed into place, as rsync and editors do.
+            let ambiguous = claim.own_path;
+            let told = ambiguous || claim.offset >= TELLING_BYTES || claim.rotated_name;
+            told.then_some((0, ambiguous))
         }
-        // Written again and renamed into place, as rsync and editors do.
-        [claim] if claim.original_gone && claim.sole && claim.own_path => {
-            CandidateIs::Continuation { ambiguous: true }
+        [] => None,
+        _ => {
+            // Logs with equal lines: it is that of one that has lost its file; of several, of the newest.
+            let rotations = (0..).zip(claims).filter(|(_, claim)| is_rotation(claim));
+            let newest = rotations.max_by_key(|(_, claim)| claim.offset);
+            newest.map(|(claim, _)| (claim, true))
         }
-        [claim] if claim.original_gone && claim.earliest && claim.rotated_name => {
-            CandidateIs::Continuation { ambiguous: true }
-        }
-        _ => CandidateIs::OwnSource {
+    };
+    match told {
+        Some((claim, ambiguous)) => CandidateIs::Continuation { claim, ambiguous },
+        None => CandidateIs::OwnSource {
             ambiguous: !claims.is_empty(),
         },
     }
@@ -134,6 +141,13 @@ pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
 pub(crate) fn is_rotated_name(first: &[u8], path: &[u8]) -> bool {
     let log = log_of(path);
     log.len() < path.len() && path != first && (log == first || log == log_of(first))
+}
+
+/// Whether a file at `path` is the log of which the one first seen at `first` is a rotation: it was made later, and is
+/// no copy of it.
+#[must_use]
+pub(crate) fn is_successor(first: &[u8], path: &[u8]) -> bool {
+    first != path && log_of(first) == path
 }
 
 /// A path without what rotations add to it.
@@ -363,7 +377,8 @@ mod tests {
             ..doubled
         };
         let fresh = |ambiguous| CandidateIs::OwnSource { ambiguous };
-        let continues = |ambiguous| CandidateIs::Continuation { ambiguous };
+        let continues_in = |claim, ambiguous| CandidateIs::Continuation { claim, ambiguous };
+        let continues = |ambiguous| continues_in(0, ambiguous);
         for (why, claims, expected) in [
             ("other content", &[][..], fresh(false)),
             ("the copy or the rest of one", &[good], continues(false)),
@@ -379,6 +394,16 @@ mod tests {
             ),
             ("content of two sources", &[good, good], fresh(true)),
             ("one gone, one intact", &[good, intact], fresh(true)),
+            (
+                "a rotation of one of two logs with equal lines",
+                &[named, intact],
+                continues(true),
+            ),
+            (
+                "a rotation of either",
+                &[named, named],
+                continues_in(1, true),
+            ),
         ] {
             assert_eq!(candidate(claims), expected, "{why}");
         }
@@ -409,6 +434,15 @@ mod tests {
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn a_log_is_no_copy_of_its_rotations() {
+        assert!(is_successor(b"/l/app.log.1", b"/l/app.log"));
+        assert!(is_successor(b"/l/app.log-20261122.gz", b"/l/app.log"));
+        assert!(!is_successor(b"/l/app.log", b"/l/app.log"));
+        assert!(!is_successor(b"/l/app.log.1", b"/l/app.log.2"));
+        assert!(!is_successor(b"/l/app.log.1", b"/l/other.log"));
     }
 
     #[test]

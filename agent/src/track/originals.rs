@@ -1,7 +1,7 @@
 //! The source that a candidate may be a copy of: how its file stands, whether it is like the
 //! candidate, and whether it has changed since it was looked at.
 
-use super::decide::{Original, QUIET_MS};
+use super::decide::{Original, QUIET_MS, is_successor};
 use super::fingerprint;
 use super::first_bytes::FirstBytes;
 use super::scan::Scan;
@@ -75,8 +75,8 @@ pub(super) fn has_changed(
     })
 }
 
-/// The source in sight whose file the candidate so far equals the beginning of. A file at a source's
-/// own first path replaces that source's file and is no copy of it.
+/// The source in sight whose file the candidate so far equals the beginning of. A file at a source's own first path
+/// replaces that source's file, and a log is made after its rotations: neither is a copy.
 pub(super) fn alike(
     candidate: &mut TrackedFile,
     path: &PathBytes,
@@ -94,7 +94,9 @@ pub(super) fn alike(
     let is_near = |key: &SourceKey| {
         table.get(*key).is_some_and(|source| {
             let live = source.is_in_sight() && !source.is_covered();
-            live && source.file().size() >= size && source.path() != path
+            let (first, path) = (&source.path().0, &path.0);
+            let later = first == path || is_successor(first, path);
+            live && source.file().size() >= size && !later
         })
     };
     // The one it was like before comes first.

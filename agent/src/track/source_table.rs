@@ -114,6 +114,16 @@ impl SourceTable {
         &self.finished
     }
 
+    /// Whether a log that is over begins with a window of this hash and is so long.
+    pub(super) fn any_over_is_so_long(&self, first: Digest, len: u64) -> bool {
+        let is_over = |source: &TrackedSource| {
+            let content = source.positions().content();
+            source.is_ended() && source.offset() == len && content.first() == first
+        };
+        // That one ended may not be sealed yet.
+        self.finished.any_is_so_long(first, len) || self.values().any(is_over)
+    }
+
     /// Where the logs were first seen that have this very content and are archived whole, or are read to their end.
     pub(super) fn archived_whole(&self, len: u64, sha256: Digest, first: Digest) -> Vec<PathBytes> {
         let is_equal = |source: &&TrackedSource| {

@@ -170,10 +170,19 @@ impl Desk {
         encoder.finish().unwrap()
     }
 
-    /// Packs a file as `gzip` does: beside it, and then it goes.
+    /// Packs a file as `gzip` does: beside it, with its times, and then it goes.
     pub(super) fn gzip(&self, name: &str) {
-        self.append(&format!("{name}.gz"), self.packed(name));
+        let packed = format!("{name}.gz");
+        self.append(&packed, self.packed(name));
+        self.take_times(name, &packed);
         self.remove(name);
+    }
+
+    /// Gives a file the time at which another was changed, as `gzip` and logrotate do.
+    pub(super) fn take_times(&self, from: &str, to: &str) {
+        let modified = std::fs::metadata(self.path(from)).and_then(|stat| stat.modified());
+        let file = OpenOptions::new().write(true).open(self.path(to)).unwrap();
+        file.set_modified(modified.unwrap()).unwrap();
     }
 
     /// Writes in place, as into a mapping.

@@ -204,6 +204,7 @@ impl ModelWorld {
             self.scan();
             self.desk.read(Mode::Follow);
         }
+        self.desk.take_times(&name, &to);
         self.desk.remove(&name);
         self.sequences[sequence].name = Some(to);
     }

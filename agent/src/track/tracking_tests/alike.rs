@@ -1,0 +1,60 @@
+//! Logs that equal one another, or the beginnings of one another: each is told apart, or an event says that it was not.
+
+use super::desk::Desk;
+use super::rotation::{lines, step};
+use ledger::manifest::EventKind;
+
+fn gaps(desk: &Desk) -> usize {
+    let events = desk.events();
+    let gaps = events
+        .iter()
+        .filter(|(_, kind, ..)| *kind == EventKind::Gap);
+    gaps.count()
+}
+
+#[test]
+fn a_log_that_begins_like_its_packed_rotation_is_archived() {
+    let mut desk = Desk::new(&["a*"]);
+    desk.append("a.1", "x\nx\n");
+    desk.scan();
+    desk.append("a", "x\n");
+    desk.gzip("a.1");
+    desk.settle();
+    desk.settle();
+    assert_eq!(desk.texts("a.1"), ["x\nx\n"]);
+    assert_eq!(desk.texts("a"), ["x\n"]);
+    assert_eq!(gaps(&desk), 0, "{:?}", desk.events());
+}
+
+#[test]
+fn a_copy_of_one_of_two_equal_logs_continues_it() {
+    let mut desk = Desk::new(&["*"]);
+    let text = lines("both", 9_000);
+    desk.append("a", &text);
+    desk.append("b", &text);
+    desk.settle();
+    desk.copy("a", "a.1");
+    desk.truncate("a", 0);
+    desk.settle();
+    assert_eq!(desk.texts("a")[0], text);
+    assert_eq!(desk.texts("b"), [&*text]);
+    assert!(desk.texts("a.1").is_empty(), "it is archived once");
+    assert_eq!(gaps(&desk), 0, "{:?}", desk.events());
+}
+
+#[test]
+fn a_copy_met_before_the_end_of_its_log_is_sealed_is_known() {
+    let mut desk = Desk::new(&["a*"]);
+    let text = lines("log", 9_000);
+    desk.append("a", &text);
+    step(&mut desk);
+    desk.copy("a", "copy.tmp");
+    desk.remove("a");
+    // The log is over; that is not sealed yet.
+    desk.rest(20_000);
+    desk.rename("copy.tmp", "a.1");
+    desk.settle();
+    assert_eq!(desk.texts("a"), [&*text]);
+    assert!(desk.texts("a.1").is_empty(), "it is archived once");
+    assert!(desk.events().is_empty(), "{:?}", desk.events());
+}
