@@ -14,7 +14,7 @@ use std::fs;
 
 /// Actions in the longest of all sequences that are tried; HOLDFAST_SEQUENCES has another number. Each more takes some
 /// seventeen times as long.
-const LEN: usize = 3;
+const LEN: usize = 2;
 
 /// A line of a banner, and how many of it are longer than all that is compared of a log at first.
 const BANNER: (&str, usize) = ("a banner that every log begins with\n", 500);
@@ -415,7 +415,7 @@ fn every_short_sequence_is_archived_once_or_spoken_for() {
         failed.len(),
         failed.join("\n")
     );
-    assert!(count > 1_000, "{count}");
+    assert!(count > 100, "{count}");
 }
 
 fn step() -> impl Strategy<Value = Step> {
