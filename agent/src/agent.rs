@@ -167,9 +167,10 @@ impl Agent {
     pub fn drain(&mut self) -> Result<Unfinished, RunError> {
         self.streams.tracker_mut().wait_no_longer();
         let mut begun = None;
-        let (mut scan, mut passes) = (0, 0);
+        let (mut scan, mut passes, mut unopened) = (0, 0, 0);
         while scan < DRAIN_SCANS_MAX && passes < DRAIN_PASSES_MAX {
             let report = self.scan(Now::read());
+            unopened = report.unopened;
             // A large packed file takes many scans, and each passes a part of it.
             scan += usize::from(report.passing == 0);
             passes += usize::from(report.passing > 0);
@@ -191,6 +192,9 @@ impl Agent {
         }
         self.progress = Progress::default();
         let mut unfinished = self.standing.undone(&self.streams);
+        if unopened > 0 {
+            unfinished.push(format!("{unopened} files not opened: too many open files"));
+        }
         unfinished.extend(self.finish(None)?.0);
         Ok(Unfinished(unfinished))
     }

@@ -267,8 +267,9 @@ impl Tracker {
             let what = source.fault()?;
             Some((source.path().clone(), what.clone()))
         });
+        let unopened = scan.unopened();
         let (faults, notes) = scan.into_faults_and_notes(faults);
-        let undecided = awaited + self.candidates.undecided();
+        let undecided = awaited + unopened + self.candidates.undecided();
         if undecided == 0 {
             self.table.doubt_no_more();
         }
@@ -278,6 +279,7 @@ impl Tracker {
             unmatched,
             files,
             undecided,
+            unopened,
             passing: self.candidates.passing(),
         }
     }

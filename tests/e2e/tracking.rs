@@ -1,8 +1,9 @@
 //! Logs that are hard to follow, by the real agent: packed rotations, logs of an image, few descriptors, patterns that
 //! want too much. Each stands for reports of users of other shippers.
 
+use harness::Site;
+use harness::traced::{injected, was_injected};
 use harness::world::Archive;
-use harness::{Site, traced};
 use rustix::process::Signal;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -184,7 +185,7 @@ fn a_packed_log_that_cannot_be_read_once_is_still_archived_once() {
         run(Command::new("gzip").arg(site.log("app.log.1")));
         let trace = site.path("trace");
         let inject = format!("pread64:error=EIO:when={number}");
-        let refused = traced(&site.agent_command(&["drain"]), &inject, &[packed], &trace);
+        let refused = injected(&site.agent_command(&["drain"]), &trace, &inject, &[packed]);
         let code = site.start(refused, "refused").finish().code;
         assert!(code == Some(0) || code == Some(2), "{number}: {code:?}");
         drop(site.agent(&["drain"]).expect(0));
@@ -192,12 +193,31 @@ fn a_packed_log_that_cannot_be_read_once_is_still_archived_once() {
         archive.must_hold(&[text.into_bytes()]);
         assert_eq!(archive.events("gap"), 0, "{number}");
         assert_eq!(archive.events("ambiguous"), 0, "{number}");
-        if !fs::read_to_string(&trace).unwrap().contains("(INJECTED)") {
+        if !was_injected(&trace) {
             break;
         }
         done += 1;
     }
     assert!(done > 2, "{done} reads were made to fail");
+}
+
+/// A drain that could open no log ended with 0.
+#[test]
+fn a_drain_that_gets_no_descriptors_is_not_done() {
+    let store = TempDir::new().unwrap();
+    let site = site(&store);
+    append(&site.log("app.log"), &lines("app"));
+    let plain = site.agent_command(&["drain"]);
+    let command = injected(
+        &plain,
+        &site.path("trace"),
+        "openat2:error=EMFILE:when=1+",
+        &[],
+    );
+    let drained = site.start(command, "refused").finish();
+    drop(drained.expect(2).says(&["app.log", "open files"]));
+    drop(site.agent(&["drain"]).expect(0));
+    archive(&site, &store).must_hold(&[lines("app").into_bytes()]);
 }
 
 #[test]

@@ -37,6 +37,5 @@ pub use process::{Finished, Running};
 pub use programs::Program;
 pub use server::{Kind, Server};
 pub use site::Site;
-pub use traced::traced;
 pub use wait::wait_for;
 pub use writer::{Rotation, Writer};

@@ -16,6 +16,10 @@ use std::path::Path;
 /// scan's list of names and its look at them, a rotation may pass a file from one name to another.
 const MISSED_SCANS: u64 = 3;
 
+/// How long the rest of a log that was cut is waited for while a name beside it cannot be looked at, which may be the
+/// copy.
+const HIDDEN_MAX_MS: u64 = 600_000;
+
 /// Sources without a file: whether they are over. Returns how many the next scan may judge.
 pub(super) fn judge(
     table: &mut SourceTable,
@@ -36,9 +40,10 @@ pub(super) fn judge(
                 since_ms,
             } => {
                 let missed = scan.number() - since_scan >= MISSED_SCANS;
-                let waited = candidates.is_hurried()
-                    || scan.now_ms().saturating_sub(since_ms) >= CUT_WAITS_MS;
-                if missed && waited && !candidates.may_hold(key) {
+                let waited_ms = scan.now_ms().saturating_sub(since_ms);
+                let waited = candidates.is_hurried() || waited_ms >= CUT_WAITS_MS;
+                let hidden = waited_ms < HIDDEN_MAX_MS && !scan.sees_all_of(source.file().folder());
+                if missed && waited && !hidden && !candidates.may_hold(key) {
                     table.end(key, Some(Reason::Truncated));
                 } else {
                     awaited += 1;

@@ -9,7 +9,6 @@ use super::tracked_source::{SourceKey, TrackedSource};
 use crate::find::MatchedPath;
 use crate::read::plain;
 use crate::sys::{self, Stat};
-use ledger::entry::PathBytes;
 use ledger::manifest::Via;
 use std::collections::HashMap;
 use std::fs::File;
@@ -71,12 +70,8 @@ pub(super) fn meet(
             Err(error) => {
                 let folder = scan.folder_of(&arrival.matched);
                 scan.blocked(arrival.stat.ino, &folder);
-                if sys::is_pressure(&error) {
-                    // The next scan meets it again.
-                    table.relieve();
-                } else {
-                    scan.fault(&path, &error);
-                }
+                // The next scan meets it again.
+                scan.unlooked(&path, &error, table);
                 continue;
             }
         };
@@ -88,72 +83,64 @@ pub(super) fn meet(
         let keys = missing.get(&id.ino).map(Vec::as_slice).unwrap_or_default();
         let known: Vec<_> = keys.iter().copied().filter(is_known).collect();
         let folder = scan.folder_of(&arrival.matched);
-        let file = TrackedFile::opened(id, file, arrival.matched, folder, scan);
+        let mut file = TrackedFile::opened(id, file, arrival.matched, folder, scan);
         let unidentified = |key: &SourceKey| {
             let source = table.get(*key);
             source.is_some_and(TrackedSource::is_unidentified)
         };
         let registered = known.iter().copied().find(unidentified);
         let known: Vec<_> = known.into_iter().filter(|key| !unidentified(key)).collect();
-        if known.is_empty() {
+        let fits = match recognise(&known, arrival.watch, &mut file, &stat, table) {
+            Ok(fits) => fits,
+            Err(error) => {
+                scan.blocked(stat.ino, file.folder());
+                scan.unlooked(&path, &error, table);
+                continue;
+            }
+        };
+        for key in known.iter().filter(|key| Some(**key) != fits) {
+            table.lose_file(*key, scan);
+        }
+        if let Some(key) = fits {
+            if let Some(registered) = registered {
+                table.withdraw(registered);
+            }
+            file.is_via(table.get(key).map_or(Via::Plain, TrackedSource::via));
+            table.found_again(key, file, stat, scan);
+        } else {
             if let Some(source) = registered.and_then(|key| table.get_mut(key)) {
                 source.claim_for(arrival.watch);
                 source.is_met_again();
             }
-            let open_max = table.budget().candidates;
-            let seen = (path, file, stat);
+            file.is_via(Via::Plain);
+            let (open_max, seen) = (table.budget().candidates, (path, file, stat));
             candidates.meet(arrival.watch, seen, registered, open_max, scan);
-        } else {
-            let seen = (path, file, stat);
-            recognise(&known, arrival.watch, seen, table, candidates, scan);
         }
     }
 }
 
-/// A file known by identity is in sight again. Several sources may have lived in it, one after the
-/// other: the one whose content it still has continues.
+/// Which of the sources that are known by identity continues in the file, which is in sight again: several may have
+/// lived in it, one after the other, and the one whose content it still has continues.
 fn recognise(
     known: &[SourceKey],
     watch: usize,
-    (path, file, stat): (PathBytes, TrackedFile, Stat),
+    file: &mut TrackedFile,
+    stat: &Stat,
     table: &mut SourceTable,
-    candidates: &mut Candidates,
-    scan: &mut Scan,
-) {
-    let mut fits: Option<SourceKey> = None;
-    let mut file = file;
+) -> io::Result<Option<SourceKey>> {
+    let mut fits: Option<(u64, SourceKey)> = None;
     for key in known {
         let Some(source) = table.get_mut(*key) else {
             continue;
         };
         source.claim_for(watch);
         file.is_via(source.via());
-        match still_in(source, &file, &stat) {
-            Ok(true) => {
-                let offset = source.offset();
-                let best = fits.and_then(|best| table.get(best));
-                if best.is_none_or(|best| best.offset() < offset) {
-                    fits = Some(*key);
-                }
-            }
-            Ok(false) => {}
-            Err(error) => return scan.fault(source.path(), &error),
+        let offset = source.offset();
+        if still_in(source, file, stat)? && fits.is_none_or(|(best, _)| best < offset) {
+            fits = Some((offset, *key));
         }
     }
-    for key in known.iter().filter(|key| Some(**key) != fits) {
-        table.lose_file(*key, scan);
-    }
-    match fits {
-        Some(key) => {
-            file.is_via(table.get(key).map_or(Via::Plain, TrackedSource::via));
-            table.found_again(key, file, stat, scan);
-        }
-        None => {
-            file.is_via(Via::Plain);
-            let open_max = table.budget().candidates;
-            candidates.meet(watch, (path, file, stat), None, open_max, scan);
-        }
-    }
+    Ok(fits.map(|(_, key)| key))
 }
 
 /// Whether a file of the source's identity still holds its content.

@@ -14,7 +14,7 @@ use super::tracked_file::{OpenFault, TrackedFile};
 use super::tracked_source::{SourceKey, TrackedSource};
 use crate::find::MatchedPath;
 use crate::read::gzip::PackedEnd;
-use crate::sys::{self, Instant, Stat};
+use crate::sys::{Instant, Stat};
 use crate::track::SkipRule;
 use ledger::Digest;
 use ledger::entry::PathBytes;
@@ -488,11 +488,7 @@ fn look_at_all(
             Err(OpenFault::Io(error)) => {
                 // It may be what a source continues in.
                 scan.blocked(new.file.id().ino, new.file.folder());
-                if sys::is_pressure(&error) {
-                    table.relieve();
-                } else {
-                    scan.fault(&new.path, &error);
-                }
+                scan.unlooked(&new.path, &error, table);
                 unlooked.push(new);
             }
         }

@@ -30,7 +30,10 @@ pub(super) fn examine(table: &mut SourceTable, key: SourceKey, stat: Stat, scan:
     };
     match look_closer(source, stat, scan) {
         Examined::Settled => {}
-        Examined::Unreadable(error) if sys::is_pressure(&error) => table.relieve(),
+        Examined::Unreadable(error) if sys::is_pressure(&error) => {
+            let path = source.path().clone();
+            scan.unlooked(&path, &error, table);
+        }
         Examined::Unreadable(error) => {
             source.has_fault(&error);
             scan.fault(source.path(), &error);

@@ -2,8 +2,10 @@
 //! follows from it is decided beside it.
 
 use super::identity::{FolderId, FolderPath};
+use super::source_table::SourceTable;
 use crate::find::{FoundFiles, MatchedPath};
 use crate::now::Now;
+use crate::sys;
 use ledger::entry::PathBytes;
 use ledger::name::Epoch;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -27,6 +29,8 @@ pub(crate) struct ScanReport {
     /// Files and sources that a further scan will judge: copies not finished, truncations whose copy
     /// may yet turn up.
     pub(crate) undecided: usize,
+    /// Of these, files that no descriptor could be had for.
+    pub(crate) unopened: usize,
     /// Of these, candidates whose content is being looked at, a part in each scan.
     pub(crate) passing: usize,
 }
@@ -46,6 +50,8 @@ pub(super) struct Scan {
     /// Inodes of wanted names that cannot be opened, and the folders of such names.
     blocked: HashSet<u64>,
     blocked_folders: HashSet<FolderId>,
+    /// Files that no descriptor could be had for.
+    unopened: usize,
     /// Candidates whose whole content may still be looked at.
     passes: usize,
 }
@@ -68,6 +74,7 @@ impl Scan {
             notes: std::mem::take(&mut found.notes).into_iter().collect(),
             blocked: HashSet::new(),
             blocked_folders: HashSet::new(),
+            unopened: 0,
             passes: PASSES_MAX,
         }
     }
@@ -140,9 +147,14 @@ impl Scan {
     /// Whether the absence of a file of this inode, last seen in this folder, is proven: the folder was listed, and
     /// every name in it led to a file that is not this one.
     pub(super) fn proves_absence(&mut self, inode: u64, folder: &FolderPath) -> bool {
+        !self.blocked.contains(&inode) && self.sees_all_of(folder)
+    }
+
+    /// Whether the folder was listed, and each wanted name in it could be looked at.
+    pub(super) fn sees_all_of(&mut self, folder: &FolderPath) -> bool {
         let here = folder.ids().first();
         let hidden = here.is_some_and(|here| self.blocked_folders.contains(here));
-        !self.blocked.contains(&inode) && !hidden && self.has_listed(folder)
+        !hidden && self.has_listed(folder)
     }
 
     pub(super) fn note(&mut self, path: &PathBytes, what: String) {
@@ -151,6 +163,24 @@ impl Scan {
 
     pub(super) fn fault(&mut self, path: &PathBytes, error: &io::Error) {
         self.faults.insert((path.clone(), error.to_string()));
+    }
+
+    /// A file cannot be looked at. That there are no descriptors is a fault only where none could be freed.
+    pub(super) fn unlooked(
+        &mut self,
+        path: &PathBytes,
+        error: &io::Error,
+        table: &mut SourceTable,
+    ) {
+        let is_pressure = sys::is_pressure(error);
+        self.unopened += usize::from(is_pressure);
+        if !is_pressure || !table.relieve() {
+            self.fault(path, error);
+        }
+    }
+
+    pub(super) fn unopened(&self) -> usize {
+        self.unopened
     }
 
     /// All that could not be read, with what is known to be unreadable from before; and what is passed over.

@@ -382,18 +382,20 @@ impl SourceTable {
         }
     }
 
-    /// The kernel gives no more descriptors: half of those that can be closed go.
-    pub(super) fn relieve(&mut self) {
-        self.close_all_but(self.budget.sources / 2);
+    /// The kernel gives no more descriptors: half of those that can be closed go. Whether any did.
+    pub(super) fn relieve(&mut self) -> bool {
+        self.close_all_but(self.budget.sources / 2)
     }
 
-    fn close_all_but(&mut self, kept: usize) {
+    fn close_all_but(&mut self, kept: usize) -> bool {
         self.opened = 0;
-        for key in descriptors::surplus(self.iter(), kept) {
-            if let Some(source) = self.sources.get_mut(&key) {
+        let surplus = descriptors::surplus(self.iter(), kept);
+        for key in &surplus {
+            if let Some(source) = self.sources.get_mut(key) {
                 source.file_mut().close();
             }
         }
+        !surplus.is_empty()
     }
 
     pub(super) fn budget(&self) -> Budget {
@@ -441,6 +443,7 @@ impl SourceTable {
         let file = match read_on::open(source, boot_id) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(()),
+            // What is left of it is told as not read, and the next scan names it again.
             Err(OpenFault::Io(error)) if sys::is_pressure(&error) => {
                 self.relieve();
                 return Ok(());

@@ -1,8 +1,9 @@
 //! The archiver's own disk: system calls on the spool that fail once, or for ever. What was not seen is never taken
 //! for rot, nor for nothing. strace makes them fail.
 
+use harness::Site;
 use harness::site::files_below;
-use harness::{Site, traced};
+use harness::traced::{injected, was_injected};
 use std::fs;
 use std::path::PathBuf;
 
@@ -66,15 +67,10 @@ fn sealed(site: &Site) -> Vec<PathBuf> {
 /// `archive --once` with `inject` done to it; its exit code, and whether it was done.
 fn once(site: &Site, inject: &str) -> (i32, bool) {
     let trace = site.path("trace");
-    let command = traced(
-        &site.archive_command(&["--once"]),
-        inject,
-        &sealed(site),
-        &trace,
-    );
+    let plain = site.archive_command(&["--once"]);
+    let command = injected(&plain, &trace, inject, &sealed(site));
     let done = site.start(command, "traced").finish();
-    let was_done = fs::read_to_string(trace).unwrap().contains("(INJECTED)");
-    (done.code.unwrap_or(-1), was_done)
+    (done.code.unwrap_or(-1), was_injected(&trace))
 }
 
 #[track_caller]

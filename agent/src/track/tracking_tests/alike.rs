@@ -1,8 +1,10 @@
 //! Logs that equal one another, or the beginnings of one another: each is told apart, or an event says that it was not.
 
 use super::desk::Desk;
+use super::desk::Happened;
 use super::rotation::{lines, step};
 use ledger::manifest::EventKind;
+use std::os::unix::fs::MetadataExt as _;
 
 fn gaps(desk: &Desk) -> usize {
     let events = desk.events();
@@ -57,4 +59,35 @@ fn a_copy_met_before_the_end_of_its_log_is_sealed_is_known() {
     assert_eq!(desk.texts("a"), [&*text]);
     assert!(desk.texts("a.1").is_empty(), "it is archived once");
     assert!(desk.events().is_empty(), "{:?}", desk.events());
+}
+
+/// Its log's first file was known at this path by the same inode number, so what was registered was not found.
+#[test]
+fn a_registered_file_that_reuses_its_logs_inode_is_no_gap() {
+    let mut desk = Desk::new(&["a*"]);
+    for _ in 0..30 {
+        desk.append("a", lines("first", 9_000));
+        step(&mut desk);
+        let before = std::fs::metadata(desk.path("a")).unwrap().ino();
+        // Rotated while the agent is down, for what is open keeps its inode.
+        desk.restart();
+        desk.remove("a");
+        // More bytes may yet make a packed file of it: it waits.
+        desk.append("a", "\x1f");
+        if std::fs::metadata(desk.path("a")).unwrap().ino() != before {
+            desk.settle();
+            desk.remove("a");
+            continue;
+        }
+        // Met and registered, and not told yet.
+        step(&mut desk);
+        desk.restart();
+        desk.settle();
+        assert_eq!(desk.texts("a").last().unwrap(), "\x1f");
+        let of_nothing = |event: &&Happened| event.1 == EventKind::Gap && event.2 == Some(0);
+        let events = desk.events();
+        assert_eq!(events.iter().filter(of_nothing).count(), 0, "{events:?}");
+        return;
+    }
+    println!("SKIPPED: this file system does not reuse inode numbers");
 }
