@@ -10,6 +10,7 @@ mod demo; // README's first command
 mod exits; // every command and exit code, a test each; what --check and status say
 mod faults; // everything that may go wrong between an archiver, its bucket and its disk, a fault a test
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
+mod kills; // both programs killed before each call, and calls that fail
 mod layout; // docker-compose.yml as it runs: who can read, write and reach what
 mod oracle; // the reader in Python that has the last word on what is lost and what is twice
 mod probe; // stores that enforce locks, that do not, and that can't be asked; what an archiver tries at its start
