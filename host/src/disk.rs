@@ -4,6 +4,7 @@
 //! was cut, the old one. An fsync that failed is never tried again on the same file, because the
 //! kernel may have marked the lost pages clean (docs/design.md, fsync).
 
+use crate::sabotage::{Switch, is_on};
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, fstatvfs, openat, renameat_with};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -49,6 +50,9 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says. The caller must not take the names for durable, nor try again here.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
+    if is_on(Switch::NoFolderSync) {
+        return Ok(());
+    }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     File::from(openat(CWD, path, flags, Mode::empty())?).sync_all()
 }

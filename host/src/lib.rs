@@ -12,6 +12,7 @@ pub mod health;
 pub mod lock;
 pub mod logging;
 pub mod progress;
+pub mod sabotage;
 pub mod settings;
 pub mod terminal;
 pub mod tool;

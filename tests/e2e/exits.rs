@@ -139,3 +139,17 @@ fn bare_programs_print_help_and_end_with_3() {
         drop(told.says(&["Usage: holdfast", "Commands:"]));
     }
 }
+
+/// Switches that break the product for the tests of the tests are in no shipped program.
+#[test]
+fn no_shipped_program_can_be_broken_on_purpose() {
+    for program in [Program::Agent, Program::Holdfast] {
+        let bytes = fs::read(program.path()).unwrap();
+        let name = b"HOLDFAST_SABOTAGE";
+        assert!(bytes.len() > 1_000_000, "{program:?}: a whole program");
+        assert!(
+            !bytes.windows(name.len()).any(|word| word == name),
+            "{program:?}"
+        );
+    }
+}

@@ -8,7 +8,7 @@
 
 mod scene;
 
-use harness::traced::{Call, calls, injected, injections, terminate, traced};
+use harness::traced::{Call, calls, injected, injections, terminate, traced, unsynced};
 use harness::{Dice, dice, wait_for};
 use scene::{Scene, Who};
 use std::collections::{BTreeMap, BTreeSet};
@@ -230,6 +230,26 @@ fn with_calls_that_fail(who: Who, stays: bool) {
     print_table(&format!("{who:?}: {title}"), seed, &rows);
     for (name, row) in rows {
         assert!(row.done > 0, "no {name} of the {who:?} was made to fail");
+    }
+}
+
+/// What a power cut must not take back.
+const MEANT_TO_LAST: [&str; 4] = ["/sealed/", "/state/cursors", ".receipt", ".manifest"];
+
+#[test]
+fn what_is_renamed_into_place_is_synced_there() {
+    for who in [Who::Agent, Who::Archiver] {
+        let scene = Scene::prepare(who);
+        let trace = scene.site.path("trace");
+        let command = traced(&scene.command(), &trace, &["-y"]);
+        drop(scene.site.start(command, "plain").finish().expect(0));
+        let mut names = unsynced(&trace);
+        names.retain(|name| {
+            let name = name.to_string_lossy();
+            MEANT_TO_LAST.iter().any(|part| name.contains(part))
+        });
+        assert!(names.is_empty(), "{who:?}: not synced: {names:?}");
+        scene.check_world("synced");
     }
 }
 

@@ -38,7 +38,8 @@ impl Program {
         path
     }
 
-    /// A command that sees nothing of the developer's environment: no proxy, profile or home.
+    /// A command that sees nothing of the developer's environment: no proxy, profile or home. What `./test meta`
+    /// breaks it is told.
     #[must_use]
     pub fn command(self) -> Command {
         let mut command = Command::new(self.path());
@@ -46,6 +47,9 @@ impl Program {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", "/nonexistent");
+        if let Some(switch) = std::env::var_os("HOLDFAST_SABOTAGE") {
+            command.env("HOLDFAST_SABOTAGE", switch);
+        }
         command
             .env("RUST_BACKTRACE", "1")
             .env("AWS_EC2_METADATA_DISABLED", "true");

@@ -97,6 +97,43 @@ pub fn calls(trace: &Path, is_ours: impl Fn(&str) -> bool) -> Vec<Call> {
     calls
 }
 
+/// Names that something was renamed to in a trace that strace wrote with `-y`, and whose folder was not synced after
+/// that: a power cut may take them back.
+///
+/// # Panics
+/// The trace cannot be read.
+#[must_use]
+pub fn unsynced(trace: &Path) -> Vec<PathBuf> {
+    let trace = fs::read(trace).expect("a trace can be read");
+    let mut pending: Vec<PathBuf> = Vec::new();
+    for line in String::from_utf8_lossy(&trace).lines() {
+        let call = line
+            .split_once(' ')
+            .map_or(line, |(_, call)| call.trim_start());
+        if call.starts_with("rename") {
+            pending.extend(renamed_to(call));
+        }
+        if let Some((_, folder)) = call
+            .split_once("fsync(")
+            .and_then(|(_, fd)| fd.split_once('<'))
+        {
+            let folder = folder.split('>').next().unwrap_or_default();
+            pending.retain(|name| name.parent() != Some(Path::new(folder)));
+        }
+    }
+    pending
+}
+
+/// The second name of a rename, whole: strace shows the folder that a name is relative to before it.
+fn renamed_to(call: &str) -> Option<PathBuf> {
+    let mut quoted = call.split('"');
+    let (between, name) = (quoted.nth(2)?, quoted.next()?);
+    let folder = between
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'));
+    Some(Path::new(folder.map_or("/", |(folder, _)| folder)).join(name))
+}
+
 /// Sends SIGTERM to the program that strace runs: strace itself would leave it alone.
 ///
 /// # Panics

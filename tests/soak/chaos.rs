@@ -1,7 +1,7 @@
 //! Both programs and the server, killed, stopped and started at random.
 
 use crate::size::Sizes;
-use harness::process::Running;
+use harness::process::{Finished, Running};
 use harness::{Dice, Server, Site};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ const BETWEEN_MS: (u64, u64) = (3_000, 8_000);
 
 /// The longest time that something is down, in milliseconds.
 const DOWN_MS: u64 = 15_000;
+
+const SIGTERM: i32 = 15;
 
 /// Looks at the programs, and at what is due, come this often.
 const TICK: Duration = Duration::from_millis(100);
@@ -81,6 +83,16 @@ pub(crate) struct Seen {
     pub(crate) sizes: [(&'static str, Sizes); 2],
 }
 
+fn told(name: &str, ended: &Finished) -> String {
+    let Finished {
+        code,
+        signal,
+        stderr,
+        ..
+    } = ended;
+    format!("{name} ended with {code:?}, signal {signal:?}: {stderr}")
+}
+
 impl Target {
     fn new(name: &'static str) -> Self {
         Self {
@@ -106,13 +118,9 @@ impl Target {
         running.signal(Signal::TERM);
         self.due = Some(Instant::now() + down);
         let ended = running.finish();
-        let is_well = matches!(ended.code, Some(0 | 2));
-        (!is_well).then(|| {
-            format!(
-                "{} at SIGTERM: {:?} {}",
-                self.name, ended.code, ended.stderr
-            )
-        })
+        // One that has only just started does not listen yet.
+        let is_well = matches!(ended.code, Some(0 | 2)) || ended.signal == Some(SIGTERM);
+        (!is_well).then(|| told(self.name, &ended))
     }
 
     /// Starts it if that is due, and looks at it.
@@ -131,10 +139,7 @@ impl Target {
         }
         let ended = self.running.take()?.finish();
         self.due = Some(Instant::now() + Duration::from_secs(1));
-        Some(format!(
-            "{} ended by itself: {:?} {}",
-            self.name, ended.code, ended.stderr
-        ))
+        Some(told(self.name, &ended))
     }
 }
 

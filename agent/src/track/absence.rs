@@ -7,6 +7,7 @@ use super::source_table::SourceTable;
 use super::tracked_source::{Condition, SourceKey};
 use crate::find::Watch;
 use crate::sys;
+use host::sabotage::{Switch, is_on};
 use ledger::manifest::Reason;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -43,7 +44,8 @@ pub(super) fn judge(
                 let waited_ms = scan.now_ms().saturating_sub(since_ms);
                 let waited = candidates.is_hurried() || waited_ms >= CUT_WAITS_MS;
                 let hidden = waited_ms < HIDDEN_MAX_MS && !scan.sees_all_of(source.file().folder());
-                if missed && waited && !hidden && !candidates.may_hold(key) {
+                let over = missed && waited && !hidden && !candidates.may_hold(key);
+                if over || is_on(Switch::GapEarly) {
                     table.end(key, Some(Reason::Truncated));
                 } else {
                     awaited += 1;

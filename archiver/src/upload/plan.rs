@@ -4,6 +4,7 @@
 //! Failures that may pass are not answers; they leave the plan where it is (see [`store::retry`]).
 
 use bytes::Bytes;
+use host::sabotage::{Switch, is_on};
 use ledger::Moment;
 use store::{Lock, LockMode};
 
@@ -224,6 +225,12 @@ impl Plan {
                 self.manifest = Some(Placed::new(version_id, until));
                 self.next_put()
             }
+            (Step::PutManifest { if_absent: true }, Answer::Exists)
+                if is_on(Switch::ConflictUnread) =>
+            {
+                self.on_top = true;
+                self.next_put()
+            }
             (Step::PutManifest { if_absent: true }, Answer::Exists) => Step::Compare,
             (Step::PutManifest { .. }, Answer::Exists) => {
                 return Err(Stop::Occupied(Object::Manifest));
@@ -304,7 +311,9 @@ impl Plan {
             let if_absent = !self.on_top;
             return Step::PutManifest { if_absent };
         }
-        if self.has_body {
+        if is_on(Switch::ReceiptEarly) {
+            Step::ReadClock
+        } else if self.has_body {
             Step::ReadBodyLock
         } else {
             Step::ReadManifestLock
