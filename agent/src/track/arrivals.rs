@@ -164,6 +164,10 @@ fn still_in(source: &TrackedSource, file: &TrackedFile, stat: &Stat) -> io::Resu
     if !plain::reaches(stat.size, source.offset()) {
         return Ok(false);
     }
+    if surely && source.offset() == 0 {
+        // Its size is all that is known of its content.
+        return Ok(stat.size >= source.file().size());
+    }
     if surely {
         return content.ends_in(descriptor);
     }

@@ -2,7 +2,6 @@
 //! sources' content it holds. What becomes of it is concluded in [`super::candidates`].
 
 use super::decide::{CopyWait, is_rotated_name};
-use super::finished::Finished;
 use super::form::{self, Form, TELLING};
 use super::pass::{Pass, Progress};
 use super::scan::Scan;
@@ -11,7 +10,7 @@ use super::tracked_file::{OpenFault, TrackedFile};
 use super::tracked_source::{SourceKey, TrackedSource};
 use crate::read::gzip::PackedEnd;
 use crate::read::plain::{self, WINDOW};
-use crate::sys::{self, Instant};
+use crate::sys;
 use ledger::Digest;
 use ledger::entry::PathBytes;
 use std::fs::File;
@@ -38,8 +37,6 @@ pub(super) struct Candidate {
     /// Under which it is registered: lost before it is identified, it leaves a gap.
     pub(super) registered: Option<SourceKey>,
     pub(super) form: Form,
-    /// Hash of its first window of lines.
-    pub(super) first: Option<Digest>,
     /// The source whose file it equalled the beginning of, and its own size then.
     pub(super) witness: Option<(SourceKey, u64)>,
     /// Sources whose content it holds up to their read position.
@@ -90,7 +87,6 @@ impl Candidate {
             shrank: false,
             registered: None,
             form: Form::Plain,
-            first: None,
             witness: None,
             matches: Vec::new(),
             overtaken: 0,
@@ -109,11 +105,6 @@ impl Candidate {
         self.witness = None;
         self.copying = None;
         self.registered.take()
-    }
-
-    /// When its bytes last changed, as its file system says.
-    pub(super) fn modified(&self) -> Option<Instant> {
-        self.file.stat().map(|stat| stat.modified)
     }
 
     /// Its length and hash, if all of it was looked at.
@@ -173,7 +164,6 @@ impl Candidate {
         self.file.begins_with(head);
         self.matches.clear();
         let first = Digest::of(head);
-        self.first = Some(first);
         for key in read {
             let Some(source) = table.get(*key) else {
                 continue;
@@ -243,10 +233,12 @@ impl Candidate {
             (source.offset() == 0 && (begun || named)).then_some((key, 0))
         };
         let near: Vec<_> = near.chain(table.iter().filter_map(unread)).collect();
-        let repeats = |finished: &Finished| {
-            finished.any_is_repeated_by(first, self.file.head(), head.len() as u64)
+        let repeats = || {
+            table
+                .finished()
+                .any_is_repeated_by(&head, head.len() as u64)
         };
-        let heard = !near.is_empty() || head.is_empty() || repeats(table.finished());
+        let heard = !near.is_empty() || head.is_empty() || repeats();
         self.content = if heard {
             pass.ask(near.into_iter());
             Content::Passing(Box::new(pass))

@@ -51,7 +51,7 @@ type Age = (Option<Instant>, bool, (u64, u64));
 
 fn age(new: &Candidate) -> Age {
     let file = &new.file;
-    (new.modified(), file.is_unnamed(), file.id().numbers())
+    (new.file.modified(), file.is_unnamed(), file.id().numbers())
 }
 
 /// How many candidates each source might continue in, and how many files have each content.
@@ -93,7 +93,7 @@ impl Candidates {
     /// Whether what a log of its own holds now is skipped.
     fn skips(&self, new: &Candidate, scan: &Scan) -> bool {
         let rule = self.skips.get(new.watch).copied().unwrap_or_default();
-        let modified = new.modified().map_or(i64::MAX, |at| at.0);
+        let modified = new.file.modified().map_or(i64::MAX, |at| at.0);
         rule.skips(new.met_scan, modified, scan.now())
     }
 
@@ -216,6 +216,9 @@ impl Candidates {
                 Fate::Continues { key, ambiguous } => {
                     withdraw(&new, table);
                     table.continue_in(key, new.file, new.watch, ambiguous);
+                    if let Some(source) = table.get(key) {
+                        first_bytes.insert(key, source);
+                    }
                 }
                 Fate::OwnSource { ambiguous } => {
                     let skips = self.skips(&new, scan);
@@ -517,8 +520,15 @@ fn witnessed(
     let sole = rivals.witnesses.get(&key) == Some(&1);
     let offset = source.offset();
     let unproven = offset == 0 || then < offset;
-    let gone = originals::state(key, table, scan) == Original::Gone;
+    let gone = originals::state(key, table, scan) == Original::Gone && !lacks_rest(new, source);
     (then == new.file.size() && sole && unproven && gone).then_some(key)
+}
+
+/// Whether it is deleted and has no more than was read of the source, which is known to be longer: the rest is
+/// elsewhere, if anywhere.
+fn lacks_rest(new: &Candidate, source: &TrackedSource) -> bool {
+    let has_more = new.file.source_len() > source.offset();
+    new.file.links() == 0 && !has_more && source.offset() < source.known_len()
 }
 
 fn judge_claims(new: &Candidate, rivals: &Rivals, table: &SourceTable, scan: &mut Scan) -> Fate {
@@ -537,6 +547,8 @@ fn judge_claims(new: &Candidate, rivals: &Rivals, table: &SourceTable, scan: &mu
             offset: source.offset(),
             rotated_name: decide::is_rotated_name(first, path),
             own_path: first == path,
+            needed: source.needs_copy(),
+            lacks_rest: lacks_rest(new, source),
         });
     }
     match decide::candidate(&claims) {
@@ -547,7 +559,7 @@ fn judge_claims(new: &Candidate, rivals: &Rivals, table: &SourceTable, scan: &mu
         CandidateIs::OwnSource { ambiguous } => {
             let like = new.witness.map(|(key, _)| key);
             let repeats = || {
-                originals::is_repeated_by(&new.file, new.first, table)
+                originals::is_repeated_by(&new.file, table)
                     || originals::is_twin(&new.file, like, table)
                     || new.whole().is_some()
             };
@@ -607,9 +619,13 @@ impl Rivals {
 
     /// Whether no other candidate that may hold the source is older, and this is not older than the source itself.
     fn is_earliest(&self, key: SourceKey, new: &Candidate, source: &TrackedSource) -> bool {
-        let last = source.file().stat().map(|stat| stat.modified);
+        let last = source.file().modified();
         let all = self.matches.get(&key).into_iter().flatten();
-        let not_before = |(at, ..): &&Age| last.is_none() || *at >= last;
+        let not_before = |(at, ..): &&Age| match (at, last) {
+            // Some programs that copy a file's times copy whole seconds.
+            (Some(Instant(at, 0)), Some(Instant(last, _))) => *at >= last,
+            (at, last) => last.is_none() || *at >= last,
+        };
         all.filter(not_before).min() == Some(&age(new))
     }
 }

@@ -2,6 +2,7 @@
 //! It stays on the host, in sealed batches and snapshots, and is read back as hostile input. Its
 //! path is compared and reported, never opened.
 
+use crate::sys::Instant;
 use crate::track::fingerprint::{Fingerprint, LADDER_MAX};
 use crate::track::finished::FinishedLog;
 use crate::track::identity::{FileId, FolderId, FolderPath};
@@ -54,6 +55,8 @@ pub(crate) struct SealedContent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LastLook {
     pub(crate) size: u64,
+    /// When its bytes last changed, as its file system says.
+    pub(crate) modified: Option<Instant>,
     /// How long the source was when it lost the file before this one.
     pub(crate) extent: u64,
     /// At its first path, so that it may have grown since.
@@ -152,6 +155,8 @@ struct CheckpointFields {
     #[serde(default)]
     lines: Sketch,
     size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    modified: Option<Instant>,
     extent: u64,
     live: bool,
     spent: bool,
@@ -185,6 +190,7 @@ impl From<Checkpoint> for CheckpointFields {
             head: hex(&checkpoint.content.head),
             lines: checkpoint.content.lines,
             size: checkpoint.seen.size,
+            modified: checkpoint.seen.modified,
             extent: checkpoint.seen.extent,
             live: checkpoint.seen.live,
             spent: checkpoint.seen.covered,
@@ -255,6 +261,7 @@ impl TryFrom<CheckpointFields> for Checkpoint {
             },
             seen: LastLook {
                 size: fields.size,
+                modified: fields.modified,
                 extent: fields.extent,
                 live: fields.live,
                 covered: fields.spent,
@@ -312,6 +319,7 @@ pub(crate) mod tests {
             },
             seen: LastLook {
                 size: 9,
+                modified: Some(Instant(1_800_000_000, 999_999_999)),
                 extent: 0,
                 live: true,
                 covered: false,

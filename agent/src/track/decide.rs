@@ -87,6 +87,10 @@ pub(crate) struct ContentClaim {
     pub(crate) rotated_name: bool,
     /// The file is at the source's first path.
     pub(crate) own_path: bool,
+    /// The source ends with a gap if nothing turns out to be its copy.
+    pub(crate) needed: bool,
+    /// The file is deleted and has no more than was read, of a source that is known to be longer.
+    pub(crate) lacks_rest: bool,
 }
 
 /// What a file seen for the first time is.
@@ -109,11 +113,12 @@ pub(crate) enum CandidateIs {
 /// A copy, or a file of its own.
 #[must_use]
 pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
+    let is_gone = |claim: &ContentClaim| claim.original_gone && !claim.lacks_rest;
     let is_rotation = |claim: &ContentClaim| {
-        claim.original_gone && claim.rotated_name && (claim.sole || claim.earliest)
+        is_gone(claim) && claim.rotated_name && (claim.sole || claim.earliest)
     };
     let told = match claims {
-        [claim] if claim.original_gone && claim.sole => {
+        [claim] if is_gone(claim) && claim.sole => {
             // Written again and renamed into place, as rsync and editors do.
             let ambiguous = claim.own_path;
             let told = ambiguous || claim.offset >= TELLING_BYTES || claim.rotated_name;
@@ -121,9 +126,10 @@ pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
         }
         [] => None,
         _ => {
-            // Logs with equal lines: it is that of one that has lost its file; of several, of the newest.
+            // Logs with equal lines: it is that of one that has lost its file; of several, of the newest, and of one
+            // that would end with a gap.
             let rotations = (0..).zip(claims).filter(|(_, claim)| is_rotation(claim));
-            let newest = rotations.max_by_key(|(_, claim)| claim.offset);
+            let newest = rotations.max_by_key(|(_, claim)| (claim.offset, claim.needed));
             newest.map(|(claim, _)| (claim, true))
         }
     };
@@ -340,16 +346,21 @@ mod tests {
         }
     }
 
+    /// Of a copy of much content, which nothing else claims.
+    const GOOD: ContentClaim = ContentClaim {
+        original_gone: true,
+        sole: true,
+        earliest: false,
+        offset: 5000,
+        rotated_name: false,
+        own_path: false,
+        needed: false,
+        lacks_rest: false,
+    };
+
     #[test]
     fn a_new_file_continues_a_source_only_under_all_conditions() {
-        let good = ContentClaim {
-            original_gone: true,
-            sole: true,
-            earliest: false,
-            offset: 5000,
-            rotated_name: false,
-            own_path: false,
-        };
+        let good = GOOD;
         let in_place = ContentClaim {
             own_path: true,
             offset: 100,
@@ -407,6 +418,31 @@ mod tests {
         ] {
             assert_eq!(candidate(claims), expected, "{why}");
         }
+    }
+
+    #[test]
+    fn a_copy_goes_where_it_is_needed_and_brings_the_rest() {
+        let named = ContentClaim {
+            rotated_name: true,
+            ..GOOD
+        };
+        let needed = ContentClaim {
+            needed: true,
+            ..named
+        };
+        let deleted = ContentClaim {
+            lacks_rest: true,
+            ..named
+        };
+        let to = |claim| CandidateIs::Continuation {
+            claim,
+            ambiguous: true,
+        };
+        assert_eq!(candidate(&[needed, named]), to(0));
+        assert_eq!(candidate(&[named, needed]), to(1));
+        let fresh = CandidateIs::OwnSource { ambiguous: true };
+        assert_eq!(candidate(&[deleted]), fresh);
+        assert_eq!(candidate(&[deleted, deleted]), fresh);
     }
 
     #[test]

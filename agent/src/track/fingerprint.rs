@@ -254,6 +254,12 @@ impl Fingerprint {
         Ok(self.ends_in(file)? && self.ladder_fits(file)?)
     }
 
+    /// Whether `bytes`, the first ones of another content, agree with the first ones of this one, and there are any.
+    pub(crate) fn begins_like(&self, bytes: &[u8]) -> bool {
+        let common = self.head.len().min(bytes.len());
+        common > 0 && self.head[..common] == bytes[..common]
+    }
+
     /// Whether a file of `size` bytes, fewer than the offset, agrees in every window it has.
     ///
     /// # Errors

@@ -49,6 +49,11 @@ impl FinishedLog {
     pub(crate) fn path(&self) -> &PathBytes {
         &self.path
     }
+
+    /// Bytes of it are missing in the archive.
+    fn lacks_bytes(&self) -> bool {
+        self.sha256 == Digest::of(b"")
+    }
 }
 
 /// The finished logs.
@@ -90,15 +95,22 @@ impl Finished {
         self.by_first.contains_key(&first)
     }
 
-    /// Whether one may begin with this content: by its first window, or, where that is too short to tell, by its first
-    /// bytes.
-    pub(super) fn any_is_repeated_by(&self, first: Digest, head: &[u8], len: u64) -> bool {
-        let begun = |log: &FinishedLog| {
-            let common = head.len().min(HEAD_MAX);
-            log.len > len && log.head.get(..common) == head.get(..common)
-        };
+    /// Whether a content repeats one, or the beginning of one: by its first `window`, and, where that is all of one of
+    /// them, by its first bytes.
+    pub(super) fn any_is_repeated_by(&self, window: &[u8], len: u64) -> bool {
         let short = len < WINDOW as u64;
-        self.any_begins_with(first) || (short && self.logs.values().any(begun))
+        let repeated = |log: &FinishedLog| {
+            let common = window.len().min(log.head.len());
+            if log.head[..common] != window[..common] {
+                return false;
+            }
+            let whole = usize::try_from(log.len).ok().filter(|len| *len < WINDOW);
+            let whole = whole.and_then(|len| window.get(..len));
+            (short && log.len > len)
+                || log.lacks_bytes()
+                || whole.is_some_and(|whole| Digest::of(whole) == log.first)
+        };
+        self.any_begins_with(Digest::of(window)) || self.logs.values().any(repeated)
     }
 
     /// Whether one begins so and is so long.

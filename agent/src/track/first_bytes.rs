@@ -26,9 +26,10 @@ impl FirstBytes {
         })
     }
 
-    /// Whether a source begins so.
+    /// Whether a source begins so, or, as far as is known of it, this begins like the source.
     pub(super) fn has(&self, head: &[u8]) -> bool {
-        !head.is_empty() && self.beginning_with(head).next().is_some()
+        let longer = !head.is_empty() && self.beginning_with(head).next().is_some();
+        longer || self.beginning(head).next().is_some()
     }
 
     pub(super) fn beginning_with(&self, head: &[u8]) -> impl Iterator<Item = SourceKey> {

@@ -10,7 +10,6 @@ use super::tracked_file::{OpenFault, TrackedFile};
 use super::tracked_source::{Condition, SourceKey, TrackedSource};
 use crate::read::plain::{self, WINDOW};
 use crate::sys;
-use ledger::Digest;
 use ledger::entry::PathBytes;
 use std::io;
 
@@ -157,20 +156,29 @@ pub(super) fn is_twin(
     like.is_some_and(|source| plain::reaches(candidate.size(), source.offset()))
 }
 
-/// Whether the candidate, whose first window has this hash, repeats the beginning of a log that is over, or of a
-/// source that is read beyond its size; of a candidate too short for a window, its first bytes tell.
-pub(super) fn is_repeated_by(
-    candidate: &TrackedFile,
-    first: Option<Digest>,
-    table: &SourceTable,
-) -> bool {
+/// Whether the candidate repeats a log that is over, or the beginning of one or of a source that is read beyond its size;
+/// of a candidate too short for a window, its first bytes tell.
+pub(super) fn is_repeated_by(candidate: &TrackedFile, table: &SourceTable) -> bool {
     let Some(file) = candidate.descriptor() else {
         return false;
     };
     let size = candidate.size();
     let finished = table.finished();
-    let head = candidate.head();
-    if first.is_some_and(|first| finished.any_is_repeated_by(first, head, size)) {
+    let window = plain::first_bytes(file, WINDOW);
+    if window.is_ok_and(|window| finished.any_is_repeated_by(&window, size)) {
+        return true;
+    }
+    // That one is over may not be sealed yet; and of one that lost bytes, no window after them is known.
+    let is_read =
+        |source: &&TrackedSource| source.offset() > 0 && plain::reaches(size, source.offset());
+    let begun = |source: &TrackedSource| {
+        let content = source.positions().content();
+        match content.whole() {
+            Some(_) => source.is_ended() && content.begins(file).unwrap_or(true),
+            None => content.begins_like(candidate.head()),
+        }
+    };
+    if table.values().filter(is_read).any(begun) {
         return true;
     }
     let beyond = |source: &&TrackedSource| !plain::reaches(size, source.offset());

@@ -26,6 +26,8 @@ pub(super) struct TrackedFile {
     folder: FolderPath,
     /// The last look in this run.
     stat: Option<Stat>,
+    /// When an earlier run looked last, it had been modified then.
+    modified: Option<Instant>,
     /// Size at the last look, in an earlier run even.
     size: u64,
     /// When it was last seen to have grown.
@@ -81,6 +83,7 @@ impl TrackedFile {
             matched: None,
             folder,
             stat: None,
+            modified: None,
             size,
             grown_ms: 0,
             head: Vec::new(),
@@ -138,6 +141,16 @@ impl TrackedFile {
 
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// When its bytes last changed, as its file system says and as far as the last look showed.
+    pub(super) fn modified(&self) -> Option<Instant> {
+        self.stat.map(|stat| stat.modified).or(self.modified)
+    }
+
+    /// An earlier run looked last, and this is what it showed of the time.
+    pub(super) fn was_modified(&mut self, at: Option<Instant>) {
+        self.modified = at;
     }
 
     pub(super) fn via(&self) -> Via {

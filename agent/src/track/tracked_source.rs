@@ -166,6 +166,7 @@ impl TrackedSource {
             seen.folder.clone(),
             seen.size,
         );
+        file.was_modified(seen.modified);
         if seen.unpacked {
             file.unpacked(seen.size, checkpoint.content.offset, PackedEnd::Whole);
         }
@@ -465,6 +466,13 @@ impl TrackedSource {
         }
     }
 
+    /// Whether it ends with a gap, once its file is gone, unless a copy of it is found.
+    pub(super) fn needs_copy(&self) -> bool {
+        let unwatched = matches!(self.condition, Condition::Unmet { live: true, .. });
+        let cut = matches!(self.condition, Condition::AwaitingCopy { .. });
+        unwatched || cut || self.known_len() > self.offset()
+    }
+
     /// It has lost its file. Whether it waits for a copy; if not, it is to end.
     pub(super) fn lose_file(&mut self, scan: &Scan) -> bool {
         let extent = self.known_len();
@@ -714,6 +722,7 @@ impl TrackedSource {
         };
         LastLook {
             size: self.file.size(),
+            modified: self.file.modified(),
             extent: self.extent(),
             live: unmet_live
                 || self.file.is_at(&self.path)

@@ -3,6 +3,7 @@
 use super::desk::Desk;
 use super::desk::Happened;
 use super::rotation::{lines, step};
+use crate::track::Mode;
 use ledger::manifest::EventKind;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -90,4 +91,52 @@ fn a_registered_file_that_reuses_its_logs_inode_is_no_gap() {
         return;
     }
     println!("SKIPPED: this file system does not reuse inode numbers");
+}
+
+#[test]
+fn what_begins_with_a_short_log_that_is_over_says_so() {
+    for packed in [false, true] {
+        let mut desk = Desk::new(&["a*"]);
+        desk.append("a", "a line\n");
+        desk.settle();
+        desk.remove("a");
+        desk.settle();
+        desk.append("a", "a line\nand more\n");
+        if packed {
+            desk.gzip("a");
+        }
+        desk.settle();
+        let events = desk.events();
+        let ambiguous = |event: &&Happened| event.1 == EventKind::Ambiguous;
+        assert_eq!(
+            events.iter().filter(ambiguous).count(),
+            1,
+            "packed: {packed}, {events:?}"
+        );
+        assert_eq!(gaps(&desk), 0, "{events:?}");
+    }
+}
+
+/// A version of a log is over, and that it is was not sealed before the agent died.
+#[test]
+fn what_begins_with_a_log_whose_end_is_unsealed_says_so() {
+    let mut desk = Desk::new(&["a*"]);
+    desk.append("a", "a line\n");
+    desk.scan();
+    desk.copy("a", "new.tmp");
+    desk.rename("new.tmp", "a");
+    desk.rest(31_000);
+    desk.read(Mode::Follow);
+    desk.seal();
+    desk.copy("a", "new.tmp");
+    desk.rename("new.tmp", "a");
+    desk.append("a", "and more\n");
+    desk.scan();
+    desk.snapshot();
+    desk.restart();
+    desk.settle();
+    let events = desk.events();
+    let ambiguous = |event: &&Happened| event.1 == EventKind::Ambiguous;
+    assert_eq!(events.iter().filter(ambiguous).count(), 1, "{events:?}");
+    assert_eq!(desk.texts("a").last().unwrap(), "a line\nand more\n");
 }

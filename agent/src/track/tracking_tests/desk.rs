@@ -195,9 +195,11 @@ impl Desk {
         std::fs::remove_file(self.path(name)).unwrap();
     }
 
+    /// Long before any file here is made: no scan takes a listing for settled, for time passes in no time here, and a
+    /// folder may change twice with the same time stamp.
     pub(super) fn now(&self) -> Now {
         Now {
-            wall: Moment::from_micros(1_800_000_000_000_000 + self.now_ms * 1000),
+            wall: Moment::from_micros(1_600_000_000_000_000 + self.now_ms * 1000),
             boot_ms: self.now_ms,
             suspended_ms: 0,
         }

@@ -394,7 +394,7 @@ fn what_is_older_than_the_settings_say_is_skipped() {
         older: Some(Duration::from_secs(3600)),
     }];
     let at = |seconds_ago| {
-        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let now = UNIX_EPOCH + Duration::from_secs(1_600_000_000);
         FileTimes::new().set_modified(now - Duration::from_secs(seconds_ago))
     };
     for (name, seconds_ago) in [("a.old", 4000), ("a.new", 3000)] {
