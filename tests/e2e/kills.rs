@@ -6,6 +6,7 @@
 //! tried are those that change something. Of disks that are the same but for what is random (epochs, keys), one is
 //! recovered.
 
+mod power;
 mod scene;
 
 use harness::traced::{Call, calls, injected, injections, terminate, traced, unsynced};

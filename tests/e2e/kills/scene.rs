@@ -35,13 +35,13 @@ pub(super) struct Scene {
     lives: Vec<Vec<u8>>,
 }
 
-fn append(path: &Path, text: &str) {
+pub(super) fn append(path: &Path, text: &str) {
     let mut options = OpenOptions::new();
     let mut file = options.append(true).create(true).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
-fn lines(tag: &str) -> String {
+pub(super) fn lines(tag: &str) -> String {
     (0..200)
         .map(|n| format!("{tag} line {n} of a log\n"))
         .collect()
@@ -77,6 +77,16 @@ impl Scene {
             lives: [app + &more, web + &other, fresh]
                 .map(String::into_bytes)
                 .to_vec(),
+        }
+    }
+
+    /// A host to which something was done; the life of `web.log` is the second.
+    pub(super) fn of(who: Who, site: Site, store: TempDir, lives: Vec<Vec<u8>>) -> Self {
+        Self {
+            who,
+            site,
+            store,
+            lives,
         }
     }
 
@@ -147,7 +157,7 @@ impl Scene {
     /// each line once, one epoch, no gap, no event that says that it may be otherwise, a verifier that is content, and
     /// nothing left over.
     #[track_caller]
-    pub(super) fn check_world(self, what: &str) {
+    pub(super) fn check_world(&self, what: &str) {
         let site = &self.site;
         let mut lives = self.lives.clone();
         for text in ["one more line\n", "and the last one\n"] {
