@@ -17,12 +17,13 @@ pub(crate) mod adoption;
 
 use self::lineage::{Lineage, StreamListing};
 pub(crate) use self::recover_error::RecoverError;
-use self::sealed_batch::{SealedBatches, is_damage};
-use self::voids::Voids;
+use self::sealed_batch::{Doubt, SealedBatches, is_damage};
+use self::voids::{BatchAt, Voids};
 use crate::bounds::NOTE_MAX;
 use crate::recovery::snapshot::Snapshot;
 use crate::sealing::stream_state::{NewEpoch, SealedState, StreamState};
 use crate::spool::Layout;
+use crate::spool::receipts::ReceiptProgress;
 use crate::track::checkpoint::{Checkpoint, Memory};
 use host::disk;
 use ledger::Digest;
@@ -72,6 +73,21 @@ enum StreamStanding {
     },
 }
 
+/// Batches that were sealed, are not in the store, and cannot be believed or found.
+struct Loss {
+    why: String,
+    /// The newest that is in the store.
+    stored: Option<EpochHead>,
+    /// The first that is damaged; `None` if they are gone.
+    from: Option<BatchAt>,
+}
+
+/// What is left of a stream before a loss.
+struct StillKnown {
+    heads: Vec<EpochHead>,
+    checkpoints: Vec<Checkpoint>,
+}
+
 impl Recovery<'_> {
     /// Finds out where everything stands. `new_epoch` draws the epochs that are begun.
     pub(crate) fn recover(
@@ -99,17 +115,21 @@ impl Recovery<'_> {
             // A crash here changes nothing: what follows only reads, and syncs what is there.
             tracing::debug!(step = "recover.scan", %stream);
             let known = snapshot.sealed_state(&stream);
+            let stored = snapshot.stored(&stream);
             let (mut standing, lineage) = self.stand(&stream, known, foreign)?;
             checkpoints.extend(lineage.checkpoints);
             recovered.named.extend(lineage.named.into_values());
-            if let StreamStanding::Lost { heads, .. } = &mut standing
-                && let Some(known) = known
-                && let Some(stored) = self.lost_unarchived(known, snapshot.stored(&stream))?
+            if let Some(known) = known
+                && let Some(loss) = self.loss(known, stored, &standing)?
             {
-                tracing::error!(%stream, "batches are gone that were not archived: their logs are read again");
-                let (known, still) = self.still_known(&stream, stored)?;
-                *heads = known;
-                kept.extend(still);
+                tracing::error!(%stream, why = loss.why, "batches are lost that were not archived: their logs are read again");
+                let still = self.still_known(&stream, loss.stored, loss.from)?;
+                standing = StreamStanding::Lost {
+                    why: loss.why,
+                    heads: still.heads,
+                    newest: Some(Box::new(known.clone())),
+                };
+                kept.extend(still.checkpoints);
                 recovered.forgotten.push(stream.clone());
             }
             let configured = streams.contains(&stream);
@@ -137,69 +157,139 @@ impl Recovery<'_> {
         Ok(recovered)
     }
 
-    /// Whether the newest batch that the snapshot knows is gone and was not in the store, as far as anybody here knows;
-    /// then the newest that was, if any was.
-    fn lost_unarchived(
+    /// What is lost of a stream before it was in the store, as far as anybody here knows: the newest batch that the
+    /// snapshot knows is gone; or the statement of that one, or of one that the archiver refuses, is damaged, so that
+    /// nobody can say what it held.
+    fn loss(
         &self,
         known: &SealedState,
         stored: Option<EpochHead>,
-    ) -> Result<Option<Option<EpochHead>>, RecoverError> {
-        let newest = Slot {
-            agent: self.agent.clone(),
-            stream: known.stream.clone(),
-            epoch: known.epoch,
-            seq: known.head.seq,
-        };
+        standing: &StreamStanding,
+    ) -> Result<Option<Loss>, RecoverError> {
+        let newest = self.slot(&known.stream, known.epoch, known.head.seq);
         let path = self.layout.batch(&newest);
         let is_there = path.try_exists();
         let is_there = is_there.map_err(|source| RecoverError::Io { path, source })?;
-        let has_receipt = self.receipted(&newest)?.is_some();
-        if is_there || has_receipt || stored == Some(known.epoch_head()) {
-            return Ok(None);
+        let in_store = stored == Some(known.epoch_head()) || self.receipted(&newest)?.is_some();
+        if !is_there {
+            let is_lost = matches!(standing, StreamStanding::Lost { .. }) && !in_store;
+            let why = || format!("{newest} is not in the spool");
+            return is_lost
+                .then(|| self.loss_of(&newest, stored, why(), None))
+                .transpose();
         }
-        // Receipts may be newer than the snapshot.
-        let receipted = self.layout.receipted(&known.stream);
+        let refused = self.refused(&newest)?;
+        for slot in refused.into_iter().chain((!in_store).then_some(newest)) {
+            match self.batches().believe_statement(&slot) {
+                Ok(_) => {}
+                Err(Doubt::Blind(error)) => return Err(error),
+                Err(Doubt::Damage(why)) => {
+                    let from = Some((slot.epoch, slot.seq));
+                    return self.loss_of(&slot, stored, why, from).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn loss_of(
+        &self,
+        slot: &Slot,
+        stored: Option<EpochHead>,
+        why: String,
+        from: Option<BatchAt>,
+    ) -> Result<Loss, RecoverError> {
+        let stored = self.newest_stored(slot, stored)?;
+        Ok(Loss { why, stored, from })
+    }
+
+    /// The batch that the archiver refuses, unless another epoch has taken over before it.
+    fn refused(&self, newest: &Slot) -> Result<Option<Slot>, RecoverError> {
+        let listing = StreamListing::read(self.layout, &newest.stream)?;
+        let voids = Voids::read(&self.batches(), &newest.stream, listing.sealed(), None)?;
+        let mut receipts = ReceiptProgress::default();
+        let hold = receipts.look(self.layout, newest, |epoch, seq| voids.is_past(epoch, seq));
+        let hold = hold.map_err(|source| RecoverError::Io {
+            path: self.layout.receipts(),
+            source,
+        })?;
+        Ok(hold.map(|hold| hold.slot))
+    }
+
+    /// The newest batch that is in the store: receipts may be newer than the snapshot.
+    fn newest_stored(
+        &self,
+        slot: &Slot,
+        stored: Option<EpochHead>,
+    ) -> Result<Option<EpochHead>, RecoverError> {
+        let receipted = self.layout.receipted(&slot.stream);
         let receipted = receipted.map_err(|source| RecoverError::Io {
             path: self.layout.receipts(),
             source,
         })?;
         let mut newer = receipted.into_iter().filter(|(epoch, seq)| {
             let known = stored.filter(|stored| stored.epoch == *epoch);
-            *epoch == newest.epoch && known.is_none_or(|known| *seq > known.seq)
+            *epoch == slot.epoch && known.is_none_or(|known| *seq > known.seq)
         });
         let Some((epoch, seq)) = newer.next() else {
-            return Ok(Some(stored));
+            return Ok(stored);
         };
-        let reference = self.receipted(&Slot { seq, ..newest })?;
-        Ok(Some(reference.map(|it| it.in_epoch(epoch)).or(stored)))
+        let reference = self.receipted(&Slot {
+            seq,
+            ..slot.clone()
+        })?;
+        Ok(reference.map(|it| it.in_epoch(epoch)).or(stored))
     }
 
-    /// Where a stream stands of which newer batches are lost: at the end of what an older spool still has, if that is
-    /// whole, for it is archived yet; else at what is in the store. And what is known of its sources there.
+    /// Where a stream stands that is lost `from` a batch on, or of which newer batches are gone: at the end of what the
+    /// spool still has, if that is whole from what is in the store on, for it is archived yet; else at what is in the
+    /// store. And what is known of its sources there.
     fn still_known(
         &self,
         stream: &Name,
         stored: Option<EpochHead>,
-    ) -> Result<(Vec<EpochHead>, Vec<Checkpoint>), RecoverError> {
-        let listing = StreamListing::read(self.layout, stream)?;
-        let batches = SealedBatches {
+        from: Option<BatchAt>,
+    ) -> Result<StillKnown, RecoverError> {
+        let batches = self.batches();
+        let mut listing = StreamListing::read(self.layout, stream)?;
+        if from.is_some() {
+            let voids = Voids::read(&batches, stream, listing.sealed(), from)?;
+            listing.pass_over(&voids);
+        }
+        let lineage = lineage::from_beginning(&batches, stream, &listing)?;
+        let is_newer = |stored: EpochHead| {
+            let mut ends = lineage.ends.iter();
+            ends.any(|end| end.epoch == stored.epoch && end.head.seq >= stored.seq)
+        };
+        let lineage = match stored {
+            Some(stored) if lineage.broken.is_some() || !is_newer(stored) => {
+                let run = lineage::after_stored(&batches, stream, stored, &listing)?;
+                if run.ends.is_empty() {
+                    return Ok(StillKnown {
+                        heads: vec![stored],
+                        checkpoints: Vec::new(),
+                    });
+                }
+                run
+            }
+            _ => lineage,
+        };
+        Ok(StillKnown {
+            heads: lineage.ends.iter().map(SealedState::epoch_head).collect(),
+            checkpoints: lineage.checkpoints,
+        })
+    }
+
+    fn batches(&self) -> SealedBatches<'_> {
+        SealedBatches {
             layout: self.layout,
             agent: self.agent,
             keys: self.keys,
-        };
-        let lineage = lineage::from_beginning(&batches, stream, &listing)?;
-        let ends = lineage.ends.iter().map(SealedState::epoch_head);
-        let ends: Vec<EpochHead> = ends.collect();
-        let is_newer = |stored: EpochHead| {
-            ends.iter()
-                .any(|end| end.epoch == stored.epoch && end.seq >= stored.seq)
-        };
-        Ok(match stored {
-            Some(stored) if lineage.broken.is_some() || !is_newer(stored) => {
-                (vec![stored], Vec::new())
-            }
-            _ => (ends, lineage.checkpoints),
-        })
+        }
+    }
+
+    fn slot(&self, stream: &Name, epoch: Epoch, seq: u64) -> Slot {
+        self.batches().slot(stream, epoch, seq)
     }
 
     /// The configured streams first, in order, then all others that were ever heard of.
@@ -225,11 +315,7 @@ impl Recovery<'_> {
         foreign: bool,
     ) -> Result<(StreamStanding, Lineage), RecoverError> {
         let mut listing = StreamListing::read(self.layout, stream)?;
-        let batches = SealedBatches {
-            layout: self.layout,
-            agent: self.agent,
-            keys: self.keys,
-        };
+        let batches = self.batches();
         // What is void is sealed again, or will be before anything is read: it says nothing of where the stream stands.
         let voids = Voids::read(&batches, stream, listing.sealed(), None)?;
         listing.pass_over(&voids);
@@ -280,12 +366,7 @@ impl Recovery<'_> {
             if !newer {
                 continue;
             }
-            let slot = Slot {
-                agent: self.agent.clone(),
-                stream: stream.clone(),
-                epoch: *epoch,
-                seq: *seq,
-            };
+            let slot = self.slot(stream, *epoch, *seq);
             if let Some(reference) = self.receipted(&slot)? {
                 heads.insert(*epoch, reference.in_epoch(*epoch));
             }

@@ -8,7 +8,7 @@ use crate::sealing::stream_state::SealedState;
 use crate::spool::Layout;
 use crate::track::checkpoint::Checkpoint;
 use host::disk;
-use ledger::manifest::{Manifest, StreamHead};
+use ledger::manifest::{EpochHead, Manifest, StreamHead};
 use ledger::name::{Epoch, Name};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -197,6 +197,40 @@ pub(super) fn from_beginning(
     let passed = std::mem::take(&mut lineage.passed);
     lineage.ends.retain(|state| !passed.contains(&state.epoch));
     lineage.passed = passed;
+    Ok(lineage)
+}
+
+/// The unbroken run of an epoch's batches that begins at or right after the one that is in the store, as far as it can be
+/// believed; no end, if there is none.
+pub(super) fn after_stored(
+    batches: &SealedBatches<'_>,
+    stream: &Name,
+    stored: EpochHead,
+    listing: &StreamListing,
+) -> Result<Lineage, RecoverError> {
+    let mut lineage = Lineage::default();
+    let mut state: Option<SealedState> = None;
+    let seqs = listing.seqs(stored.epoch).iter();
+    let mut expected = None;
+    for seq in seqs.copied().filter(|seq| *seq >= stored.seq) {
+        if seq != expected.unwrap_or(seq) || (expected.is_none() && seq > stored.seq + 1) {
+            break;
+        }
+        expected = Some(seq + 1);
+        match batches.believe(&batches.slot(stream, stored.epoch, seq)) {
+            Ok(batch) if state.is_none() || fits(state.as_ref(), &batch.manifest) => {
+                state = Some(SealedState::after(
+                    state.as_ref(),
+                    &batch.manifest,
+                    batch.sha256,
+                ));
+                lineage.take(batch);
+            }
+            Ok(_) | Err(Doubt::Damage(_)) => break,
+            Err(Doubt::Blind(error)) => return Err(error),
+        }
+    }
+    lineage.ends.extend(state);
     Ok(lineage)
 }
 
