@@ -35,7 +35,10 @@ pub(super) fn judge(
         };
         match source.condition() {
             Condition::Ended { .. } | Condition::Candidate => {}
-            Condition::InSight => judge_resting(table, key, candidates, scan),
+            Condition::InSight => {
+                table.place(key);
+                judge_resting(table, key, candidates, scan);
+            }
             Condition::AwaitingCopy {
                 since_scan,
                 since_ms,

@@ -2,6 +2,7 @@
 //! of "which bytes belong to which source" is decided here, and tested as one table.
 
 use ledger::manifest::Reason;
+use std::cmp::Reverse;
 
 /// How long a file must not grow before its unfinished last line is taken, and before a file that
 /// looks like an unfinished copy is taken for one of its own.
@@ -126,10 +127,11 @@ pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
         }
         [] => None,
         _ => {
-            // Logs with equal lines: it is that of one that has lost its file; of several, of the newest, and of one
-            // that would end with a gap.
+            // Logs with equal lines: it is that of one that has lost its file; of several, of the newest, of one that
+            // would end with a gap, and of the first: later ones may be copies of it.
             let rotations = (0..).zip(claims).filter(|(_, claim)| is_rotation(claim));
-            let newest = rotations.max_by_key(|(_, claim)| (claim.offset, claim.needed));
+            let newest =
+                rotations.max_by_key(|(at, claim)| (claim.offset, claim.needed, Reverse(*at)));
             newest.map(|(claim, _)| (claim, true))
         }
     };
@@ -254,7 +256,7 @@ pub(crate) struct Absence {
     pub(crate) size: u64,
     /// The read position.
     pub(crate) offset: u64,
-    /// It was last seen by an earlier run, at its first path: it may have grown since.
+    /// It was last seen by an earlier run, at its first path or without a name: it may have grown since.
     pub(crate) unwatched: bool,
 }
 
@@ -388,8 +390,10 @@ mod tests {
             ..doubled
         };
         let fresh = |ambiguous| CandidateIs::OwnSource { ambiguous };
-        let continues_in = |claim, ambiguous| CandidateIs::Continuation { claim, ambiguous };
-        let continues = |ambiguous| continues_in(0, ambiguous);
+        let continues = |ambiguous| CandidateIs::Continuation {
+            claim: 0,
+            ambiguous,
+        };
         for (why, claims, expected) in [
             ("other content", &[][..], fresh(false)),
             ("the copy or the rest of one", &[good], continues(false)),
@@ -410,11 +414,7 @@ mod tests {
                 &[named, intact],
                 continues(true),
             ),
-            (
-                "a rotation of either",
-                &[named, named],
-                continues_in(1, true),
-            ),
+            ("a rotation of either", &[named, named], continues(true)),
         ] {
             assert_eq!(candidate(claims), expected, "{why}");
         }

@@ -329,6 +329,14 @@ impl SourceTable {
         }
     }
 
+    /// The source was renamed, or lost its name: the next checkpoint says so, or its end while the agent is down would
+    /// be judged by where it was before.
+    pub(super) fn place(&mut self, key: SourceKey) {
+        if self.get(key).is_some_and(TrackedSource::is_to_be_placed) {
+            self.touch(key);
+        }
+    }
+
     /// The source continues in a copy.
     pub(super) fn continue_in(
         &mut self,

@@ -105,6 +105,8 @@ pub(super) struct TrackedSource {
     readiness: Readiness,
     /// It is in another file than its last sealed checkpoint says.
     refiled: bool,
+    /// Its last sealed checkpoint says that it may have grown since.
+    live_as_sealed: Option<bool>,
     /// Why it cannot be read now.
     fault: Option<String>,
     /// When it was last read, for fairness; larger is later.
@@ -147,6 +149,7 @@ impl TrackedSource {
             holding: Holding::Unidentified,
             readiness: Readiness::Ready,
             refiled: false,
+            live_as_sealed: None,
             fault: None,
             turn: 0,
             line_waits: None,
@@ -186,6 +189,7 @@ impl TrackedSource {
             stated,
             registered,
             positions,
+            live_as_sealed: Some(seen.live),
             condition: Condition::Unmet {
                 live: seen.live,
                 since_ms: None,
@@ -679,9 +683,28 @@ impl TrackedSource {
         }
     }
 
+    /// Whether it may grow while nobody looks: at its first path, where its writer is; or without a name, for then it
+    /// is over as soon as it has no writer.
+    fn is_live(&self) -> bool {
+        match self.condition {
+            Condition::Unmet { live, .. } => live,
+            Condition::Candidate => true,
+            Condition::InSight => self.file.is_at(&self.path) || self.file.is_unnamed(),
+            Condition::Missing { .. }
+            | Condition::AwaitingCopy { .. }
+            | Condition::Ended { .. } => self.file.is_at(&self.path),
+        }
+    }
+
+    /// Whether recovery would judge its absence otherwise than by what was last seen.
+    pub(super) fn is_to_be_placed(&self) -> bool {
+        self.stated.is_some() && self.live_as_sealed != Some(self.is_live())
+    }
+
     /// What was stated is durable: the read position becomes the sealed one.
     pub(super) fn sealed(&mut self, name: Was) {
         self.refiled = false;
+        self.live_as_sealed = Some(self.is_live());
         if self.is_unidentified() && !self.is_ended() {
             self.registered = Some(name);
             return;
@@ -713,7 +736,6 @@ impl TrackedSource {
     /// What was last seen of its file, as a checkpoint at `offset` holds it: one that is `sealed`, or one that is being
     /// sealed.
     pub(super) fn last_look(&self, offset: u64, sealed: bool) -> LastLook {
-        let unmet_live = matches!(self.condition, Condition::Unmet { live: true, .. });
         let covers = match self.via() {
             // A copy is covered only for a position beyond it: an earlier one must still read it.
             Via::Plain => self.file.source_len() <= offset,
@@ -724,9 +746,7 @@ impl TrackedSource {
             size: self.file.size(),
             modified: self.file.modified(),
             extent: self.extent(),
-            live: unmet_live
-                || self.file.is_at(&self.path)
-                || self.condition == Condition::Candidate,
+            live: self.is_live(),
             covered: self.is_covered() && covers,
             unpacked: self.via() == Via::Gzip
                 && self.file.packed_end() == Some(PackedEnd::Whole)

@@ -504,6 +504,16 @@ const FAILED_ONCE: &[(&str, &[Step])] = {
                 (Unmount, Nothing),
             ],
         ),
+        (
+            "of two that nobody saw go, the copy goes to the first",
+            &[
+                (X, Nothing),
+                (Copy, Scan),
+                (Rename, Scan),
+                (Gzip, Seal),
+                (Restart, Nothing),
+            ],
+        ),
     ]
 };
 

@@ -694,3 +694,50 @@ fn a_file_that_is_written_in_place_does_not_fill_the_archive() {
     desk.settle();
     assert!(desk.texts("a").last().unwrap().starts_with("version 0599"));
 }
+
+/// A rotated log of which nothing more is read has no other checkpoint than the one from where it was written.
+#[test]
+fn a_rotated_log_that_is_removed_while_the_agent_is_down_is_no_gap() {
+    let mut desk = Desk::new(&["a*"]);
+    desk.append("a", lines("old", 900));
+    step(&mut desk);
+    desk.rename("a", "a.1");
+    desk.append("a", lines("new", 900));
+    step(&mut desk);
+    desk.restart();
+    desk.remove("a.1");
+    desk.settle();
+    assert!(desk.events().is_empty(), "{:?}", desk.events());
+}
+
+/// Its writer had it open.
+#[test]
+fn a_log_without_a_name_that_may_have_grown_while_the_agent_was_down_is_a_gap() {
+    for rotated in [false, true] {
+        let mut desk = Desk::new(&["a*"]);
+        let mut writer = desk.writer("a");
+        writer.write_all(b"one\n").unwrap();
+        step(&mut desk);
+        if rotated {
+            desk.rename("a", "a.1");
+            step(&mut desk);
+            desk.remove("a.1");
+        } else {
+            desk.remove("a");
+            writer.write_all(b"two\n").unwrap();
+        }
+        desk.append("a", "another\n");
+        step(&mut desk);
+        desk.restart();
+        writer.write_all(b"unseen\n").unwrap();
+        drop(writer);
+        desk.settle();
+        let gap = |event: &Happened| event.1 == EventKind::Gap && event.4 == Some(Reason::Deleted);
+        assert_eq!(
+            desk.events().iter().filter(|event| gap(event)).count(),
+            1,
+            "rotated: {rotated}, {:?}",
+            desk.events()
+        );
+    }
+}
