@@ -23,6 +23,7 @@ The result is one JSON object:
   repeated            the same, stated: restated by an epoch with state_lost or rollback, or in an ambiguous source
   foreign             lines that nobody wrote
   gaps, ambiguous     events of these kinds, by reason and in all
+  gap_events          where and when: log, from, to, reason, when its batch was sealed; at most 100
   epochs, manifests, sources, lives
   faults              what contradicts docs/format.md: hashes, numbers, bytes missing or doubled; at most 100
 
@@ -141,6 +142,7 @@ class Archive:
     def __init__(self, copy, scratch):
         self.faults = []
         self.gaps = Counter()
+        self.gap_events = []
         self.ambiguous = 0
         self.manifests = 0
         self.scratch = scratch
@@ -268,10 +270,17 @@ class Archive:
         for event in manifest["events"]:
             if event["kind"] == "gap":
                 self.gaps[event["reason"]] += 1
+                self.tell_gap(manifest, event)
                 named[event["source"]].skip(event["from"], event.get("to"))
             if event["kind"] == "ambiguous":
                 self.ambiguous += 1
                 named[event["source"]].ambiguous = True
+
+    def tell_gap(self, manifest, event):
+        if len(self.gap_events) < FAULTS_MAX:
+            paths = [item.get("path") for item in manifest["sources"] if item["id"] == event["source"]]
+            told = {"log": (paths or [None])[0], "at": manifest["time"]["sealed"]}
+            self.gap_events.append(told | {key: event.get(key) for key in ("source", "from", "to", "reason")})
 
     def check_ends(self, where, manifest, named):
         ends = {item["id"]: item["to"] for item in manifest["sources"]}
@@ -297,6 +306,7 @@ class Archive:
         return {
             **result,
             "gaps": dict(self.gaps),
+            "gap_events": self.gap_events,
             "ambiguous": self.ambiguous,
             "manifests": self.manifests,
             "sources": len(sources),

@@ -96,6 +96,7 @@ impl Outcome {
             "repeated",
             "foreign",
             "gaps",
+            "gap_events",
             "ambiguous",
             "faults",
         ] {
