@@ -250,6 +250,33 @@ fn a_state_that_turned_read_only_is_unhealthy() {
     read_only("state", "stale");
 }
 
+#[test]
+fn a_spool_that_was_moved_away_is_unwritable_and_not_full() {
+    let site = site(STREAMS);
+    let agent = run(&site);
+    drop(wait_for_status(&site, 0, None));
+    let (spool, away) = (site.path("spool"), site.path("away"));
+    fs::rename(&spool, &away).unwrap();
+    let told = wait_for_status(&site, 2, Some("spool_unwritable"));
+    assert!(!has(&told, "spool_full"), "{told}");
+    fs::rename(&away, &spool).unwrap();
+    drop(wait_for_status(&site, 0, None));
+    stop(agent);
+}
+
+#[test]
+fn check_names_a_spool_or_a_state_that_nobody_can_write() {
+    let site = site(STREAMS);
+    for folder in ["spool", "state"] {
+        let folder = site.path(folder).display().to_string();
+        let mounts = format!("mount --bind {folder} {folder}\nmount -o remount,ro,bind {folder}");
+        let check = with_mounts(&site.agent_command(&["check"]), &mounts);
+        let told = site.start(check, "check").finish().expect(2);
+        drop(told.says(&[&folder, "Read-only file system"]));
+    }
+    drop(site.agent(&["check"]).expect(0));
+}
+
 /// A disk that does not give the state: neither it nor a sealed batch is taken for lost.
 #[test]
 fn a_start_that_cannot_read_what_is_there_ends_with_2_and_begins_no_epoch() {

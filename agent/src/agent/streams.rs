@@ -157,8 +157,12 @@ impl Streams {
         let unsealed = self.streams.iter().map(RunningStream::unsealed_bytes).sum();
         let stream = &self.streams[index];
         let here = stream.unsealed_bytes();
-        self.spool
-            .room(stream.name(), unsealed, here, self.spool.free())
+        self.spool.room(
+            stream.name(),
+            unsealed,
+            here,
+            self.spool.free().unwrap_or(u64::MAX),
+        )
     }
 
     /// Where other streams of the agent stand, if this one is to say so now.

@@ -16,6 +16,7 @@ use host::cli::counted;
 use host::clock;
 use ledger::limits::DAY_S;
 use std::fmt;
+use std::path::Path;
 
 /// Files named of each stream.
 const FILES_SHOWN: usize = 100;
@@ -109,6 +110,8 @@ fn spool(config: &Config, checked: &mut CheckReport) {
             return;
         }
     }
+    writable("spool", layout.root(), checked);
+    writable("state", &config.state, checked);
     let root = layout.root().display();
     match host::disk::free_bytes(layout.root()) {
         Ok(free) => {
@@ -123,6 +126,19 @@ fn spool(config: &Config, checked: &mut CheckReport) {
             }
         }
         Err(error) => checked.faults.push(format!("spool {root}: {error}")),
+    }
+}
+
+/// A fault, if this user may not make files in a folder of the agent's, or nobody may. Nothing is made.
+fn writable(what: &str, folder: &Path, checked: &mut CheckReport) {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let wanted = Access::WRITE_OK | Access::EXEC_OK;
+    if let Err(errno) = accessat(CWD, folder, wanted, AtFlags::EACCESS) {
+        let error = std::io::Error::from(errno);
+        checked.faults.push(format!(
+            "{what} {}: {error}; expected a folder in which this user may make files",
+            folder.display()
+        ));
     }
 }
 

@@ -102,10 +102,10 @@ impl Spool {
             .min(free.saturating_sub(FREE_MIN))
     }
 
-    /// Bytes free on its file system; none if that cannot be told.
+    /// Bytes free on its file system; `None` if that cannot be told: then a write says why.
     #[must_use]
-    pub(crate) fn free(&self) -> u64 {
-        host::disk::free_bytes(self.layout.root()).unwrap_or(0)
+    pub(crate) fn free(&self) -> Option<u64> {
+        host::disk::free_bytes(self.layout.root()).ok()
     }
 
     /// Whether it can be written now: a file is made in `tmp/`, and removed. That there is room for it shows that
