@@ -1,6 +1,7 @@
 //! What `holdfast-agent status` says of an agent in which, or beside which, something is wrong: a row each of the
 //! table in docs/operations.md. Rows that time alone makes are shown in `agent/src/agent/agent_tests.rs`.
 
+use harness::oracle::ask;
 use harness::rights::{bind_by_modes, copy_program, enter_mounts, hand_over, with_mounts};
 use harness::{Running, Site, wait_for};
 use rustix::process::Signal;
@@ -275,6 +276,58 @@ fn check_names_a_spool_or_a_state_that_nobody_can_write() {
         drop(told.says(&[&folder, "Read-only file system"]));
     }
     drop(site.agent(&["check"]).expect(0));
+}
+
+/// That another name cannot be read says nothing of a log whose inode no name has: what is packed of it is read on.
+#[test]
+fn a_packed_log_is_read_on_while_another_name_cannot_be_read() {
+    let store = tempfile::tempdir().unwrap();
+    let site = Site::new(&format!("file://{}", store.path().display()), STREAMS);
+    site.init();
+    hand_over(&site.path("spool"));
+    hand_over(&site.path("state"));
+    let drain = |code| {
+        let drained = site.start(as_nobody(&site, &["drain"]), "drain").finish();
+        drop(drained.expect(code));
+    };
+    let log = site.log("app.log");
+    let lines = |tag: &str, to: u32| -> String {
+        (0..to)
+            .map(|n| format!("{tag} line {n} of a log\n"))
+            .collect()
+    };
+    let (half, old) = (lines("old", 100), lines("old", 120));
+    let (next, newest) = (lines("next", 50), lines("newest", 90));
+    fs::write(&log, half).unwrap();
+    drain(0);
+    // Rotated to where it cannot be read.
+    let rotated = site.log("app.log.1");
+    fs::write(&log, &old).unwrap();
+    fs::rename(&log, &rotated).unwrap();
+    set_mode(&rotated, 0o000);
+    fs::write(&log, &next).unwrap();
+    drain(2);
+    // Packed, and another copied to where it cannot be read, and cut.
+    assert!(
+        Command::new("gzip")
+            .arg(&rotated)
+            .status()
+            .unwrap()
+            .success()
+    );
+    set_mode(&site.log("app.log.1.gz"), 0o644);
+    fs::copy(&log, site.log("app.log.2")).unwrap();
+    set_mode(&site.log("app.log.2"), 0o000);
+    fs::write(&log, &newest).unwrap();
+    for _ in 0..3 {
+        drain(2);
+    }
+    set_mode(&site.log("app.log.2"), 0o644);
+    drain(0);
+    drop(site.archive(&["--once"]).expect(0));
+    let lives = [old, next, newest].map(String::into_bytes);
+    let told = ask(store.path(), &lives, &["--no-gaps"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
 }
 
 /// A disk that does not give the state: neither it nor a sealed batch is taken for lost.

@@ -70,7 +70,7 @@ pub(super) fn meet(
             Ok(None) => continue,
             Err(error) => {
                 let folder = scan.folder_of(&arrival.matched);
-                scan.blocked(arrival.stat.ino, &folder);
+                scan.blocked(arrival.inode(), &folder);
                 // The next scan meets it again.
                 scan.unlooked(&path, &error, table);
                 continue;
@@ -94,7 +94,7 @@ pub(super) fn meet(
         let fits = match recognise(&known, arrival.watch, &mut file, &stat, table) {
             Ok(fits) => fits,
             Err(error) => {
-                scan.blocked(stat.ino, file.folder());
+                scan.blocked(Inode::from(&stat), file.folder());
                 scan.unlooked(&path, &error, table);
                 continue;
             }

@@ -490,7 +490,7 @@ fn look_at_all(
             Err(OpenFault::Moved) => lose(&new, table),
             Err(OpenFault::Io(error)) => {
                 // It may be what a source continues in.
-                scan.blocked(new.file.id().ino, new.file.folder());
+                scan.blocked(new.file.inode(), new.file.folder());
                 scan.unlooked(&new.path, &error, table);
                 unlooked.push(new);
             }

@@ -115,7 +115,7 @@ pub(crate) enum CandidateIs {
 #[must_use]
 pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
     let is_gone = |claim: &ContentClaim| claim.original_gone && !claim.lacks_rest;
-    let is_rotation = |claim: &ContentClaim| {
+    let may_be_rotation = |claim: &ContentClaim| {
         is_gone(claim) && claim.rotated_name && (claim.sole || claim.earliest)
     };
     let told = match claims {
@@ -129,7 +129,9 @@ pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
         _ => {
             // Logs with equal lines: it is that of one that has lost its file; of several, of the newest, of one that
             // would end with a gap, and of the first: later ones may be copies of it.
-            let rotations = (0..).zip(claims).filter(|(_, claim)| is_rotation(claim));
+            let rotations = (0..)
+                .zip(claims)
+                .filter(|(_, claim)| may_be_rotation(claim));
             let newest =
                 rotations.max_by_key(|(at, claim)| (claim.offset, claim.needed, Reverse(*at)));
             newest.map(|(claim, _)| (claim, true))
@@ -149,6 +151,12 @@ pub(crate) fn candidate(claims: &[ContentClaim]) -> CandidateIs {
 pub(crate) fn is_rotated_name(first: &[u8], path: &[u8]) -> bool {
     let log = log_of(path);
     log.len() < path.len() && path != first && (log == first || log == log_of(first))
+}
+
+/// Whether a path is one that rotations give, of whatever log.
+#[must_use]
+pub(crate) fn is_rotation(path: &[u8]) -> bool {
+    log_of(path).len() < path.len()
 }
 
 /// Whether a file at `path` is the log of which the one first seen at `first` is a rotation: it was made later, and is
@@ -479,6 +487,7 @@ mod tests {
         assert!(!is_successor(b"/l/app.log", b"/l/app.log"));
         assert!(!is_successor(b"/l/app.log.1", b"/l/app.log.2"));
         assert!(!is_successor(b"/l/app.log.1", b"/l/other.log"));
+        assert!(is_rotation(b"/l/app.log-20261122.gz") && !is_rotation(b"/l/app.20261122.log"));
     }
 
     #[test]

@@ -55,6 +55,18 @@ pub(crate) struct Inode {
     born: Option<Instant>,
 }
 
+impl Inode {
+    pub(crate) fn number(&self) -> u64 {
+        self.ino
+    }
+
+    /// Whether it may be this file's: it has its number, and was not made at another time.
+    pub(crate) fn may_be(&self, id: &FileId) -> bool {
+        let births = self.born.zip(id.born);
+        self.ino == id.ino && births.is_none_or(|(here, known)| here == known)
+    }
+}
+
 impl From<&Stat> for Inode {
     fn from(stat: &Stat) -> Self {
         Self {

@@ -27,7 +27,7 @@ pub(super) fn state(key: SourceKey, table: &SourceTable, scan: &mut Scan) -> Ori
         // Its identity is a candidate's own.
         Condition::Candidate => Original::Intact,
         Condition::Missing { .. } | Condition::Unmet { .. } => {
-            match scan.proves_absence(file.id().ino, file.folder()) {
+            match scan.proves_departure(file.id(), file.folder()) {
                 true => Original::Gone,
                 false => Original::Hidden,
             }

@@ -1,7 +1,7 @@
 //! One scan: what it has at hand while it looks at all files, and what it reports. It gathers; what
 //! follows from it is decided beside it.
 
-use super::identity::{FolderId, FolderPath};
+use super::identity::{FileId, FolderId, FolderPath, Inode};
 use super::source_table::SourceTable;
 use crate::find::{FoundFiles, MatchedPath};
 use crate::now::Now;
@@ -49,8 +49,11 @@ pub(super) struct Scan {
     faults: BTreeSet<(PathBytes, String)>,
     notes: BTreeSet<(PathBytes, String)>,
     /// Inodes of wanted names that cannot be opened, and the folders of such names.
-    blocked: HashSet<u64>,
+    /// By inode number.
+    blocked: HashMap<u64, Vec<Inode>>,
     blocked_folders: HashSet<FolderId>,
+    /// Folders with a name that does not even tell its inode.
+    blind_folders: HashSet<FolderId>,
     /// Files that no descriptor could be had for.
     unopened: usize,
     /// Candidates whose whole content may still be looked at.
@@ -73,8 +76,9 @@ impl Scan {
             proofs: None,
             faults: std::mem::take(&mut found.faults).into_iter().collect(),
             notes: std::mem::take(&mut found.notes).into_iter().collect(),
-            blocked: HashSet::new(),
+            blocked: HashMap::new(),
             blocked_folders: HashSet::new(),
+            blind_folders: HashSet::new(),
             unopened: 0,
             passes: PASSES_MAX,
         }
@@ -136,20 +140,31 @@ impl Scan {
     }
 
     /// A wanted name cannot be opened: what is in that file, nobody knows.
-    pub(super) fn blocked(&mut self, inode: u64, folder: &FolderPath) {
-        self.blocked.insert(inode);
-        self.blocked_folder(folder);
+    pub(super) fn blocked(&mut self, inode: Inode, folder: &FolderPath) {
+        self.blocked.entry(inode.number()).or_default().push(inode);
+        self.blocked_folders.extend(folder.ids().first());
     }
 
     /// A name in this folder does not even tell its inode.
     pub(super) fn blocked_folder(&mut self, folder: &FolderPath) {
         self.blocked_folders.extend(folder.ids().first());
+        self.blind_folders.extend(folder.ids().first());
     }
 
-    /// Whether the absence of a file of this inode, last seen in this folder, is proven: the folder was listed, and
-    /// every name in it led to a file that is not this one.
+    /// Whether a file, last seen in this folder, is gone from it: the folder was listed, and no name in it leads there,
+    /// whatever the files hold that cannot be opened. Its inode number may be another's by now.
+    pub(super) fn proves_departure(&mut self, id: &FileId, folder: &FolderPath) -> bool {
+        let here = folder.ids().first();
+        let is_blind = here.is_some_and(|here| self.blind_folders.contains(here));
+        let blocked = self.blocked.get(&id.ino);
+        let may_be_there = blocked.into_iter().flatten().any(|inode| inode.may_be(id));
+        !may_be_there && !is_blind && self.has_listed(folder)
+    }
+
+    /// Whether nothing in this folder can hold what a file of this inode held, last seen there: the folder was listed,
+    /// and every name in it led to a file that is not this one and could be looked at.
     pub(super) fn proves_absence(&mut self, inode: u64, folder: &FolderPath) -> bool {
-        !self.blocked.contains(&inode) && self.sees_all_of(folder)
+        !self.blocked.contains_key(&inode) && self.sees_all_of(folder)
     }
 
     /// Whether the folder was listed, and each wanted name in it could be looked at.

@@ -2,6 +2,7 @@
 //! which file, and what may become of it. It decides nothing about other sources.
 
 use super::checkpoint::{Checkpoint, LastLook};
+use super::decide::is_rotation;
 use super::fingerprint::Fingerprint;
 use super::identity::{FileId, Inode};
 use super::positions::Positions;
@@ -683,13 +684,17 @@ impl TrackedSource {
         }
     }
 
-    /// Whether it may grow while nobody looks: at its first path, where its writer is; or without a name, for then it
-    /// is over as soon as it has no writer.
+    /// Whether it may grow while nobody looks: at its first path, where its writer is, unless a rotation gave it that; or
+    /// without a name, for then it is over as soon as it has no writer. What is packed whole is not written to.
     fn is_live(&self) -> bool {
         match self.condition {
             Condition::Unmet { live, .. } => live,
             Condition::Candidate => true,
-            Condition::InSight => self.file.is_at(&self.path) || self.file.is_unnamed(),
+            Condition::InSight if self.file.packed_end() == Some(PackedEnd::Whole) => false,
+            Condition::InSight => {
+                let written = self.file.is_at(&self.path) && !is_rotation(&self.path.0);
+                written || self.file.is_unnamed()
+            }
             Condition::Missing { .. }
             | Condition::AwaitingCopy { .. }
             | Condition::Ended { .. } => self.file.is_at(&self.path),

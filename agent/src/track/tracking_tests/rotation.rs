@@ -710,6 +710,27 @@ fn a_rotated_log_that_is_removed_while_the_agent_is_down_is_no_gap() {
     assert!(desk.events().is_empty(), "{:?}", desk.events());
 }
 
+/// Rotated while the agent was down: the name at which each was first seen is the one that it kept.
+#[test]
+fn a_log_first_seen_rotated_is_removed_while_the_agent_is_down_without_a_gap() {
+    let mut desk = Desk::new(&["a*"]);
+    desk.append("a-20261129", lines("packed", 9_000));
+    desk.gzip("a-20261129");
+    desk.append("a-20261130", lines("older", 9_000));
+    desk.append("a", lines("new", 900));
+    desk.settle();
+    desk.restart();
+    desk.remove("a-20261129.gz");
+    desk.remove("a-20261130");
+    desk.settle();
+    assert!(desk.events().is_empty(), "{:?}", desk.events());
+    // But where it is written, it may have grown.
+    desk.restart();
+    desk.remove("a");
+    desk.settle();
+    assert_eq!(desk.events().len(), 1, "{:?}", desk.events());
+}
+
 /// Its writer had it open.
 #[test]
 fn a_log_without_a_name_that_may_have_grown_while_the_agent_was_down_is_a_gap() {
