@@ -100,7 +100,11 @@ pub(super) fn meet(
             }
         };
         for key in known.iter().filter(|key| Some(**key) != fits) {
-            table.lose_file(*key, scan);
+            // Where another file was given its number, its own was not cut: it is gone, and that is judged as such.
+            let is_reused = |source: &TrackedSource| source.file().id().is_reused_by(file.id());
+            if !table.get(*key).is_some_and(is_reused) {
+                table.lose_file(*key, scan);
+            }
         }
         if let Some(key) = fits {
             if let Some(registered) = registered {

@@ -140,3 +140,32 @@ fn what_begins_with_a_log_whose_end_is_unsealed_says_so() {
     assert_eq!(events.iter().filter(ambiguous).count(), 1, "{events:?}");
     assert_eq!(desk.texts("a").last().unwrap(), "a line\nand more\n");
 }
+
+/// At the path at which the log was first seen, where its inode number is taken for its own.
+#[test]
+fn a_removed_log_whose_inode_is_given_to_its_successor_is_no_gap() {
+    let ino = |desk: &Desk, name| std::fs::metadata(desk.path(name)).unwrap().ino();
+    for _ in 0..30 {
+        let mut desk = Desk::new(&["a*"]);
+        desk.append("a", lines("first", 9_000));
+        let first = ino(&desk, "a");
+        step(&mut desk);
+        desk.rename("a", "a.1");
+        desk.append("a", lines("second", 9_000));
+        step(&mut desk);
+        step(&mut desk);
+        desk.restart();
+        desk.remove("a.1");
+        desk.rename("a", "a.1");
+        desk.append("a", lines("third", 9_000));
+        let is_reused = ino(&desk, "a") == first;
+        desk.settle();
+        desk.rest(62_000);
+        desk.settle();
+        assert_eq!(gaps(&desk), 0, "{:?}", desk.events());
+        if is_reused {
+            return;
+        }
+    }
+    println!("SKIPPED: this file system does not reuse inode numbers");
+}
