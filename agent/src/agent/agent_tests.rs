@@ -11,6 +11,7 @@ use crate::testing::config;
 use crate::testing::spool_audit::{audit, audit_epoch};
 use ledger::manifest::{EventKind, Kind};
 use ledger::name::{Name, Slot};
+use ledger::receipt::{Bad, BadReason};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -419,6 +420,16 @@ fn a_snapshot_that_cannot_be_written_is_a_warning() {
     std::fs::rename(&aside, &config.state).unwrap();
     agent.upkeep.save(&mut agent.streams, in_s(0));
     assert_eq!(status_of(&mut agent, in_s(0)), (vec![], 0));
+}
+
+/// The archiver refuses a batch.
+fn refuse(config: &Config, slot: &Slot, reason: BadReason) {
+    let bad = Bad {
+        reason,
+        detail: "as told".into(),
+        at: host::clock::now(),
+    };
+    std::fs::write(note(config, slot, "bad"), serde_json::to_vec(&bad).unwrap()).unwrap();
 }
 
 fn note(config: &Config, slot: &Slot, extension: &str) -> PathBuf {

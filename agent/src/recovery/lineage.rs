@@ -200,8 +200,8 @@ pub(super) fn from_beginning(
     Ok(lineage)
 }
 
-/// The unbroken run of an epoch's batches that begins at or right after the one that is in the store, as far as it can be
-/// believed; no end, if there is none.
+/// The unbroken run of an epoch's batches from the one that is in the store on, or from the one that follows it, as far
+/// as it can be believed; no end, if there is none.
 pub(super) fn after_stored(
     batches: &SealedBatches<'_>,
     stream: &Name,
@@ -210,15 +210,22 @@ pub(super) fn after_stored(
 ) -> Result<Lineage, RecoverError> {
     let mut lineage = Lineage::default();
     let mut state: Option<SealedState> = None;
+    let is_stored = |seq, sha256| (seq, sha256) == (stored.seq, stored.sha256);
     let seqs = listing.seqs(stored.epoch).iter();
-    let mut expected = None;
     for seq in seqs.copied().filter(|seq| *seq >= stored.seq) {
-        if seq != expected.unwrap_or(seq) || (expected.is_none() && seq > stored.seq + 1) {
-            break;
-        }
-        expected = Some(seq + 1);
         match batches.believe(&batches.slot(stream, stored.epoch, seq)) {
-            Ok(batch) if state.is_none() || fits(state.as_ref(), &batch.manifest) => {
+            Ok(batch) => {
+                let follows = match &state {
+                    Some(_) => fits(state.as_ref(), &batch.manifest),
+                    None => {
+                        let prev = batch.manifest.prev;
+                        is_stored(seq, batch.sha256)
+                            || prev.is_some_and(|prev| is_stored(prev.seq, prev.sha256))
+                    }
+                };
+                if !follows {
+                    break;
+                }
                 state = Some(SealedState::after(
                     state.as_ref(),
                     &batch.manifest,
@@ -226,7 +233,7 @@ pub(super) fn after_stored(
                 ));
                 lineage.take(batch);
             }
-            Ok(_) | Err(Doubt::Damage(_)) => break,
+            Err(Doubt::Damage(_)) => break,
             Err(Doubt::Blind(error)) => return Err(error),
         }
     }

@@ -59,7 +59,7 @@ pub(crate) struct LastLook {
     pub(crate) modified: Option<Instant>,
     /// How long the source was when it lost the file before this one.
     pub(crate) extent: u64,
-    /// At its first path, or open and without a name, so that it may have grown since.
+    /// It may have grown since: it was where it is written, or open and without a name.
     pub(crate) live: bool,
     /// A copy that ends at or before the checkpoint: known, never read.
     pub(crate) covered: bool,

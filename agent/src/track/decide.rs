@@ -264,7 +264,7 @@ pub(crate) struct Absence {
     pub(crate) size: u64,
     /// The read position.
     pub(crate) offset: u64,
-    /// It was last seen by an earlier run, at its first path or without a name: it may have grown since.
+    /// It was last seen by an earlier run, where it is written or without a name: it may have grown since.
     pub(crate) unwatched: bool,
 }
 

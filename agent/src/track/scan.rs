@@ -48,9 +48,9 @@ pub(super) struct Scan {
     proofs: Option<HashSet<FolderId>>,
     faults: BTreeSet<(PathBytes, String)>,
     notes: BTreeSet<(PathBytes, String)>,
-    /// Inodes of wanted names that cannot be opened, and the folders of such names.
-    /// By inode number.
+    /// Files of wanted names that cannot be opened, by inode number.
     blocked: HashMap<u64, Vec<Inode>>,
+    /// Folders with a name that cannot be opened.
     blocked_folders: HashSet<FolderId>,
     /// Folders with a name that does not even tell its inode.
     blind_folders: HashSet<FolderId>,

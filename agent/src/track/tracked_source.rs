@@ -690,14 +690,12 @@ impl TrackedSource {
         match self.condition {
             Condition::Unmet { live, .. } => live,
             Condition::Candidate => true,
-            Condition::InSight if self.file.packed_end() == Some(PackedEnd::Whole) => false,
-            Condition::InSight => {
-                let written = self.file.is_at(&self.path) && !is_rotation(&self.path.0);
-                written || self.file.is_unnamed()
+            _ if self.file.packed_end() == Some(PackedEnd::Whole) => false,
+            condition => {
+                let is_open_only = condition == Condition::InSight && self.file.is_unnamed();
+                let is_written = self.file.is_at(&self.path) && !is_rotation(&self.path.0);
+                is_written || is_open_only
             }
-            Condition::Missing { .. }
-            | Condition::AwaitingCopy { .. }
-            | Condition::Ended { .. } => self.file.is_at(&self.path),
         }
     }
 

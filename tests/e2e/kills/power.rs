@@ -93,7 +93,7 @@ impl Disk {
         }
     }
 
-    /// What the disk holds now takes its place. Whoever has files open on it must be gone after this.
+    /// A copy of what the disk holds now, without what only the kernel has of it.
     fn copy(&self) -> PathBuf {
         let cut = self.image.with_extension("cut");
         let copied = Command::new("cp")

@@ -5,7 +5,6 @@ use crate::spool::Layout;
 use crate::testing::spool_audit::Audited;
 use ledger::manifest::{Manifest, Reason};
 use ledger::name::Epoch;
-use ledger::receipt::{Bad, BadReason};
 use ledger::signature;
 use std::io::Write as _;
 
@@ -54,13 +53,7 @@ impl Scene {
     }
 
     fn refuse(&mut self, seq: u64, reason: BadReason) {
-        let bad = Bad {
-            reason,
-            detail: "as told".into(),
-            at: host::clock::now(),
-        };
-        let note = note(&self.config, &self.slot(seq), "bad");
-        std::fs::write(note, serde_json::to_vec(&bad).unwrap()).unwrap();
+        refuse(&self.config, &self.slot(seq), reason);
         self.look();
     }
 

@@ -150,36 +150,30 @@ fn sources_that_a_lost_state_no_longer_knows_say_that_they_may_repeat() {
 }
 
 /// What a batch held whose statement is damaged, nobody can say; an answer that seals it again could not be made, and
-/// each start met the refusal anew.
+/// each start met the refusal again.
 #[test]
 fn a_statement_that_is_damaged_is_lost_and_what_follows_it_is_read_again() {
     for (receipts, damaged, refused_first, pruned, read) in [
-        (2, 2, false, false, &["three", "two"][..]),
-        (2, 2, true, false, &["three", "two"]),
-        (1, 1, true, false, &["one", "three", "two"]),
-        // What is left does not go back to the beginning: of what it does not name, nothing is known.
-        (2, 2, true, true, &["one", "three", "two"]),
+        (2, 2, false, 0, &["three", "two"][..]),
+        (2, 2, true, 0, &["three", "two"]),
+        (1, 1, true, 0, &["one", "three", "two"]),
+        // What is left does not go back to the beginning, but to what is in the store.
+        (1, 2, false, 1, &["three", "two"]),
+        // Nothing is left: of what is in the store, nothing is known but its end.
+        (2, 2, true, 2, &["one", "three", "two"]),
     ] {
         let scene = Scene::new(receipts);
         let spool = Layout::new(&scene.config.spool);
         let slot = crate::testing::slot(scene.old, damaged);
         std::fs::write(spool.batch(&slot).join("manifest"), "").unwrap();
-        let refuse = || {
-            let note = r#"{"reason":"rot","detail":"as told","at":"2026-11-22T10:00:00.000000Z"}"#;
-            std::fs::create_dir_all(spool.note(&slot, "bad").parent().unwrap()).unwrap();
-            std::fs::write(spool.note(&slot, "bad"), note).unwrap();
-        };
         if refused_first {
-            refuse();
+            refuse(&scene.config, &slot, BadReason::Rot);
         }
-        if pruned {
-            for seq in 0..damaged {
-                let slot = crate::testing::slot(scene.old, seq);
-                std::fs::remove_dir_all(spool.batch(&slot)).unwrap();
-            }
+        for seq in 0..pruned {
+            let slot = crate::testing::slot(scene.old, seq);
+            std::fs::remove_dir_all(spool.batch(&slot)).unwrap();
         }
         let what = format!("{receipts} {damaged} {refused_first} {pruned}");
-        println!("{what}");
         let audited = scene.drain();
         let genesis = &audited.manifests[0];
         assert_eq!(genesis.events[0].kind, EventKind::StateLost, "{what}");
@@ -190,9 +184,9 @@ fn a_statement_that_is_damaged_is_lost_and_what_follows_it_is_read_again() {
         );
         assert_eq!(lines(&audited), read, "{what}");
         assert_eq!(ambiguous(&audited), read.len(), "{what}");
-        refuse();
+        refuse(&scene.config, &slot, BadReason::Rot);
         let again = scene.drain();
         assert_eq!(again.manifests[0].epoch, genesis.epoch, "{what}: answered");
-        assert_eq!(lines(&again), read, "{what}: and all the rest goes on");
+        assert_eq!(lines(&again), read, "{what}: and the stream continues");
     }
 }
