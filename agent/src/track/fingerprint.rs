@@ -51,6 +51,15 @@ pub(crate) fn ladder_len(offset: u64) -> usize {
         .count()
 }
 
+/// Whether `bytes`, the first ones of a content, may be those of one that lost bytes, of which these are the `first`:
+/// there a zero stands for what was passed over. Where nothing is known of it, they are not.
+#[must_use]
+pub(crate) fn may_repeat_lossy(first: &[u8], bytes: &[u8]) -> bool {
+    let fits = |(known, byte): (&u8, &u8)| *known == 0 || known == byte;
+    let is_known = first.first().is_some_and(|known| *known != 0);
+    is_known && !bytes.is_empty() && first.iter().zip(bytes).all(fits)
+}
+
 impl Default for Fingerprint {
     fn default() -> Self {
         Self {
@@ -165,8 +174,11 @@ impl Fingerprint {
         debug_assert!(from >= self.window_len(), "the last window comes before");
         let start = self.offset.saturating_sub(from as u64);
         let end = self.offset + (bytes.len() - from) as u64;
-        if start == 0 && self.head.len() < HEAD_MAX {
-            self.head = bytes[..bytes.len().min(HEAD_MAX)].to_vec();
+        let known = self.head.len();
+        if start == 0 && known < HEAD_MAX {
+            // What was read stays known, whatever stands for it where bytes after it are passed over.
+            self.head
+                .extend_from_slice(&bytes[known..bytes.len().min(HEAD_MAX)]);
         }
         let within = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX);
         while self.ladder.len() < ladder_len(end) {
@@ -252,12 +264,6 @@ impl Fingerprint {
     /// The file cannot be read.
     pub(crate) fn begins(&self, file: &File) -> io::Result<bool> {
         Ok(self.ends_in(file)? && self.ladder_fits(file)?)
-    }
-
-    /// Whether `bytes`, the first ones of another content, agree with the first ones of this one, and there are any.
-    pub(crate) fn begins_like(&self, bytes: &[u8]) -> bool {
-        let common = self.head.len().min(bytes.len());
-        common > 0 && self.head[..common] == bytes[..common]
     }
 
     /// Whether a file of `size` bytes, fewer than the offset, agrees in every window it has.

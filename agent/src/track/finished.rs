@@ -2,7 +2,7 @@
 //! when it turns up; and by their beginning, so that what repeats one is known to.
 
 use super::checkpoint::{Checkpoint, hex};
-use super::fingerprint::HEAD_MAX;
+use super::fingerprint::{HEAD_MAX, may_repeat_lossy};
 use crate::read::plain::WINDOW;
 use host::sabotage::{Switch, is_on};
 use ledger::Digest;
@@ -100,15 +100,15 @@ impl Finished {
     pub(super) fn any_is_repeated_by(&self, window: &[u8], len: u64) -> bool {
         let short = len < WINDOW as u64;
         let repeated = |log: &FinishedLog| {
-            let common = window.len().min(log.head.len());
-            if log.head[..common] != window[..common] {
-                return false;
+            if log.lacks_bytes() {
+                return may_repeat_lossy(&log.head, window);
             }
+            let common = window.len().min(log.head.len());
             let whole = usize::try_from(log.len).ok().filter(|len| *len < WINDOW);
             let whole = whole.and_then(|len| window.get(..len));
-            (short && log.len > len)
-                || log.lacks_bytes()
-                || whole.is_some_and(|whole| Digest::of(whole) == log.first)
+            log.head[..common] == window[..common]
+                && ((short && log.len > len)
+                    || whole.is_some_and(|whole| Digest::of(whole) == log.first))
         };
         self.any_begins_with(Digest::of(window)) || self.logs.values().any(repeated)
     }

@@ -175,7 +175,7 @@ pub(super) fn is_repeated_by(candidate: &TrackedFile, table: &SourceTable) -> bo
         let content = source.positions().content();
         match content.whole() {
             Some(_) => source.is_ended() && content.begins(file).unwrap_or(true),
-            None => content.begins_like(candidate.head()),
+            None => fingerprint::may_repeat_lossy(content.head(), candidate.head()),
         }
     };
     if table.values().filter(is_read).any(begun) {

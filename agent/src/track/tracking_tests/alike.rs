@@ -169,3 +169,34 @@ fn a_removed_log_whose_inode_is_given_to_its_successor_is_no_gap() {
     }
     println!("SKIPPED: this file system does not reuse inode numbers");
 }
+
+/// What stood for the lost bytes stood for those before them as well.
+#[test]
+fn what_repeats_a_short_log_that_lost_bytes_says_so_after_a_restart() {
+    for longer in [false, true] {
+        let mut desk = Desk::new(&["a*"]);
+        desk.append("a", "a line\n");
+        desk.scan();
+        desk.copy("a", "a.1");
+        desk.scan();
+        desk.append("a", "seen, and cut off\n");
+        desk.scan();
+        desk.truncate("a", 0);
+        desk.settle();
+        desk.settle();
+        let lost = |event: &&Happened| event.1 == EventKind::Gap && event.2 == Some(7);
+        assert_eq!(desk.events().iter().filter(lost).count(), 1);
+        desk.remove("a.1");
+        desk.settle();
+        desk.snapshot();
+        desk.restart();
+        desk.append("a", "a line\n");
+        if longer {
+            desk.append("a", "and one more\n");
+        }
+        desk.settle();
+        let events = desk.events();
+        let ambiguous = |event: &&Happened| event.1 == EventKind::Ambiguous;
+        assert_eq!(events.iter().filter(ambiguous).count(), 1, "{events:?}");
+    }
+}
