@@ -524,11 +524,9 @@ fn witnessed(
     (then == new.file.size() && sole && unproven && gone).then_some(key)
 }
 
-/// Whether it is deleted and has no more than was read of the source, which is known to be longer: the rest is
-/// elsewhere, if anywhere.
+/// Whether it is deleted and shorter than the source is known to be: the rest is elsewhere, if anywhere.
 fn lacks_rest(new: &Candidate, source: &TrackedSource) -> bool {
-    let has_more = new.file.source_len() > source.offset();
-    new.file.links() == 0 && !has_more && source.offset() < source.known_len()
+    new.file.links() == 0 && new.file.source_len() < source.known_len()
 }
 
 fn judge_claims(new: &Candidate, rivals: &Rivals, table: &SourceTable, scan: &mut Scan) -> Fate {

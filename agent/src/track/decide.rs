@@ -90,7 +90,7 @@ pub(crate) struct ContentClaim {
     pub(crate) own_path: bool,
     /// The source ends with a gap if nothing turns out to be its copy.
     pub(crate) needed: bool,
-    /// The file is deleted and has no more than was read, of a source that is known to be longer.
+    /// The file is deleted and shorter than the source is known to be.
     pub(crate) lacks_rest: bool,
 }
 

@@ -505,6 +505,17 @@ const FAILED_ONCE: &[(&str, &[Step])] = {
             ],
         ),
         (
+            "a deleted log that a longer one begins like is no copy of that",
+            &[
+                (Y, Nothing),
+                (Rename, Nothing),
+                (Y, Nothing),
+                (X, Scan),
+                (Gzip, Nothing),
+                (CopyTruncate, Nothing),
+            ],
+        ),
+        (
             "of two that nobody saw go, the copy goes to the first",
             &[
                 (X, Nothing),
