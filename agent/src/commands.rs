@@ -15,7 +15,7 @@ use crate::sealing::signing_key::KeyError;
 use crate::spool::SpoolError;
 use clap::{Parser, Subcommand, ValueEnum};
 use host::cli::{About, LogArgs};
-use host::health::WRITE_EVERY;
+use host::health::{StatusHead, WRITE_EVERY};
 use host::progress::Progress;
 use host::settings::Environment;
 use host::{clock, exit, logging};
@@ -262,15 +262,21 @@ fn rotate_key(config: &Config) -> u8 {
 
 /// The status in words or JSON, and the exit code that goes with it. Where there is none, that has been said.
 fn status(config: &Config, format: StatusForm) -> Result<(String, u8), u8> {
-    let status =
-        AgentStatus::read(config, clock::now()).map_err(|error| fail(&error, exit::UNFINISHED))?;
-    let text = match format {
-        StatusForm::Json => serde_json::to_string(&status)
-            .map(|json| json + "\n")
-            .map_err(|error| fail(&error, exit::UNFINISHED))?,
-        StatusForm::Text => status.to_string(),
+    let now = clock::now();
+    let (json, code) = match (AgentStatus::read(config, now), format) {
+        (Ok(status), StatusForm::Text) => return Ok((status.to_string(), status.head.exit())),
+        (Ok(status), StatusForm::Json) => (serde_json::to_string(&status), status.head.exit()),
+        (Err(error), StatusForm::Text) => return Err(fail(&error, exit::UNFINISHED)),
+        (Err(error), StatusForm::Json) => {
+            fail(&error, exit::UNFINISHED);
+            let head = StatusHead::missing(PROGRAM, &error, now);
+            (serde_json::to_string(&head), head.exit())
+        }
     };
-    Ok((text, status.head.exit()))
+    match json {
+        Ok(json) => Ok((json + "\n", code)),
+        Err(error) => Err(fail(&error, exit::UNFINISHED)),
+    }
 }
 
 /// A host that is not set up is a matter of configuration; all else may pass.

@@ -24,7 +24,7 @@ pub use hold::{Hold, HoldKind};
 pub const STATUS_FILE: &str = ".status.json";
 
 /// Who writes it.
-const PROGRAM: &str = "holdfast archive";
+pub const PROGRAM: &str = "holdfast archive";
 
 /// Longest file that is read.
 const FILE_MAX: u64 = 1024 * 1024;

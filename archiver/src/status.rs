@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
-    #[error("{}: no archiver has run on this spool yet", .0.display())]
+    #[error("{}: no archiver has run on this spool yet, or the folder was moved or removed since", .0.display())]
     Never(PathBuf),
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },

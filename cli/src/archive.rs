@@ -8,7 +8,7 @@ use archiver::archive::Until;
 use archiver::config::{Config, KEYS};
 use archiver::{archive, check, status};
 use host::exit;
-use host::health::WRITE_EVERY;
+use host::health::{StatusHead, WRITE_EVERY};
 use host::settings::{Environment, SettingsError};
 use std::io;
 
@@ -91,12 +91,19 @@ fn watch_status(config: &Config, form: StatusFormat) -> u8 {
 
 /// The status in words or JSON, and its exit code.
 fn status_now(config: &Config, form: StatusFormat) -> Result<(String, u8), ArchiveError> {
-    let status = status::read(config, host::clock::now())?;
-    let text = match form {
-        StatusFormat::Text => status.to_string(),
-        StatusFormat::Json => serde_json::to_string(&status)? + "\n",
-    };
-    Ok((text, status.head.exit()))
+    let now = host::clock::now();
+    match (status::read(config, now), form) {
+        (Ok(status), StatusFormat::Text) => Ok((status.to_string(), status.head.exit())),
+        (Ok(status), StatusFormat::Json) => {
+            Ok((serde_json::to_string(&status)? + "\n", status.head.exit()))
+        }
+        (Err(error), StatusFormat::Text) => Err(error.into()),
+        (Err(error), StatusFormat::Json) => {
+            output::complain(&error);
+            let head = StatusHead::missing(archiver::health::PROGRAM, &error, now);
+            Ok((serde_json::to_string(&head)? + "\n", head.exit()))
+        }
+    }
 }
 
 fn show_check(config: &Config, args: &ArchiveArgs) -> Result<u8, ArchiveError> {

@@ -168,6 +168,15 @@ impl StatusHead {
         head
     }
 
+    /// What whoever asks at `now` is told where no status can be read: nothing shows that the program does its work.
+    #[must_use]
+    pub fn missing(program: &str, why: &dyn fmt::Display, now: Moment) -> Self {
+        let reason = Reason::new("no_status", Severity::Error, why.to_string(), now);
+        let mut head = Self::new(program, vec![reason], now);
+        head.running = false;
+        head
+    }
+
     /// The same as whoever asks at `now` must take it: a status says nothing of a program that does not run or
     /// that has not written for [`STALE_AFTER`]. `is_locked`: whether a process holds the program's lock.
     #[must_use]
@@ -326,6 +335,13 @@ mod tests {
             assert_eq!(seen.exit(), if expected.is_some() { 2 } else { 0 });
             assert_eq!(seen.running, is_locked);
         }
+    }
+
+    #[test]
+    fn a_status_that_cannot_be_read_is_not_healthy() {
+        let missing = StatusHead::missing("p", &"/state: gone", at(7));
+        assert_eq!((missing.exit(), missing.running), (2, false));
+        assert_eq!(missing.reasons[0].detail, "/state: gone");
     }
 
     #[test]

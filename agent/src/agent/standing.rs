@@ -195,7 +195,7 @@ impl Standing {
             started: started.wall,
             spool_used: streams.spool().used(),
             spool_cap: streams.spool().cap(),
-            disk_free: streams.spool().free().unwrap_or(0),
+            disk_free: streams.spool().free(),
             streams: lines.collect(),
             source_count: all.len(),
             sources,

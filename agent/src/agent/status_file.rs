@@ -31,8 +31,8 @@ pub(crate) struct AgentStatus {
     pub(crate) spool_used: u64,
     /// Bytes it may take.
     pub(crate) spool_cap: u64,
-    /// Bytes free on its file system.
-    pub(crate) disk_free: u64,
+    /// Bytes free on its file system; none if that cannot be told.
+    pub(crate) disk_free: Option<u64>,
     /// The streams.
     pub(crate) streams: Vec<StreamLine>,
     /// How many sources there are.
@@ -94,8 +94,8 @@ impl SourceLine {
 /// Why there is no status.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StatusFileError {
-    /// No agent ever ran here.
-    #[error("{}: no agent has run with this state yet", .0.display())]
+    /// No agent ever ran here, or its state is gone.
+    #[error("{}: no agent has run with this state yet, or the state was moved or removed since", .0.display())]
     Never(PathBuf),
     /// What the system said, or the file is not one.
     #[error("{}: {source}", path.display())]
@@ -142,15 +142,12 @@ impl fmt::Display for AgentStatus {
         } = self;
         write!(f, "{head}")?;
         writeln!(f, "agent {agent}, started {started}")?;
-        let (used, cap, free) = (
-            mib(self.spool_used),
-            mib(self.spool_cap),
-            mib(self.disk_free),
-        );
-        writeln!(
-            f,
-            "spool {used} of {cap} MiB used, {free} MiB free on its disk"
-        )?;
+        let (used, cap) = (mib(self.spool_used), mib(self.spool_cap));
+        write!(f, "spool {used} of {cap} MiB used, ")?;
+        match self.disk_free {
+            Some(free) => writeln!(f, "{} MiB free on its disk", mib(free))?,
+            None => writeln!(f, "what is free on its disk cannot be told")?,
+        }
         for stream in &self.streams {
             let mut line = format!("stream {}: {} entries", stream.stream, stream.entries);
             match stream.seq {

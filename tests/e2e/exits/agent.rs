@@ -92,6 +92,10 @@ fn run_ends_with_0_after_a_signal_and_status_tells_before_and_after() {
             .expect(2)
             .says(&["no agent has run"]),
     );
+    let asked = site.agent(&["status", "--format", "json"]).expect(2);
+    let none: Value = serde_json::from_str(&asked.stdout).unwrap();
+    assert_eq!(none["health"], "unhealthy");
+    assert_eq!(none["reasons"][0]["code"], "no_status");
     let mut agent = site.start(site.agent_command(&["run"]), "run");
     wait_for("the agent to say how it stands", || {
         (site.agent(&["status"]).code == Some(0)).then_some(())

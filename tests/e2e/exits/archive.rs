@@ -364,6 +364,9 @@ fn status_ends_with_0_while_a_healthy_archiver_runs_and_2_after_it() {
             .expect(2)
             .says(&["no archiver has run"]),
     );
+    let asked = site.archive(&["status", "--format", "json"]).expect(2);
+    let none: Value = serde_json::from_str(&asked.stdout).unwrap();
+    assert_eq!(none["reasons"][0]["code"], "no_status");
     let mut archiver = site.start(site.archive_command(&[]), "archive");
     wait_for("the archiver to drain", || {
         site.unreceipted().is_empty().then_some(())
