@@ -28,6 +28,7 @@
 //! | `EPOCH_MISSING`      | `objects/missing_objects.rs`    |
 //! | `LOOSE_EPOCH`        | `epochs/links.rs`               |
 //! | `EPOCH_FORK`         | `epochs/links.rs`               |
+//! | `NEW_EPOCH`          | `epochs/stated_events.rs`       |
 //! | `VOID`               | `epochs/links.rs`               |
 //! | `HEAD_MISSING`       | `objects/missing_objects.rs`    |
 //! | `HEAD_MISMATCH`      | `epochs/head_check.rs`          |
@@ -50,7 +51,8 @@
 //! | `BYTE_GAP`           | `epochs/source_joins.rs`        |
 //! | `BYTE_OVERLAP`       | `epochs/source_joins.rs`        |
 //! | `SOURCE_MISMATCH`    | `epochs/source_joins.rs`        |
-//! | `GAP`                | `epochs/source_joins.rs`        |
+//! | `GAP`                | `epochs/stated_events.rs`       |
+//! | `AMBIGUOUS`          | `epochs/stated_events.rs`       |
 //! | `RESTATED`           | `epochs/source_joins.rs`        |
 //! | `SILENT`             | `epochs/promises.rs`            |
 //! | `OUTAGE`             | `epochs/promises.rs`            |

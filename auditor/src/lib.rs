@@ -62,6 +62,7 @@ mod epochs {
     pub(crate) mod promises;
     mod references;
     pub(crate) mod source_joins;
+    pub(crate) mod stated_events;
 }
 mod bodies {
     //! What a statement names: is it there, and is every byte as signed?

@@ -6,6 +6,7 @@ use harness::world::Archive;
 use harness::{Running, Site, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -48,7 +49,7 @@ fn archive(site: &Site, code: i32) {
     drop(site.archive(&["--once"]).expect(code));
 }
 
-/// What verify finds, by code and severity, on an archive that is all right.
+/// What verify finds, by code and severity, on an archive that is all right. What the agent stated is among it.
 fn story(site: &Site) -> Vec<(String, String)> {
     let told = site.verify(&["--format", "json"]).expect(0);
     let report: Value = serde_json::from_str(&told.stdout).unwrap();
@@ -60,6 +61,22 @@ fn story(site: &Site) -> Vec<(String, String)> {
         told.iter().all(|(_, severity)| severity == "note"),
         "{told:?}"
     );
+    let manifests = Archive::manifests_of(&site.path("out/store"));
+    let events = manifests
+        .iter()
+        .flat_map(|it| it["events"].as_array().unwrap());
+    let stated: BTreeSet<&str> = events.filter_map(|event| event["kind"].as_str()).collect();
+    for (code, kinds) in [
+        (
+            "NEW_EPOCH",
+            &["state_lost", "rollback", "rot", "retention"][..],
+        ),
+        ("AMBIGUOUS", &["ambiguous"]),
+        ("GAP", &["gap"]),
+    ] {
+        let is_stated = kinds.iter().any(|kind| stated.contains(kind));
+        assert_eq!(tells(&told, code), is_stated, "{code}: {told:?}");
+    }
     told
 }
 

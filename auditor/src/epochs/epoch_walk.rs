@@ -3,7 +3,7 @@
 use super::epoch_end::{EpochEnd, Genesis, MadeClaim, Tail};
 use super::key_changes::KeyChanges;
 use super::promises::{self, Lateness};
-use super::{breaks, source_joins};
+use super::{breaks, stated_events};
 use crate::audit_state::Audit;
 use crate::bodies::body_queue::BodyQueue;
 use crate::bodies::body_versions::NamedBody;
@@ -202,9 +202,8 @@ impl<S: Store + 'static> EpochWalk<S> {
         let replaced = self.keys.take(&audit.by_hand, statement);
         audit.findings.extend(replaced);
         self.unjudged.clear();
-        let (gap_bytes, gaps) = source_joins::stated_gaps(manifest);
-        audit.coverage.gap_bytes += gap_bytes;
-        audit.findings.extend(gaps);
+        audit.coverage.gap_bytes += stated_events::gap_bytes(manifest);
+        audit.findings.extend(stated_events::notes(manifest));
         if !audit.criteria().copy {
             let ended = self.lateness.note(manifest, statement.stored_at);
             audit.findings.extend(ended);

@@ -1,12 +1,11 @@
 //! How the pieces of a log file join, within a batch, between manifests and between epochs: BYTE_GAP,
-//! BYTE_OVERLAP, ENTRY_CONT, SOURCE_MISMATCH, RESTATED, GAP. Pure: facts in, findings out.
+//! BYTE_OVERLAP, ENTRY_CONT, SOURCE_MISMATCH, RESTATED. Pure: facts in, findings out.
 
 use super::epoch_end::{Ends, EpochEnd, MadeClaim};
 use super::judged_stream::JudgedStream;
 use crate::objects::missing_objects;
 use ledger::chain::{Edge, SeamFault, TilingFault};
 use ledger::finding::{Code, Finding, Severity};
-use ledger::manifest::{Event, EventKind, Manifest};
 use ledger::name::{Epoch, Name, Slot};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,38 +62,6 @@ pub(crate) fn line_between_batches(source: u64, fault: &SeamFault) -> Finding {
         ),
     };
     critical(Code::EntryCont, message)
-}
-
-/// What the agent itself states as lost: how many bytes, where an end is known, and a note for each gap.
-pub(crate) fn stated_gaps(manifest: &Manifest) -> (u64, Vec<Finding>) {
-    let mut bytes = 0;
-    let mut findings = Vec::new();
-    for event in &manifest.events {
-        let Event {
-            kind: EventKind::Gap,
-            source: Some(source),
-            from: Some(from),
-            to,
-            reason: Some(reason),
-            ..
-        } = event
-        else {
-            continue;
-        };
-        bytes += to.map_or(0, |to| to - from);
-        let path = manifest.sources.iter().find(|one| one.id == *source);
-        let path = path
-            .and_then(|one| one.path_bytes())
-            .map(|path| path.display());
-        let end = to.map_or("an unknown end".into(), |to| format!("byte {to}"));
-        let message = format!(
-            "the agent states that {} lost bytes, from byte {from} to {end}: {reason:?}",
-            path.unwrap_or_default()
-        );
-        let note = Finding::new(Code::Gap, Severity::Note, message.to_lowercase());
-        findings.push(note.at(&manifest.slot()));
-    }
-    (bytes, findings)
 }
 
 /// What the claims of a stream come to.

@@ -60,6 +60,7 @@ codes! {
     EpochMissing "EPOCH_MISSING" "an epoch that a later one continues has no manifest left"
     LooseEpoch "LOOSE_EPOCH" "an epoch that no later one continues: its end was never agreed"
     EpochFork "EPOCH_FORK" "two epochs continue the same one"
+    NewEpoch "NEW_EPOCH" "the agent states that something went wrong and made it begin a new epoch"
     Void "VOID" "manifests after the seq at which a later epoch took over; their entries are sealed again there"
     HeadMissing "HEAD_MISSING" "a manifest of another stream names one that is not there"
     HeadMismatch "HEAD_MISMATCH" "a manifest of another stream says something else of one than that one does"
@@ -86,6 +87,7 @@ codes! {
     ByteOverlap "BYTE_OVERLAP" "bytes of a source are archived twice without a statement that says why"
     SourceMismatch "SOURCE_MISMATCH" "a source changes what it is within an epoch, or continues one that is not there"
     Gap "GAP" "the agent states that bytes were lost before it could read them"
+    Ambiguous "AMBIGUOUS" "the agent states that lines may repeat lines that it archived before"
     Restated "RESTATED" "bytes were sealed again after a rollback or lost state; they are counted once"
     // silence
     Silent "SILENT" "a stream stopped although its last manifest promised another one"

@@ -69,7 +69,7 @@ fn nothing_continues_a_source_that_ended_at_an_unknown_byte() {
     assert_all(&forged, &[gap, (Code::SourceMismatch, Critical)]);
     // What an agent states that lost its memory of the gap.
     let lost = continued(&ended(1), event(EventKind::StateLost));
-    assert_all(&lost, &[gap]);
+    assert_all(&lost, &[gap, (Code::NewEpoch, Note)]);
 }
 
 #[test]

@@ -63,6 +63,22 @@ pub(super) const GAP: Explanation = Explanation {
     by_hand: &["head -n 1 MANIFEST | jq '.events[] | select(.kind == \"gap\")'"],
 };
 
+pub(super) const AMBIGUOUS: Explanation = Explanation {
+    grave: &[(
+        Note,
+        "always: nothing is missing, and the agent says itself, signed, where lines may count twice",
+    )],
+    innocent: &[
+        "a file has content of a log that is known, and nothing shows whether it is a copy or was written again: equal banners, a restored backup, `sed -i`",
+        "the agent's state was lost, so it read logs again from their start",
+    ],
+    hostile: &["someone on the host copied lines into another log, so that they count twice"],
+    act: &[
+        "whoever counts lines compares the source's with those of the batches before it: equal lines in equal order are likely a repetition",
+    ],
+    by_hand: &["head -n 1 MANIFEST | jq '.events[] | select(.kind == \"ambiguous\")'"],
+};
+
 pub(super) const RESTATED: Explanation = Explanation {
     grave: &[(Note, "always: the repetition is stated, and counted once")],
     innocent: &[

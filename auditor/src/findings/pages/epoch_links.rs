@@ -61,6 +61,27 @@ pub(super) const EPOCH_FORK: Explanation = Explanation {
     by_hand: &[GENESES],
 };
 
+pub(super) const NEW_EPOCH: Explanation = Explanation {
+    grave: &[(
+        Note,
+        "always: the stream continues, and the agent says itself, signed, what happened",
+    )],
+    innocent: &[
+        "state_lost: its state or spool was lost, moved or older than the other",
+        "rollback: the disk or the machine was set back to an earlier time",
+        "rot: a sealed batch was damaged on the host's disk before it was uploaded",
+        "retention: the settings asked for a retention over the archiver's max_retention",
+    ],
+    hostile: &[
+        "someone on the host removed or changed state or spool to make lines be forgotten: what was uploaded stays, and what the logs still had was read again",
+    ],
+    act: &[
+        "see what happened to the host's disk at the time of the genesis",
+        "GAP, RESTATED and AMBIGUOUS beside it say what it cost",
+    ],
+    by_hand: &[GENESES, "head -n 1 GENESIS | jq .events"],
+};
+
 pub(super) const VOID: Explanation = Explanation {
     grave: &[
         (
