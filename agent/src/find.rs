@@ -4,6 +4,7 @@ mod folder_scan;
 mod matched_path;
 mod own_files;
 mod pattern_advice;
+mod root;
 
 pub(crate) use self::folder_scan::{Finder, FoundFiles, OWN};
 pub(crate) use self::matched_path::MatchedPath;
@@ -112,10 +113,12 @@ impl Watch {
 
     /// Patterns of which the fixed part is one of the agent's own folders, or lies in one.
     pub(crate) fn inside<'a>(&'a self, own: &'a OwnFiles) -> impl Iterator<Item = &'a str> {
-        let inside = self
-            .include
-            .iter()
-            .filter(|pattern| own.contain(&pattern.root));
+        // What leads nowhere is told by the scan.
+        let leads_inside = |pattern: &&Pattern| {
+            let root = root::resolve(&pattern.root);
+            root.is_ok_and(|root| own.contain(&root))
+        };
+        let inside = self.include.iter().filter(leads_inside);
         inside.map(|pattern| pattern.text.as_str())
     }
 

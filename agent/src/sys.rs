@@ -1,12 +1,13 @@
 //! What the agent asks of the kernel about files: to open one without being led astray, what it is
 //! now, its handle, and whether anybody may still write to it. The one module with unsafe code, in two functions.
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Component, Path};
+use std::sync::Once;
 
 /// What a file is at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,29 +38,69 @@ pub(crate) struct Stat {
 )]
 pub(crate) struct Instant(pub i64, pub u32);
 
-/// Opens a log below `root` for reading. `root` is what the operator wrote and may hold symbolic
-/// links; below it no component may be one. Never waits on a FIFO, never takes a terminal.
+/// Opens a log for reading, with no symbolic link in any component. Never waits on a FIFO, never takes a terminal.
 ///
 /// # Errors
-/// As the system says; `ELOOP` for a symbolic link.
-pub(crate) fn open_log(root: &Path, below: &Path) -> io::Result<File> {
-    let flags =
-        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let folder = rustix::fs::openat(
-        rustix::fs::CWD,
-        root,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    match rustix::fs::openat2(&folder, below, flags, Mode::empty(), resolve) {
-        // A kernel before 5.6, or a filter that does not know the call: the last component is
-        // still never followed.
-        Err(Errno::NOSYS | Errno::PERM) => {
-            Ok(rustix::fs::openat(&folder, below, flags, Mode::empty())?.into())
+/// As [`open_no_links`].
+pub(crate) fn open_log(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(open_no_links(path, flags)?.into())
+}
+
+/// Opens a folder, with no symbolic link in any component. `how` is `RDONLY` to list it, `PATH` to look at it.
+///
+/// # Errors
+/// As [`open_no_links`]; `ENOTDIR` for what is no folder, a FIFO too.
+pub(crate) fn open_folder(path: &Path, how: OFlags) -> io::Result<OwnedFd> {
+    open_no_links(path, how | OFlags::DIRECTORY)
+}
+
+/// Opens `path`, which is absolute, with no symbolic link in any component.
+///
+/// # Errors
+/// As the system says; `ELOOP` or `ENOTDIR` for a symbolic link.
+pub(crate) fn open_no_links(path: &Path, how: OFlags) -> io::Result<OwnedFd> {
+    let how = how | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match rustix::fs::openat2(rustix::fs::CWD, path, how, Mode::empty(), resolve) {
+        Err(errno @ (Errno::NOSYS | Errno::PERM)) => {
+            OPENAT2_REFUSED.call_once(|| {
+                tracing::warn!(
+                    "openat2 is refused here ({errno}): folders are opened one by one, which costs more calls"
+                );
+            });
+            open_by_components(path, how)
         }
-        opened => Ok(opened?.into()),
+        opened => Ok(opened?),
     }
+}
+
+/// A kernel before 5.6, or a filter that does not know the call.
+static OPENAT2_REFUSED: Once = Once::new();
+
+/// What openat2 does, by one openat for each component.
+fn open_by_components(path: &Path, how: OFlags) -> io::Result<OwnedFd> {
+    let on_the_way = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut components = path.components();
+    let last = match components.next_back() {
+        Some(Component::Normal(last)) => Some(last),
+        Some(Component::RootDir) => None,
+        _ => return Err(Errno::LOOP.into()),
+    };
+    let mut folder = rustix::fs::open("/", on_the_way, Mode::empty())?;
+    for component in components {
+        match component {
+            Component::RootDir => {}
+            Component::Normal(name) => {
+                folder = rustix::fs::openat(&folder, name, on_the_way, Mode::empty())?;
+            }
+            _ => return Err(Errno::LOOP.into()),
+        }
+    }
+    Ok(match last {
+        Some(last) => rustix::fs::openat(&folder, last, how, Mode::empty())?,
+        None => rustix::fs::open("/", how, Mode::empty())?,
+    })
 }
 
 /// Whether the process, or the machine, has no descriptor left: pressure, no fault of the file's.
@@ -90,6 +131,12 @@ pub(crate) fn stat_name(path: &Path) -> io::Result<Stat> {
 /// What a folder is now; a symbolic link to one is followed.
 pub(crate) fn stat_folder(path: &Path) -> io::Result<Stat> {
     stat(rustix::fs::CWD, path, AtFlags::empty())
+}
+
+/// What kind a name in a folder is, the name itself if it is a symbolic link.
+pub(crate) fn kind_of(folder: impl AsFd, name: &Path) -> io::Result<FileType> {
+    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(found.st_mode))
 }
 
 /// What an open file is now.
@@ -241,19 +288,47 @@ mod tests {
     }
 
     #[test]
-    fn links_are_not_followed_below_the_root() {
+    fn no_link_is_followed_with_openat2_or_without() {
         let dir = tempfile::tempdir().unwrap();
-        let real = dir.path().join("real");
-        std::fs::create_dir(&real).unwrap();
-        std::fs::write(real.join("log"), "x").unwrap();
-        symlink(&real, dir.path().join("root")).unwrap();
-        symlink(real.join("log"), real.join("last")).unwrap();
-        symlink(&real, real.join("middle")).unwrap();
-        let root = dir.path().join("root");
-        assert!(open_log(&root, Path::new("log")).is_ok());
-        for bad in ["last", "middle/log", "../real/log"] {
-            assert!(open_log(&root, Path::new(bad)).is_err(), "{bad}");
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(at("real/sub")).unwrap();
+        std::fs::write(at("real/sub/log"), "x").unwrap();
+        symlink(at("real"), at("first")).unwrap();
+        symlink(at("real/sub"), at("real/middle")).unwrap();
+        symlink(at("real/sub/log"), at("real/last")).unwrap();
+        let how = OFlags::RDONLY | OFlags::NOFOLLOW;
+        for (name, opens) in [
+            ("real/sub/log", true),
+            ("real/sub", true),
+            ("first/sub/log", false),
+            ("real/middle/log", false),
+            ("real/last", false),
+            ("real/missing", false),
+        ] {
+            let path = at(name);
+            assert_eq!(open_no_links(&path, how).is_ok(), opens, "{name}");
+            assert_eq!(open_by_components(&path, how).is_ok(), opens, "{name}");
         }
+        assert!(open_by_components(&at("real/../real/sub/log"), how).is_err());
+        assert!(open_by_components(Path::new("/"), how).is_ok());
+    }
+
+    #[test]
+    fn a_fifo_in_a_folders_place_is_refused_without_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = fifo(dir.path());
+        for how in [OFlags::RDONLY, OFlags::PATH] {
+            let refused = open_folder(&path, how).unwrap_err();
+            assert_eq!(refused.raw_os_error(), Some(libc::ENOTDIR));
+        }
+    }
+
+    fn fifo(folder: &Path) -> std::path::PathBuf {
+        let path = folder.join("fifo");
+        let kind = FileType::Fifo;
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).unwrap();
+        path
     }
 
     #[test]
@@ -273,16 +348,7 @@ mod tests {
     #[test]
     fn a_fifo_is_opened_without_waiting_and_is_no_log() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("fifo");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &path,
-            rustix::fs::FileType::Fifo,
-            Mode::RUSR | Mode::WUSR,
-            0,
-        )
-        .unwrap();
-        let file = open_log(dir.path(), Path::new("fifo")).unwrap();
+        let file = open_log(&fifo(dir.path())).unwrap();
         assert!(!stat_file(&file).unwrap().regular);
     }
 }

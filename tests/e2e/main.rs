@@ -17,6 +17,7 @@ mod probe; // stores that enforce locks, that do not, and that can't be asked; w
 mod roles; // what the accounts of infra/iam may do, and what each is refused
 mod shapes; // lines of every shape
 mod stores; // one conformance suite on every store: what the Store trait promises, by capability
+mod takeover; // what whoever took over an account beside Holdfast's tries, a file an account
 mod tracking; // logs that are hard to follow
 mod upgrade; // what the first version left, refused and untouched
 mod vectors; // format 1's fixed examples, and the by-hand check, with stock tools

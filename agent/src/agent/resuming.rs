@@ -31,11 +31,12 @@ pub(super) fn finish_answers(
         agent: &config.agent,
         keys: &keys,
     };
+    let own_files = config.own_files();
     // A checkpoint's path is opened only where the settings name it, and the file is held against its windows.
     let mut file_of = |_: &Was, known: &Checkpoint| {
         let path = Path::new(OsStr::from_bytes(&known.path.0));
         let is_wanted = config.streams.iter().any(|stream| stream.watch.wants(path));
-        let file = is_wanted.then(|| host::disk::open_regular(path).ok())??;
+        let file = is_wanted.then(|| own_files.open_other(path))??;
         Some(Arc::new(file))
     };
     let all = recovered.streams.iter_mut().chain(&mut recovered.leaving);

@@ -1,16 +1,16 @@
 //! Lists the folders below the patterns' fixed parts. It opens no file.
 //!
-//! Symbolic links are not followed below a fixed part: whoever may write in a log folder must not
-//! choose what the agent reads. A folder whose times stand still is not listed again for a while,
+//! Symbolic links are not followed below a fixed part, nor where others may have put them above it
+//! ([`super::root`]): whoever may write in a log folder must not choose what the agent reads. A folder whose times stand still is not listed again for a while,
 //! so that idle files cost one stat each and nothing more.
 
-use super::{MatchedPath, OwnFiles, Watch};
+use super::{MatchedPath, OwnFiles, Watch, root};
 use crate::sys::{self, Stat};
 use ledger::Moment;
 use ledger::entry::PathBytes;
+use rustix::fs::{Dir, FileType, OFlags};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
-use std::fs::FileType;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,8 @@ pub(crate) struct FoundFiles {
     /// Names of regular files that a stream wants, with the index of the first such watch. A file
     /// may stand here twice, by hard links or where fixed parts overlap.
     pub(crate) matches: Vec<(MatchedPath, usize)>,
-    /// Folders that were listed whole. What is not among the matches is not there, or not wanted.
+    /// Folders that were listed whole, by paths without symbolic links. What is not among the matches is not there, or
+    /// not wanted.
     pub(crate) folders: BTreeSet<PathBuf>,
     /// What could not be listed.
     pub(crate) faults: Vec<(PathBytes, String)>,
@@ -62,6 +63,8 @@ pub(crate) struct Finder {
 #[derive(Debug)]
 struct FolderListing {
     stamp: Stat,
+    /// What the fixed part above it leads to.
+    real_root: Arc<Path>,
     taken: Moment,
     /// The path, the watch and its pattern.
     matches: Vec<(MatchedPath, usize, usize)>,
@@ -112,6 +115,7 @@ impl Finder {
             own: &self.own,
             wall,
             known: std::mem::take(&mut self.listings),
+            roots: HashMap::new(),
             matched: HashSet::new(),
             found: FoundFiles::default(),
             names: 0,
@@ -133,6 +137,8 @@ struct FolderScan<'a> {
     own: &'a OwnFiles,
     wall: Moment,
     known: HashMap<(usize, Arc<Path>), FolderListing>,
+    /// Fixed parts that this scan has resolved; `None` for one that leads nowhere, of which what there is to say is said.
+    roots: HashMap<PathBuf, Option<Arc<Path>>>,
     /// Patterns that matched.
     matched: HashSet<(usize, usize)>,
     found: FoundFiles,
@@ -147,10 +153,39 @@ enum NameIs {
 }
 
 impl FolderScan<'_> {
+    /// What a fixed part leads to; `None` where that must not be looked at, or is not there.
+    fn real_root(&mut self, root: &Path) -> Option<Arc<Path>> {
+        if let Some(known) = self.roots.get(root) {
+            return known.clone();
+        }
+        let real = match root::resolve(root) {
+            Ok(found) if self.own.contain(&found) => {
+                self.found.notes.push((path_bytes(root), OWN.into()));
+                None
+            }
+            // Not made yet, or gone: nothing is wrong.
+            Ok(found) if !found.exists => None,
+            Ok(found) => Some(found.path.into()),
+            Err(error) => {
+                self.found.unlisted += 1;
+                self.fault(root, error.to_string());
+                None
+            }
+        };
+        self.roots.insert(root.to_path_buf(), real.clone());
+        real
+    }
+
     /// A pattern that is one file's path: looked at without listing its folder.
     fn name_one(&mut self, at: usize, path: &Path, root: &Path) {
-        match path.symlink_metadata() {
-            Ok(found) => match judge(self.watches, path, found.file_type()) {
+        let Some(real_root) = self.real_root(root) else {
+            return;
+        };
+        let name = path.file_name().unwrap_or_default();
+        let kind = sys::open_folder(&real_root, OFlags::PATH)
+            .and_then(|folder| sys::kind_of(&folder, Path::new(name)));
+        match kind {
+            Ok(kind) => match judge(self.watches, path, kind) {
                 // An earlier watch that wants it meets it by its own pattern.
                 NameIs::Hit(watch, _) if watch != at => {}
                 NameIs::Hit(watch, pattern) => {
@@ -160,6 +195,7 @@ impl FolderScan<'_> {
                         path: path.into(),
                         root: folder.clone(),
                         folder,
+                        real_root: real_root.clone(),
                     };
                     self.found.matches.push((matched, watch));
                 }
@@ -171,7 +207,7 @@ impl FolderScan<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return self.fault(path, error.to_string()),
         }
-        self.found.folders.insert(root.to_path_buf());
+        self.found.folders.insert(real_root.to_path_buf());
     }
 
     fn list_below(
@@ -181,10 +217,13 @@ impl FolderScan<'_> {
         depth: usize,
         listings: &mut HashMap<(usize, Arc<Path>), FolderListing>,
     ) {
+        let Some(real_root) = self.real_root(root) else {
+            return;
+        };
         let mut todo = vec![(root.clone(), 1)];
         while let Some((folder, level)) = todo.pop() {
             let key = (at, folder.clone());
-            let listing = match self.listing(&key, root) {
+            let listing = match self.listing(&key, root, &real_root) {
                 Ok(listing) => listing,
                 // Gone between listing and looking, or not made yet: nothing is wrong.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -205,7 +244,8 @@ impl FolderScan<'_> {
                 self.found.matches.push((matched.clone(), *watch));
             }
             self.found.notes.extend(listing.notes.iter().cloned());
-            self.found.folders.insert(folder.to_path_buf());
+            let real_folder = root::below(root, &real_root, &folder);
+            self.found.folders.insert(real_folder);
             if level < depth {
                 let below = listing.folders.iter().cloned();
                 todo.extend(below.map(|folder| (folder, level + 1)));
@@ -215,16 +255,24 @@ impl FolderScan<'_> {
     }
 
     /// The folder's listing, taken again unless the last one still holds.
-    fn listing(&mut self, key: &(usize, Arc<Path>), root: &Arc<Path>) -> io::Result<FolderListing> {
+    fn listing(
+        &mut self,
+        key: &(usize, Arc<Path>),
+        root: &Arc<Path>,
+        real_root: &Arc<Path>,
+    ) -> io::Result<FolderListing> {
         let (_, folder) = key;
-        let stamp = sys::stat_folder(folder)?;
+        let opened = sys::open_folder(&root::below(root, real_root, folder), OFlags::RDONLY)?;
+        let stamp = sys::stat_of(&opened)?;
         if let Some(known) = self.known.remove(key)
+            && known.real_root == *real_root
             && known.holds(&stamp, self.wall)
         {
             return Ok(known);
         }
         let mut listing = FolderListing {
             stamp,
+            real_root: real_root.clone(),
             taken: self.wall,
             matches: Vec::new(),
             folders: Vec::new(),
@@ -235,17 +283,24 @@ impl FolderScan<'_> {
             listing.notes.push((path_bytes(folder), OWN.into()));
             return Ok(listing);
         }
-        for entry in std::fs::read_dir(folder)? {
+        for entry in Dir::read_from(&opened)? {
             let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
             listing.names += 1;
             if listing.names > NAMES_MAX {
                 break;
             }
             let kind = match entry.file_type() {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                kind => kind?,
+                FileType::Unknown => match sys::kind_of(&opened, Path::new(name)) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    kind => kind?,
+                },
+                kind => kind,
             };
-            let path: Arc<Path> = entry.path().into();
+            let path: Arc<Path> = folder.join(name).into();
             if kind.is_dir() {
                 listing.folders.push(path);
                 continue;
@@ -258,6 +313,7 @@ impl FolderScan<'_> {
                         path,
                         folder: folder.clone(),
                         root: root.clone(),
+                        real_root: real_root.clone(),
                     };
                     listing.matches.push((matched, watch, pattern));
                 }
@@ -416,6 +472,7 @@ mod tests {
         ] {
             let listing = FolderListing {
                 stamp,
+                real_root: dir.path().into(),
                 taken: wall(changed_s + taken),
                 matches: Vec::new(),
                 folders: Vec::new(),
@@ -434,6 +491,7 @@ mod tests {
         };
         let listing = FolderListing {
             stamp,
+            real_root: dir.path().into(),
             taken: wall(changed_s + 9),
             matches: Vec::new(),
             folders: Vec::new(),

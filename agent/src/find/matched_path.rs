@@ -1,19 +1,23 @@
 //! A name that led to a file: its path, and the way to open it that no link can bend.
 
+use super::root;
 use crate::sys;
 use ledger::entry::PathBytes;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A name that led to a file, and the part of it that the operator wrote.
+/// A name that led to a file, and where it really is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MatchedPath {
     pub(super) path: Arc<Path>,
     pub(super) folder: Arc<Path>,
+    /// The part of it that the operator wrote, up to a folder.
     pub(super) root: Arc<Path>,
+    /// What that leads to, without symbolic links.
+    pub(super) real_root: Arc<Path>,
 }
 
 impl MatchedPath {
@@ -41,15 +45,20 @@ impl MatchedPath {
         &self.folder
     }
 
-    /// The part of it that the operator wrote, up to a folder.
+    /// The folder it is in, by a path with no symbolic link in it.
     #[must_use]
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
+    pub(crate) fn real_folder(&self) -> PathBuf {
+        root::below(&self.root, &self.real_root, &self.folder)
     }
 
-    /// Opens it for reading, with no symbolic link below the fixed part.
+    /// What the part of the path that the operator wrote leads to.
+    #[must_use]
+    pub(crate) fn real_root(&self) -> &Path {
+        &self.real_root
+    }
+
+    /// Opens it for reading, with no symbolic link on the way.
     pub(crate) fn open(&self) -> io::Result<File> {
-        let below = self.path.strip_prefix(&self.root).unwrap_or(&self.path);
-        sys::open_log(&self.root, below)
+        sys::open_log(&root::below(&self.root, &self.real_root, &self.path))
     }
 }

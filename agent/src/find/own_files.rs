@@ -1,8 +1,10 @@
 //! The agent's own files, which it never reads, whatever a pattern says: its spool and its state, its key, its settings,
 //! and the file its messages go to. Known by device and inode number, so that no other name for one leads to it.
 
+use super::root::{self, Root};
 use crate::sys::{self, Stat};
 use std::collections::HashSet;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -56,18 +58,21 @@ impl OwnFiles {
         self.file_numbers.contains(&(stat.dev, stat.ino))
     }
 
-    /// Whether a folder is one of theirs, or lies in one.
+    /// Opens the regular file at `path`, if it is none of them and no link leads there that others may have put.
     #[must_use]
-    pub(crate) fn contain(&self, folder: &Path) -> bool {
-        // What does not exist lies where the rest of its path does.
-        let existing = folder.ancestors().find_map(|path| path.canonicalize().ok());
-        let Some(existing) = existing else {
-            return false;
-        };
-        let stats = existing
-            .ancestors()
-            .filter_map(|path| sys::stat_folder(path).ok());
-        stats.into_iter().any(|stat| self.has_folder(&stat))
+    pub(crate) fn open_other(&self, path: &Path) -> Option<File> {
+        let root = root::resolve(path.parent()?).ok()?;
+        let file = sys::open_log(&root.path.join(path.file_name()?)).ok()?;
+        let stat = sys::stat_file(&file).ok()?;
+        let is_other = stat.regular && !self.has_file(&stat) && !self.contain(&root);
+        is_other.then_some(file)
+    }
+
+    /// Whether what a fixed part leads to is one of their folders, or lies in one.
+    #[must_use]
+    pub(super) fn contain(&self, root: &Root) -> bool {
+        let mut folders = root.folders.iter();
+        folders.any(|numbers| self.folder_numbers.contains(numbers))
     }
 }
 
@@ -81,6 +86,7 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         std::fs::create_dir_all(at("state/below")).unwrap();
         std::fs::write(at("key"), "k").unwrap();
+        std::fs::write(at("state/file"), "s").unwrap();
         std::fs::hard_link(at("key"), at("other")).unwrap();
         std::fs::write(at("log"), "l").unwrap();
         std::os::unix::fs::symlink(at("state"), at("link")).unwrap();
@@ -93,14 +99,19 @@ mod tests {
             ("", false),
             ("missing", false),
         ] {
-            assert_eq!(own.contain(&at(name)), contained, "{name}");
+            let root = root::resolve(&at(name)).unwrap();
+            assert_eq!(own.contain(&root), contained, "{name}");
         }
         let has = |own: &OwnFiles, name: &str| own.has_file(&sys::stat_name(&at(name)).unwrap());
         assert!(has(&own, "other"));
+        for (name, opens) in [("log", true), ("other", false), ("state/file", false)] {
+            assert_eq!(own.open_other(&at(name)).is_some(), opens, "{name}");
+        }
         assert!(!has(&own, "log"));
         std::fs::rename(at("log"), at("key")).unwrap();
         std::fs::create_dir(at("later")).unwrap();
         own.look();
-        assert!(has(&own, "key") && own.contain(&at("later")));
+        let later = root::resolve(&at("later")).unwrap();
+        assert!(has(&own, "key") && own.contain(&later));
     }
 }

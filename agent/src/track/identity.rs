@@ -6,6 +6,7 @@ use crate::sys::{self, Instant, Stat};
 use host::sabotage::{Switch, is_on};
 use ledger::Digest;
 use ledger::name::Epoch;
+use rustix::fs::OFlags;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -182,11 +183,11 @@ impl FileId {
 pub(crate) struct FolderId(Digest);
 
 impl FolderId {
-    /// The identity of the folder at `path`; `None` where it cannot be opened. Birth times are left out: overlayfs
-    /// changes them.
+    /// The identity of the folder at `path`, in which no component is a symbolic link; `None` where it cannot be
+    /// opened. Birth times are left out: overlayfs changes them.
     #[must_use]
     pub(crate) fn of(path: &Path) -> Option<Self> {
-        let folder = File::open(path).ok()?;
+        let folder: File = sys::open_folder(path, OFlags::PATH).ok()?.into();
         let stat = sys::stat_file(&folder).ok()?;
         let handle = sys::handle_of(&folder).unwrap_or_else(|| stat.ino.to_be_bytes().to_vec());
         Some(Self(Digest::of(&handle)))
@@ -199,7 +200,8 @@ impl FolderId {
 pub(crate) struct FolderPath(Arc<[FolderId]>);
 
 impl FolderPath {
-    /// The identities of `folder` and of those above it, down from `root`. Empty where `folder` cannot be opened.
+    /// The identities of `folder` and of those above it, down from `root`; neither path has a symbolic link in it. Empty
+    /// where `folder` cannot be opened.
     #[must_use]
     pub(crate) fn of(folder: &Path, root: &Path) -> Self {
         let within = folder

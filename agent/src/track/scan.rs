@@ -108,7 +108,7 @@ impl Scan {
         if let Some(known) = self.folder_paths.get(folder) {
             return known.clone();
         }
-        let path = FolderPath::of(folder, matched.root());
+        let path = FolderPath::of(&matched.real_folder(), matched.real_root());
         self.folder_paths.insert(folder.to_path_buf(), path.clone());
         path
     }
