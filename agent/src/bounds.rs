@@ -73,7 +73,11 @@ pub(crate) const RETRY_MAX: Duration = Duration::from_secs(30);
 /// Time to seal and say `stop` after a signal; what is left then is read again after the next start.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(8);
 
+/// From a signal to the end of a process that hangs.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
+
 const _: () = {
+    assert!(STOP_MAX.as_secs() < STOP_LIMIT.as_secs());
     assert!(ROOM_MIN < ROOM_RESUME);
     assert!(OPEN_BLOCKS_MAX >= ledger::limits::BLOCK_RAW_TARGET);
 };

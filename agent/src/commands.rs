@@ -4,6 +4,7 @@
 pub(crate) mod check;
 pub(crate) mod cost;
 pub(crate) mod init;
+mod stop_limit;
 
 use crate::agent::status_file::{AgentStatus, PROGRAM};
 use crate::agent::{Agent, RunError, Stop, Unfinished};
@@ -219,6 +220,12 @@ fn run(config: &Config) -> u8 {
                 exit::UNFINISHED,
             );
         }
+    }
+    if let Err(error) = stop_limit::watch() {
+        return fail(
+            &format!("signals cannot be watched: {error}"),
+            exit::UNFINISHED,
+        );
     }
     match Agent::open(config).and_then(|mut agent| agent.run(&stop)) {
         Ok(unfinished) => end(&unfinished),
