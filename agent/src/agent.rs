@@ -17,6 +17,7 @@ mod backpressure;
 mod due;
 pub(crate) mod heads;
 mod intake;
+mod line_budget;
 
 mod resuming;
 mod scan_pace;

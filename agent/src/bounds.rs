@@ -37,8 +37,8 @@ pub(crate) const SNAPSHOT_LINE_MAX: u64 = 1024 * 1024;
 /// Longest receipt or `.bad` that is read.
 pub(crate) const NOTE_MAX: u64 = 1024 * 1024;
 
-/// Longest `status.json` that is read: as many sources as it lists, each with a path as long as they get.
-pub(crate) const STATUS_MAX: u64 = 32 * 1024 * 1024;
+/// Longest `status.json` that is read: all it may list, with every character spelled out.
+pub(crate) const STATUS_MAX: u64 = 4 * 1024 * 1024;
 
 /// Sealed batches deleted in one go, so that a large spool does not delay fresh lines.
 pub(crate) const PRUNE_MAX: usize = 256;
@@ -62,7 +62,10 @@ pub(crate) const STATUS_EVERY: Duration = Duration::from_secs(2);
 pub(crate) const ADVICE_EVERY: Duration = Duration::from_secs(60);
 
 /// Sources listed in `status.json`, those with a fault first.
-pub(crate) const STATUS_SOURCES_MAX: usize = 1000;
+pub(crate) const STATUS_SOURCES_MAX: usize = 100;
+
+/// Things that a command names as not done; how many more there are is said.
+pub(crate) const UNDONE_MAX: usize = 100;
 
 /// First wait after the spool could not be written; doubles up to [`RETRY_MAX`].
 pub(crate) const RETRY_MIN: Duration = Duration::from_secs(1);

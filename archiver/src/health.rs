@@ -9,6 +9,7 @@ mod hold;
 use crate::upload::gate::Trouble;
 use host::disk;
 use host::health::{Reason, ReasonLog, Severity, StatusHead};
+use host::terminal::quoted;
 use ledger::Moment;
 use ledger::name::Name;
 use serde::{Deserialize, Serialize};
@@ -300,7 +301,7 @@ impl Status {
         let bytes = disk::read_bounded(&receipts.join(STATUS_FILE), FILE_MAX)?;
         let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
         let status: Self =
-            serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
+            serde_json::from_slice(&bytes).map_err(|error| invalid(quoted(&error.to_string())))?;
         let expected = host::health::STATUS_VERSION;
         if status.head.v == expected {
             return Ok(status);

@@ -1,6 +1,7 @@
 //! What the command lines of both programs share: the words for the log, the exit codes as help
 //! tells them, and the one way in which text leaves a command.
 
+use crate::terminal::escape;
 use crate::{exit, logging};
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, FromArgMatches, Subcommand};
 use clap_complete::Shell;
@@ -227,9 +228,11 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
 
 /// Says on stderr why a command ended. Not by the log, which may be JSON or silenced.
 pub fn complain(program: &str, error: &dyn Display) {
+    // Several faults stand below one another, each as an editor can jump to it. What else they quote moves no cursor.
     let error = error.to_string();
-    // Several faults stand below one another, each as an editor can jump to it.
-    let gap = if error.contains('\n') { "\n" } else { " " };
+    let lines: Vec<String> = error.split('\n').map(escape).collect();
+    let gap = if lines.len() > 1 { "\n" } else { " " };
+    let error = lines.join("\n");
     // Where stderr is closed there is nobody to tell.
     drop(writeln!(crate::progress::Stderr, "{program}:{gap}{error}"));
 }

@@ -1,9 +1,15 @@
 //! The programs' own log, on stderr: text for people or JSON lines for machines. Never log content.
 //!
+//! What others wrote (names, answers, marks) may be part of an event: whatever it holds, an event is one line, of bounded
+//! length as text, and moves no cursor.
+//!
 //! A line that cannot be written (a full disk, a reader that is gone) is lost and counted; it never ends a
 //! program, nor a step of its work.
 
 use crate::progress::Stderr;
+use crate::terminal::is_hostile;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tracing_subscriber::EnvFilter;
@@ -17,10 +23,22 @@ pub fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
+/// Longest event as text, in bytes; the rest is left out.
+const EVENT_MAX: usize = 8 * 1024;
+
+/// How the subscriber writes an event that it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Text,
+    Coloured,
+    Json,
+}
+
 /// Where the log goes. It takes everything: nobody who logs could do anything about a line that is lost.
 #[derive(Debug)]
 struct LogWriter<'a, W> {
     inner: W,
+    written: Written,
     lost: &'a AtomicU64,
 }
 
@@ -30,13 +48,15 @@ impl<W: Write> Write for LogWriter<'_, W> {
         Ok(bytes.len())
     }
 
+    /// One event.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let before = self.lost.swap(0, Ordering::Relaxed);
+        let event = harmless(bytes, self.written);
         let told = match before {
             0 => Ok(()),
             lost => writeln!(self.inner, "{lost} lines of this log could not be written"),
         };
-        if told.and_then(|()| self.inner.write_all(bytes)).is_err() {
+        if told.and_then(|()| self.inner.write_all(&event)).is_err() {
             self.lost.fetch_add(before + 1, Ordering::Relaxed);
         }
         Ok(())
@@ -46,6 +66,48 @@ impl<W: Write> Write for LogWriter<'_, W> {
         // Stderr keeps nothing back.
         Ok(())
     }
+}
+
+/// The event with every hostile character spelled out but the end of its line and, if it has colours, these.
+fn harmless(event: &[u8], written: Written) -> Cow<'_, [u8]> {
+    let text = String::from_utf8_lossy(event);
+    let (line, end) = match text.strip_suffix('\n') {
+        Some(line) => (line, "\n"),
+        None => (&*text, ""),
+    };
+    let is_long = written != Written::Json && line.len() > EVENT_MAX;
+    if !is_long && !line.contains(is_hostile) {
+        return Cow::Borrowed(event);
+    }
+    let mut safe = String::with_capacity(line.len().min(EVENT_MAX));
+    for (at, c) in line.char_indices() {
+        if written != Written::Json && safe.len() >= EVENT_MAX {
+            safe.push('…');
+            break;
+        }
+        let is_colour = written == Written::Coloured && begins_colour(&line[at..]);
+        let spelled = match (is_hostile(c) && !is_colour, written) {
+            (false, _) => {
+                safe.push(c);
+                continue;
+            }
+            // All of them are in the basic plane, which JSON spells by four digits.
+            (true, Written::Json) => write!(safe, "\\u{:04x}", u32::from(c)),
+            (true, Written::Text | Written::Coloured) => write!(safe, "{}", c.escape_unicode()),
+        };
+        // A text takes all that is written to it.
+        debug_assert!(spelled.is_ok());
+    }
+    Cow::Owned((safe + end).into_bytes())
+}
+
+/// Whether a text begins with one of the colours and styles that the subscriber writes. None of them hides anything.
+fn begins_colour(text: &str) -> bool {
+    let code = text.strip_prefix("\u{1b}[");
+    let code = code
+        .and_then(|rest| rest.split_once('m'))
+        .map(|(code, _)| code);
+    code.is_some_and(|code| ["0", "1", "2", "3", "31", "32", "33", "34", "35"].contains(&code))
 }
 
 /// The form of the log.
@@ -86,18 +148,22 @@ pub fn init(format: Format, verbosity: i8, filter: Option<&str>) {
     let fault = given.as_ref().err().map(ToString::to_string);
     let filter = given.ok().flatten();
     let filter = filter.unwrap_or_else(|| EnvFilter::builder().parse_lossy(&default));
+    let is_coloured = io::stderr().is_terminal();
+    let written = match (format, is_coloured) {
+        (Format::Json, _) => Written::Json,
+        (Format::Text, true) => Written::Coloured,
+        (Format::Text, false) => Written::Text,
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .log_internal_errors(false)
-        .with_writer(|| LogWriter {
+        .with_writer(move || LogWriter {
             inner: Stderr,
+            written,
             lost: &LOST,
         });
     let started = match format {
-        Format::Text => builder
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false)
-            .try_init(),
+        Format::Text => builder.with_ansi(is_coloured).with_target(false).try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),
     };
     drop(started);
@@ -132,13 +198,38 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_one_harmless_line_whatever_it_quotes() {
+        let safe = |event: &str, written| {
+            String::from_utf8(harmless(event.as_bytes(), written).into_owned()).unwrap()
+        };
+        let hostile = "INFO a\u{1b}[2J\nERROR b\u{202e}c\r\n";
+        assert_eq!(
+            safe(hostile, Written::Text),
+            "INFO a\\u{1b}[2J\\u{a}ERROR b\\u{202e}c\\u{d}\n"
+        );
+        assert_eq!(
+            safe("{\"why\":\"b\u{202e}c\"}\n", Written::Json),
+            "{\"why\":\"b\\u202ec\"}\n"
+        );
+        let coloured = "\u{1b}[31mERROR\u{1b}[0m";
+        assert_eq!(safe(coloured, Written::Coloured), coloured);
+        assert_eq!(safe("\u{1b}[8m", Written::Coloured), "\\u{1b}[8m");
+        let long = safe(&("x".repeat(3 * EVENT_MAX) + "\n"), Written::Text);
+        assert_eq!(long, "x".repeat(EVENT_MAX) + "…\n");
+    }
+
+    #[test]
     fn a_line_that_cannot_be_written_is_counted_and_told_of_later() {
         let lost = AtomicU64::new(0);
         let inner = Full {
             room: 4,
             kept: Vec::new(),
         };
-        let mut log = LogWriter { inner, lost: &lost };
+        let mut log = LogWriter {
+            inner,
+            written: Written::Text,
+            lost: &lost,
+        };
         for line in ["one\n", "two\n", "three\n"] {
             log.write_all(line.as_bytes()).unwrap();
         }

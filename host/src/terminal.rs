@@ -35,18 +35,49 @@ impl Style {
     }
 }
 
+/// Longest text of others that a message quotes, in characters.
+pub const QUOTED_MAX: usize = 300;
+
+/// Whether a character could move the cursor, begin a line or reorder what is shown.
+#[must_use]
+pub fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Text of others as a message may quote it: escaped, and at most [`QUOTED_MAX`] characters of it.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_MAX) {
+        Some((end, _)) => escape(&text[..end]) + "…",
+        None => escape(text),
+    }
+}
+
 /// Text of a store, made harmless for a terminal: controls and what reorders text are spelled out.
 #[must_use]
 pub fn escape(text: &str) -> String {
-    let hostile = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
     text.chars()
         .flat_map(|c| {
-            let escaped = hostile(c).then(|| c.escape_unicode());
+            let escaped = is_hostile(c).then(|| c.escape_unicode());
             let plain = escaped.is_none().then_some(c);
             escaped.into_iter().flatten().chain(plain)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_is_quoted_harmless_and_short() {
+        assert_eq!(
+            quoted("a\u{1b}[2J\nb\u{202e}c"),
+            "a\\u{1b}[2J\\u{a}b\\u{202e}c"
+        );
+        let long = "é".repeat(QUOTED_MAX);
+        assert_eq!(quoted(&long), long);
+        assert_eq!(quoted(&(long.clone() + "x")), long + "…");
+    }
 }

@@ -2,3 +2,4 @@
 //! docs/SECURITY.md names the test of each row.
 
 mod application; // writes the logs, and owns the folders they are in
+mod archiver; // reads the spool, writes receipts and marks

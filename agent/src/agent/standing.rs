@@ -2,17 +2,19 @@
 //! by it; what it makes of the agent's health is decided in [`super::agent_health`].
 
 use super::agent_health::{Facts, FileFact, FileTrouble, StreamFacts, reasons, unsealed_max};
+use super::line_budget::{Allowed, LineBudget};
 use super::overdue::{Trends, UnsealedAges};
 use super::spool_retry::SpoolRetry;
 use super::status_file::{AgentStatus, PROGRAM, SourceLine, StreamLine};
 use super::streams::Streams;
-use crate::bounds::{ADVICE_EVERY, STATUS_SOURCES_MAX};
+use crate::bounds::{ADVICE_EVERY, STATUS_SOURCES_MAX, UNDONE_MAX};
 use crate::config::{Config, StreamConfig};
 use crate::find::advice;
 use crate::now::{Now, millis};
 use crate::track::SourceStatus;
 use crate::track::scan::ScanReport;
 use host::health::{ReasonLog, StatusHead};
+use host::terminal::quoted;
 use ledger::name::Name;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -30,6 +32,7 @@ pub(super) struct Standing {
     ages: UnsealedAges,
     trends: Trends,
     reasons: ReasonLog,
+    lines: LineBudget,
 }
 
 /// What only the agent knows of itself.
@@ -51,22 +54,43 @@ impl Standing {
     ) -> bool {
         self.ages.update(sources, now);
         let files = self.files(report, sources, streams, now);
-        for (path, fact) in &files {
-            if self.files.get(path) == Some(fact) {
-                continue;
-            }
-            let what = fact.what.detail();
-            match fact.what.is_by_design() {
-                true => tracing::info!(%path, "{what}"),
-                false => tracing::warn!(%path, "{what}"),
-            }
-        }
-        for path in self.files.keys().filter(|path| !files.contains_key(*path)) {
-            tracing::info!(%path, "recovered");
-        }
+        self.log_changes(&files, now);
         let changed = self.files != files;
         self.files = files;
         changed
+    }
+
+    /// Whoever makes files chooses how many there are and what they are called.
+    fn log_changes(&mut self, files: &BTreeMap<String, FileFact>, now: Now) {
+        let is_new = |(path, fact): &(&String, &FileFact)| self.files.get(*path) != Some(*fact);
+        let news = files.iter().filter(is_new);
+        let (by_design, faults): (Vec<_>, Vec<_>) =
+            news.partition(|(_, fact)| fact.what.is_by_design());
+        let ended = self.files.keys().filter(|path| !files.contains_key(*path));
+        let ended: Vec<&String> = ended.collect();
+        let wanted = faults.len() + by_design.len() + ended.len();
+        let Allowed { lines, left_out } = self.lines.take(wanted, now.boot_ms);
+        let mut left = lines;
+        let mut take = |wanted: usize| {
+            let taken = wanted.min(left);
+            left -= taken;
+            taken
+        };
+        for (path, fact) in faults.iter().take(take(faults.len())) {
+            tracing::warn!(path = quoted(path), "{}", fact.what.detail());
+        }
+        for (path, fact) in by_design.iter().take(take(by_design.len())) {
+            tracing::info!(path = quoted(path), "{}", fact.what.detail());
+        }
+        for path in ended.iter().take(take(ended.len())) {
+            tracing::info!(path = quoted(path), "recovered");
+        }
+        if left_out > 0 {
+            tracing::warn!(
+                left_out,
+                "more files changed than are logged in a minute; `holdfast-agent status` tells how it stands"
+            );
+        }
     }
 
     fn files(
@@ -133,13 +157,14 @@ impl Standing {
         let mut undone = Vec::new();
         for (path, fact) in &self.files {
             if let FileTrouble::Unreadable(why) = &fact.what {
-                undone.push(format!("{path}: {why}"));
+                undone.push(format!("{}: {why}", quoted(path)));
             }
         }
         for source in streams.tracker().status() {
             let left = source.size.saturating_sub(source.read);
             if left > 0 && source.fault.is_none() && source.stream.is_some() {
-                undone.push(format!("{}: {left} bytes not read", source.path.display()));
+                let path = quoted(&source.path.display());
+                undone.push(format!("{path}: {left} bytes not read"));
             }
         }
         for stream in streams.iter() {
@@ -156,6 +181,9 @@ impl Standing {
             }
         }
         undone.extend(streams.retry().map(|retry| retry.why().to_owned()));
+        let more = undone.len().saturating_sub(UNDONE_MAX);
+        undone.truncate(UNDONE_MAX);
+        undone.extend((more > 0).then(|| format!("and {more} more")));
         undone
     }
 
@@ -217,7 +245,7 @@ impl Standing {
             let hold = stream.hold().filter(|_| !stream.is_answering());
             let held = hold.map(|hold| {
                 let why = stream.unanswerable().map_or("", String::as_str);
-                format!("{}: {}; {why}", hold.slot, hold.why)
+                quoted(&format!("{}: {}; {why}", hold.slot, hold.why))
             });
             StreamFacts {
                 stream: stream.name().clone(),

@@ -6,6 +6,7 @@ use crate::track::SourceStatus;
 use host::disk;
 use host::health::StatusHead;
 use host::lock;
+use host::terminal::quoted;
 use ledger::name::{Epoch, Name};
 use ledger::{Digest, Moment};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ pub(crate) struct StreamLine {
 pub(crate) struct SourceLine {
     /// Its stream, once one wants it.
     pub(crate) stream: Option<Name>,
-    /// Where it was first seen, made safe to show.
+    /// Where it was first seen, made safe to show and short.
     pub(crate) path: String,
     /// Sealed up to here.
     pub(crate) sealed: u64,
@@ -83,7 +84,7 @@ impl SourceLine {
     pub(crate) fn of(source: &SourceStatus) -> Self {
         Self {
             stream: source.stream.clone(),
-            path: source.path.display(),
+            path: quoted(&source.path.display()),
             sealed: source.sealed,
             unread: source.size.saturating_sub(source.sealed),
             fault: source.fault.clone(),
@@ -121,8 +122,10 @@ impl AgentStatus {
                 io::ErrorKind::NotFound => StatusFileError::Never(config.state.clone()),
                 _ => io(&path)(source),
             })?;
-        let status: Self =
-            serde_json::from_slice(&bytes).map_err(|error| io(&path)(error.into()))?;
+        let status: Self = serde_json::from_slice(&bytes).map_err(|error| {
+            let error = quoted(&error.to_string());
+            io(&path)(io::Error::new(io::ErrorKind::InvalidData, error))
+        })?;
         let lock = config.state.join("lock");
         let is_locked = lock::is_held(&lock).map_err(io(&lock))?;
         Ok(Self {

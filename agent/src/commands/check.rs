@@ -14,6 +14,7 @@ use crate::sys;
 use crate::track::{Budget, Setup, Tracker};
 use host::cli::counted;
 use host::clock;
+use host::terminal::quoted;
 use ledger::limits::DAY_S;
 use std::fmt;
 use std::path::Path;
@@ -168,7 +169,7 @@ fn files(config: &Config, stream: &StreamConfig, checked: &mut CheckReport) {
         counted(stream.retention_s / DAY_S, "day", "days"),
     ));
     for source in tracker.status().iter().take(FILES_SHOWN) {
-        let path = source.path.display();
+        let path = quoted(&source.path.display());
         checked
             .notes
             .push(format!("  {path}: {} bytes", source.size));
@@ -188,12 +189,23 @@ fn files(config: &Config, stream: &StreamConfig, checked: &mut CheckReport) {
         }
     }
     for (path, what) in report.notes.iter().take(FILES_SHOWN) {
-        checked.notes.push(format!("  {}: {what}", path.display()));
+        let path = quoted(&path.display());
+        checked.notes.push(format!("  {path}: {what}"));
     }
-    for (path, what) in report.faults {
+    more(&report.notes, "passed over", &mut checked.notes);
+    for (path, what) in report.faults.iter().take(FILES_SHOWN) {
+        let path = quoted(&path.display());
         checked
             .faults
-            .push(format!("stream {name}: {}: {what}", path.display()));
+            .push(format!("stream {name}: {path}: {what}"));
+    }
+    more(&report.faults, "faulty", &mut checked.faults);
+}
+
+/// Says how many of `all` are not named.
+fn more<T>(all: &[T], what: &str, lines: &mut Vec<String>) {
+    if all.len() > FILES_SHOWN {
+        lines.push(format!("  and {} more {what}", all.len() - FILES_SHOWN));
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::bounds::{NOTE_MAX, RECEIPTS_MAX};
 use crate::spool::Layout;
 use host::disk;
+use host::terminal::quoted;
 use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::manifest::{EpochHead, Manifest};
 use ledger::name::{Epoch, Slot};
@@ -193,7 +194,7 @@ impl ReceiptProgress {
         let (refusal, why) = match serde_json::from_slice::<Bad>(&note) {
             Ok(bad) => (
                 Refusal::Bad(bad.reason),
-                format!("the archiver refuses it: {}", bad.detail),
+                format!("the archiver refuses it: {}", quoted(&bad.detail)),
             ),
             Err(_) => (
                 Refusal::Unclear,

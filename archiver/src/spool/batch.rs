@@ -4,6 +4,7 @@
 
 use super::folder::{Folder, seq_name};
 use bytes::Bytes;
+use host::terminal::quoted;
 use ledger::limits::{BATCH_RAW_MAX, MANIFEST_FILE_MAX};
 use ledger::manifest::Manifest;
 use ledger::name::Slot;
@@ -122,7 +123,10 @@ struct Statement {
 
 impl Statement {
     fn check(file: &[u8], id: &BatchId) -> Result<Self, BatchError> {
-        let fault = |error: &dyn std::fmt::Display| BatchError::Rot(format!("manifest: {error}"));
+        // A parser quotes what it met.
+        let fault = |error: &dyn std::fmt::Display| {
+            BatchError::Rot(format!("manifest: {}", quoted(&error.to_string())))
+        };
         let (line, block) = signature::split(file).map_err(|error| fault(&error))?;
         let signature = Signature::parse(block).map_err(|error| fault(&error))?;
         signature.verify(line).map_err(|error| fault(&error))?;

@@ -4,6 +4,7 @@ use super::super::{StoreAnswer, StoreError};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_types::date_time::Format;
+use host::terminal::is_hostile;
 use ledger::Moment;
 use std::error::Error;
 
@@ -216,7 +217,7 @@ fn tidy(text: &str) -> String {
     let mut short: String = text
         .chars()
         .take(TEXT_MAX_CHARS)
-        .map(|char| if char.is_control() { ' ' } else { char })
+        .map(|char| if is_hostile(char) { ' ' } else { char })
         .collect();
     if text.chars().nth(TEXT_MAX_CHARS).is_some() {
         short.push('…');
@@ -290,7 +291,7 @@ mod tests {
 
     #[test]
     fn texts_of_servers_become_short_lines() {
-        assert_eq!(tidy(" a\u{1b}[2Jb\nc "), "a [2Jb c");
+        assert_eq!(tidy(" a\u{1b}[2Jb\n\u{202e}c "), "a [2Jb  c");
         assert_eq!(tidy(&"é".repeat(301)).chars().count(), 301);
     }
 

@@ -162,6 +162,38 @@ fn without_openat2_no_link_is_followed_either() {
     }
 }
 
+#[test]
+fn thousands_of_long_names_fill_neither_status_nor_log() {
+    let store = TempDir::new().unwrap();
+    let site = site(&store);
+    // Folders and names as long as the system takes, of characters that are spelled out.
+    let part = "\u{1b}".repeat(200);
+    let deep: PathBuf = std::iter::repeat_n(part.as_str(), 12).collect();
+    let deep = folder(&site).join(deep);
+    fs::create_dir_all(&deep).unwrap();
+    for n in 0..3500 {
+        let name = deep.join(format!("{part}{n}"));
+        match n % 2 {
+            0 => symlink("nowhere", name).unwrap(),
+            _ => append(&name, "x\n"),
+        }
+    }
+    let told = site.agent(&["check"]).expect(0);
+    assert!(told.stdout.len() < 1_000_000, "{}", told.stdout.len());
+    let agent = site.start(site.agent_command(&["run"]), "run");
+    let status = wait_for("the status to tell of the names", || {
+        let told = site.agent(&["status", "--format", "json"]);
+        let is_told = told.code == Some(0) && told.stdout.contains("passed_over");
+        is_told.then_some(told.stdout)
+    });
+    assert!(status.len() < 2_000_000, "{}", status.len());
+    let log = agent.log();
+    assert!(log.len() < 200_000, "{}", log.len());
+    assert!(log.contains("more files changed than are logged"), "{log}");
+    assert!(!log.contains('\u{1b}'));
+    stop(agent);
+}
+
 /// Stops one thread, as a disk that does not answer would, until the process has ended.
 const HOLD_THREAD: &str = r#"
 import ctypes, os, sys
