@@ -5,10 +5,14 @@
 //! kernel may have marked the lost pages clean (docs/design.md, fsync).
 
 use crate::sabotage::{Switch, is_on};
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, fstatvfs, openat, renameat_with};
+use rustix::fs::{
+    CWD, Mode, OFlags, RenameFlags, fchmod, fstat, fstatvfs, fsync, mkdirat, openat, renameat_with,
+};
+use rustix::process::geteuid;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
 
 /// Mode of files: the owner writes, the group reads.
 pub const FILE_MODE: u32 = 0o640;
@@ -23,18 +27,31 @@ pub fn random_name() -> io::Result<String> {
         .map_err(io::Error::other)
 }
 
-/// Makes a new file for writing; fails if anything stands at `path`, a dangling symlink included.
+/// Makes a new file for writing, of this mode whatever the umask: the other program reads it as another user. Fails if
+/// anything stands at `path`, a dangling symlink included.
 ///
 /// # Errors
 /// What the system says.
 pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(File::from(openat(
-        CWD,
-        path,
-        flags,
-        Mode::from_raw_mode(mode),
-    )?))
+    let mode = Mode::from_raw_mode(mode);
+    let file = openat(CWD, path, flags, mode)?;
+    // A crash before here leaves a file that fewer may read, under a name that nobody asks for yet.
+    fchmod(&file, mode)?;
+    Ok(File::from(file))
+}
+
+/// Gives an open file or folder this mode if it has another one and is this user's: a crash came between making it and
+/// its chmod. What belongs to others is theirs to open.
+///
+/// # Errors
+/// What the system says.
+pub fn mend_mode(file: impl AsFd, mode: u32) -> io::Result<()> {
+    let stat = fstat(&file)?;
+    if stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o7777 != mode {
+        fchmod(&file, Mode::from_raw_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// Renames, and fails if anything stands at `to`.
@@ -58,27 +75,38 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 }
 
 /// Makes every missing folder of `relative` below `base` (which must be there) with `mode`, each
-/// durable in its parent before the next is made.
+/// durable in its parent before the next is made. Symlinks in `base` are followed, below it none is.
 ///
 /// # Errors
 /// What the system says; a file or symlink in the way included.
 pub fn make_dirs_durable(base: &Path, relative: &Path, mode: u32) -> io::Result<()> {
-    let mut parent = base.to_path_buf();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut folder = openat(CWD, base, flags, Mode::empty())?;
     for part in relative.components() {
-        let next = parent.join(part);
-        match rustix::fs::mkdir(&next, Mode::from_raw_mode(mode)) {
-            Ok(()) => {
-                // The umask may have taken bits off, and setgid only sticks by chmod.
-                rustix::fs::chmod(&next, Mode::from_raw_mode(mode))?;
-            }
-            Err(rustix::io::Errno::EXIST) if next.symlink_metadata()?.is_dir() => {}
-            Err(error) => return Err(error.into()),
-        }
-        // Even one that was there: a crash may have come between its mkdir and this.
-        sync_dir(&parent)?;
-        parent = next;
+        folder = match part {
+            Component::Normal(name) => make_dir(&folder, Path::new(name), mode)?,
+            // `..`, which an operator may write, is made by nobody.
+            way => openat(&folder, way.as_os_str(), flags, Mode::empty())?,
+        };
     }
     Ok(())
+}
+
+/// Makes the folder `name` in `parent` if it is missing, durable there, and opens it.
+fn make_dir(parent: &OwnedFd, name: &Path, mode: u32) -> io::Result<OwnedFd> {
+    match mkdirat(parent, name, Mode::from_raw_mode(mode)) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = openat(parent, name, flags, Mode::empty())?;
+    // The umask may have taken bits off, and setgid only sticks by chmod. Of a folder that was there as well, as of
+    // its name in its parent: a crash may have come between its mkdir and this.
+    mend_mode(&folder, mode)?;
+    if !is_on(Switch::NoFolderSync) {
+        fsync(parent)?;
+    }
+    Ok(folder)
 }
 
 /// Puts `bytes` at `dir/name`, replacing what stood there, in one step that is durable on return.
@@ -198,7 +226,7 @@ pub fn sweep_temporaries(dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     #[test]
     fn write_durable_replaces_whole_and_leaves_nothing_beside() {
@@ -215,7 +243,7 @@ mod tests {
             .unwrap()
             .permissions()
             .mode();
-        assert_eq!(mode & 0o7777 & !0o640, 0);
+        assert_eq!(mode & 0o7777, FILE_MODE);
     }
 
     #[test]
@@ -267,5 +295,27 @@ mod tests {
         assert_eq!(mode & 0o7777, 0o2750);
         std::fs::write(dir.path().join("a/f"), b"").unwrap();
         assert!(make_dirs_durable(dir.path(), Path::new("a/f/d"), 0o2750).is_err());
+    }
+
+    /// A crash between mkdir and chmod left a folder that the other program could not enter, for good.
+    #[test]
+    fn a_dir_left_with_another_mode_is_mended_and_no_link_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |name: &str| dir.path().join(name).metadata().unwrap().mode() & 0o7777;
+        let set = |name: &str, mode| {
+            std::fs::create_dir_all(dir.path().join(name)).unwrap();
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.path().join(name), mode).unwrap();
+        };
+        set("a", 0o700);
+        set("elsewhere", 0o711);
+        make_dirs_durable(dir.path(), Path::new("a/b"), 0o2750).unwrap();
+        assert_eq!((mode("a"), mode("a/b")), (0o2750, 0o2750));
+        make_dirs_durable(&dir.path().join("elsewhere"), Path::new("../c"), 0o755).unwrap();
+        assert_eq!((mode("elsewhere"), mode("c")), (0o711, 0o755));
+        std::os::unix::fs::symlink("../elsewhere", dir.path().join("a/link")).unwrap();
+        assert!(make_dirs_durable(dir.path(), Path::new("a/link"), 0o2750).is_err());
+        assert!(make_dirs_durable(dir.path(), Path::new("a/link/d"), 0o2750).is_err());
+        assert_eq!(mode("elsewhere"), 0o711);
     }
 }

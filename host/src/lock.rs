@@ -1,5 +1,6 @@
 //! One holder at a time: an advisory lock on a file, held by the kernel until the process ends.
 
+use crate::disk::{FILE_MODE, mend_mode};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -46,7 +47,12 @@ impl Lock {
             source: error.into(),
         };
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = open(path, flags, Mode::from_raw_mode(0o640)).map_err(failed)?;
+        let file = open(path, flags, Mode::from_raw_mode(FILE_MODE)).map_err(failed)?;
+        // Whoever asks for the status asks for the lock, whatever the umask was.
+        mend_mode(&file, FILE_MODE).map_err(|source| LockError::Io {
+            path: path.into(),
+            source,
+        })?;
         for _ in 0..TRIES {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Self { file }),

@@ -19,6 +19,7 @@ mod shapes; // lines of every shape
 mod stores; // one conformance suite on every store: what the Store trait promises, by capability
 mod takeover; // what whoever took over an account beside Holdfast's tries, a file an account
 mod tracking; // logs that are hard to follow
+mod two_users; // agent and archiver as two users: modes under any umask, and what one does to the other's half
 mod upgrade; // what the first version left, refused and untouched
 mod vectors; // format 1's fixed examples, and the by-hand check, with stock tools
 mod verify; // what an auditor is told: tampering, silence, copies, exit codes

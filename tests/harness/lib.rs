@@ -24,6 +24,7 @@ mod seaweedfs;
 pub mod server;
 pub mod site;
 pub mod traced;
+pub mod two_users;
 pub mod unpack;
 pub mod users;
 pub mod wait;

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::sealing::signing_key::{self, KeyError};
 use crate::spool::{FOLDER_MODE, Layout, RECEIPTS_MODE};
 use host::disk;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -46,15 +47,19 @@ pub enum InitError {
 /// # Errors
 /// Something could not be made. Running it again continues where it ended.
 pub fn init(config: &Config) -> Result<Initialised, InitError> {
-    make_folder(&config.state, STATE_MODE)?;
-    make_folder(&config.spool, FOLDER_MODE)?;
     let layout = Layout::new(&config.spool);
+    let is_complete = config.spool.join(ledger::spool::ID).exists();
     for (path, mode) in [
+        (config.state.clone(), STATE_MODE),
+        (config.spool.clone(), FOLDER_MODE),
         (layout.tmp(), FOLDER_MODE),
         (layout.sealed(), FOLDER_MODE),
         (layout.receipts(), RECEIPTS_MODE),
     ] {
         make_folder(&path, mode)?;
+        if !is_complete {
+            mend_mode(&path, mode)?;
+        }
     }
     if let Some(parent) = config.key.parent() {
         make_folder(parent, STATE_MODE)?;
@@ -84,6 +89,15 @@ fn make_folder(path: &Path, mode: u32) -> Result<(), InitError> {
     }
     let name = path.file_name().unwrap_or_default();
     disk::make_dirs_durable(parent, Path::new(name), mode).map_err(io)
+}
+
+/// An earlier `init` may have been cut between a folder's mkdir and its chmod.
+fn mend_mode(path: &Path, mode: u32) -> Result<(), InitError> {
+    let mended = File::open(path).and_then(|folder| disk::mend_mode(folder, mode));
+    mended.map_err(|source| InitError::Io {
+        path: path.into(),
+        source,
+    })
 }
 
 fn make_id(spool: &Path) -> Result<bool, InitError> {
@@ -140,9 +154,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let config = crate::testing::config(dir.path(), &[("auth", "*.log")]);
         std::fs::create_dir_all(config.spool.join("tmp")).unwrap();
+        let closed = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(&config.spool, closed.clone()).unwrap();
+        std::fs::set_permissions(config.spool.join("tmp"), closed).unwrap();
         std::fs::write(config.spool.join(".tmp-0123456789abcdef"), b"half an id").unwrap();
         assert!(init(&config).unwrap().made_spool);
         assert!(!config.spool.join(".tmp-0123456789abcdef").exists());
+        for path in [&config.spool, &config.spool.join("tmp")] {
+            let mode = path.metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(mode, FOLDER_MODE, "{}", path.display());
+        }
         std::fs::remove_file(config.spool.join("id")).unwrap();
         assert!(
             init(&config).unwrap().made_spool,

@@ -20,7 +20,8 @@ impl BatchFolder {
         let name = disk::random_name().map_err(failed("naming a batch", &layout.tmp()))?;
         let path = layout.tmp().join(name);
         let mode = Mode::from_raw_mode(FOLDER_MODE);
-        // chmod as well: the umask may have taken bits off, and setgid only sticks by chmod.
+        // chmod as well: the umask may have taken bits off, and setgid only sticks by chmod. By path, for nobody else
+        // writes in `tmp/`.
         let made = rustix::fs::mkdir(&path, mode).and_then(|()| rustix::fs::chmod(&path, mode));
         made.map_err(|error| failed("making a batch's folder", &path)(error.into()))?;
         Ok(Self { path, body: None })
@@ -42,11 +43,7 @@ impl BatchFolder {
     pub(crate) fn create(&self, name: &str) -> Result<File, SealError> {
         let path = self.path.join(name);
         let doing = "making a batch's file";
-        let file = disk::create_new(&path, disk::FILE_MODE).map_err(failed(doing, &path))?;
-        // The archiver's group reads it, whatever the umask.
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(disk::FILE_MODE))
-            .map_err(|error| failed(doing, &path)(error.into()))?;
-        Ok(file)
+        disk::create_new(&path, disk::FILE_MODE).map_err(failed(doing, &path))
     }
 
     /// Best effort: what stays is swept at the next start.

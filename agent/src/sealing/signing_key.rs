@@ -6,7 +6,6 @@ use host::disk;
 use ledger::name::Name;
 use ledger::signature::Key;
 use ledger::signature::signers::{self, SignersFault};
-use rustix::fs::Mode;
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 use std::io::{self, Write as _};
@@ -129,8 +128,6 @@ pub fn make(path: &Path, agent: &Name) -> Result<bool, KeyError> {
 
 fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut file = disk::create_new(path, KEY_MODE)?;
-    // The umask can only have taken bits off; the owner needs both.
-    rustix::fs::fchmod(&file, Mode::from_raw_mode(KEY_MODE))?;
     file.write_all(text)?;
     file.sync_all()
 }

@@ -250,10 +250,29 @@ fn make_folder(parent: &OwnedFd, name: &str, mode: u32) -> Result<OwnedFd, Direc
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno.into()),
     }
+    let folder = rustix::fs::openat(parent, name, FOLDER_FLAGS, Mode::empty())?;
+    mend_mode(&folder, mode)?;
     // Even one that was there: a crash may have come between its mkdir and this.
     rustix::fs::fsync(parent)?;
-    let folder = rustix::fs::openat(parent, name, FOLDER_FLAGS, Mode::empty())?;
     Ok(folder)
+}
+
+/// Gives a folder that is ours and empty, so new or left by a crash before this, the bits that the umask took off. One
+/// that holds something has the mode that its owner gave it, and what setgid the root hands down stays.
+fn mend_mode(folder: &OwnedFd, mode: u32) -> Result<(), DirectoryFault> {
+    let stat = rustix::fs::fstat(folder)?;
+    let is_ours = stat.st_uid == rustix::process::geteuid().as_raw();
+    if !is_ours || stat.st_mode & 0o777 == mode {
+        return Ok(());
+    }
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            return Ok(());
+        }
+    }
+    let mode = stat.st_mode & 0o7000 | mode;
+    Ok(rustix::fs::fchmod(folder, Mode::from_raw_mode(mode))?)
 }
 
 fn sweep(scratch: &OwnedFd, name: impl rustix::path::Arg + std::fmt::Debug + Copy) {
@@ -270,6 +289,7 @@ pub(super) fn open_folder(parent: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errn
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     #[test]
     fn only_our_keys_become_paths() {
@@ -314,6 +334,25 @@ mod tests {
         second.create_new().unwrap();
         assert_eq!(second.link_new(&to), Err(Errno::EXIST));
         assert_eq!(second.rename_new(&to), Err(Errno::EXIST));
+    }
+
+    /// A crash between mkdir and chmod left a folder that no auditor could enter, for good.
+    #[test]
+    fn an_empty_folder_gets_its_mode_and_one_in_use_keeps_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        let mode = |name: &str| home.path().join(name).metadata().unwrap().mode() & 0o7777;
+        let set = |name: &str, mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(home.path().join(name), mode).unwrap();
+        };
+        std::fs::create_dir(home.path().join("probe")).unwrap();
+        set("probe", 0o2700);
+        let tree = DirectoryTree::new(home.path().into());
+        drop(tree.make("probe/a/x").unwrap());
+        assert_eq!((mode("probe"), mode("probe/a")), (0o2755, 0o2755));
+        set("probe", 0o750);
+        drop(tree.make("probe/a/y").unwrap());
+        assert_eq!(mode("probe"), 0o750);
     }
 
     #[test]
