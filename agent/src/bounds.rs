@@ -46,6 +46,12 @@ pub(crate) const PRUNE_MAX: usize = 256;
 /// Receipts followed in one go, for the same reason.
 pub(crate) const RECEIPTS_MAX: u64 = 1024;
 
+/// Looks for receipts from one that lists all their names to the next.
+pub(crate) const LOOKS_PER_LIST: u32 = 12;
+
+/// Names looked through then, however many somebody planted.
+pub(crate) const RECEIPT_NAMES_MAX: usize = 1 << 18;
+
 /// Between looks for receipts, holds and batches to delete.
 pub(crate) const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 

@@ -2,8 +2,12 @@
 //! it, each synced before it is believed. It changes nothing in the spool, so it can be cut at any
 //! point and run again.
 //!
-//! An epoch continues only if snapshot, spool and chain agree and the archiver knows of nothing newer.
-//! Otherwise the stream gets a new epoch that says so, and names all that is still known of the old.
+//! An epoch continues only if snapshot, spool and chain agree. Otherwise the stream gets a new epoch that says so, and
+//! names all that is still known of the old.
+//!
+//! A receipt is believed only of a manifest whose hash is known from the agent's own half: a sealed batch, or the
+//! snapshot. Whoever writes to the archiver's half could else have it sign that a batch was there which never was. Where
+//! the disk was set back, the archiver meets the stored manifest, and its mark with that signed file is answered.
 
 pub(crate) mod snapshot;
 
@@ -17,20 +21,16 @@ pub(crate) mod adoption;
 
 use self::lineage::{Lineage, StreamListing};
 pub(crate) use self::recover_error::RecoverError;
-use self::sealed_batch::{Doubt, SealedBatches, is_damage};
+use self::sealed_batch::{Doubt, SealedBatches};
 use self::voids::{BatchAt, Voids};
-use crate::bounds::NOTE_MAX;
 use crate::recovery::snapshot::Snapshot;
 use crate::sealing::stream_state::{NewEpoch, SealedState, StreamState};
 use crate::spool::Layout;
-use crate::spool::receipts::ReceiptProgress;
+use crate::spool::receipts::{ReceiptProgress, receipted};
 use crate::track::checkpoint::{Checkpoint, Memory};
-use host::disk;
 use ledger::Digest;
 use ledger::manifest::{EpochHead, EventKind, Reference, StreamHead};
 use ledger::name::{Epoch, Name, Slot};
-use ledger::receipt::Receipt;
-use std::collections::BTreeMap;
 use std::io;
 
 /// What holds after a start.
@@ -170,7 +170,8 @@ impl Recovery<'_> {
         let path = self.layout.batch(&newest);
         let is_there = path.try_exists();
         let is_there = is_there.map_err(|source| RecoverError::Io { path, source })?;
-        let in_store = stored == Some(known.epoch_head()) || self.receipted(&newest)?.is_some();
+        let in_store =
+            stored == Some(known.epoch_head()) || self.receipted(&newest) == Some(known.head);
         if !is_there {
             let is_lost = matches!(standing, StreamStanding::Lost { .. }) && !in_store;
             let why = || format!("{newest} is not in the spool");
@@ -209,36 +210,45 @@ impl Recovery<'_> {
         let voids = Voids::read(&self.batches(), &newest.stream, listing.sealed(), None)?;
         let mut receipts = ReceiptProgress::default();
         let hold = receipts.look(self.layout, newest, |epoch, seq| voids.is_past(epoch, seq));
-        let hold = hold.map_err(|source| RecoverError::Io {
-            path: self.layout.receipts(),
-            source,
-        })?;
+        // No reason not to start: the archiver's half is looked at again while the agent runs, and a status tells.
+        let hold = hold.unwrap_or_else(|error| {
+            tracing::error!(stream = %newest.stream, %error, "marks that cannot be read are not believed");
+            None
+        });
         Ok(hold.map(|hold| hold.slot))
     }
 
-    /// The newest batch that is in the store: receipts may be newer than the snapshot.
+    /// The newest batch that is in the store: receipts may be newer than the snapshot, if they are for batches that are
+    /// here.
     fn newest_stored(
         &self,
         slot: &Slot,
         stored: Option<EpochHead>,
     ) -> Result<Option<EpochHead>, RecoverError> {
-        let receipted = self.layout.receipted(&slot.stream);
-        let receipted = receipted.map_err(|source| RecoverError::Io {
-            path: self.layout.receipts(),
+        let seqs = self.layout.seqs(&slot.stream, slot.epoch);
+        let seqs = seqs.map_err(|source| RecoverError::Io {
+            path: self.layout.sealed(),
             source,
         })?;
-        let mut newer = receipted.into_iter().filter(|(epoch, seq)| {
-            let known = stored.filter(|stored| stored.epoch == *epoch);
-            *epoch == slot.epoch && known.is_none_or(|known| *seq > known.seq)
-        });
-        let Some((epoch, seq)) = newer.next() else {
-            return Ok(stored);
-        };
-        let reference = self.receipted(&Slot {
-            seq,
-            ..slot.clone()
-        })?;
-        Ok(reference.map(|it| it.in_epoch(epoch)).or(stored))
+        let known = stored.filter(|stored| stored.epoch == slot.epoch);
+        let is_newer = |seq: &u64| known.is_none_or(|known| *seq > known.seq);
+        for seq in seqs.into_iter().rev().take_while(is_newer) {
+            let slot = Slot {
+                seq,
+                ..slot.clone()
+            };
+            let Some(receipt) = self.receipted(&slot) else {
+                continue;
+            };
+            match self.batches().believe_statement(&slot) {
+                Ok(batch) if batch.manifest.reference(batch.sha256) == receipt => {
+                    return Ok(Some(receipt.in_epoch(slot.epoch)));
+                }
+                Ok(_) | Err(Doubt::Damage(_)) => {}
+                Err(Doubt::Blind(error)) => return Err(error),
+            }
+        }
+        Ok(stored)
     }
 
     /// Where a stream stands that is lost `from` a batch on, or of which newer batches are gone: at the end of what the
@@ -275,7 +285,7 @@ impl Recovery<'_> {
             _ => lineage,
         };
         Ok(StillKnown {
-            heads: lineage.ends.iter().map(SealedState::epoch_head).collect(),
+            heads: lineage.heads(),
             checkpoints: lineage.checkpoints,
         })
     }
@@ -331,64 +341,25 @@ impl Recovery<'_> {
         if foreign {
             why = Some("the snapshot belongs to another spool".to_owned());
         }
-        let heads = self.heads(stream, &lineage, &listing)?;
         let newest = lineage.ends.last();
-        if why.is_none() && heads != newest.map(SealedState::epoch_head).as_slice() {
-            why = Some("the archiver has receipts for batches that are not here".to_owned());
-        }
         let standing = match (why, newest) {
             (None, Some(state)) => StreamStanding::Continues(state.clone()),
             (why, _) => StreamStanding::Lost {
                 why: why.unwrap_or_else(|| "nothing sealed is left".to_owned()),
-                heads,
+                heads: lineage.heads(),
                 newest: newest.cloned().map(Box::new),
             },
         };
         Ok((standing, lineage))
     }
 
-    /// The newest known manifest of each epoch that nothing continues: what was sealed here, or what
-    /// the archiver has a receipt for, whichever is newer.
-    fn heads(
-        &self,
-        stream: &Name,
-        lineage: &Lineage,
-        listing: &StreamListing,
-    ) -> Result<Vec<EpochHead>, RecoverError> {
-        let ends = lineage.ends.iter().map(SealedState::epoch_head);
-        let mut heads: BTreeMap<Epoch, EpochHead> = ends.map(|head| (head.epoch, head)).collect();
-        for (epoch, seq) in &listing.receipted {
-            // Receipts of epochs that went before stay until their batches go.
-            let open = heads.get(epoch).map(|head| head.seq);
-            let newer = open.map_or(!lineage.passed.contains(epoch) && lineage.lost, |have| {
-                *seq > have
-            });
-            if !newer {
-                continue;
-            }
-            let slot = self.slot(stream, *epoch, *seq);
-            if let Some(reference) = self.receipted(&slot)? {
-                heads.insert(*epoch, reference.in_epoch(*epoch));
-            }
-        }
-        // The order of `ends` is the chain's; receipts of unknown epochs follow.
-        let order = lineage.ends.iter().map(|state| state.epoch);
-        let mut ordered: Vec<EpochHead> = order.filter_map(|epoch| heads.remove(&epoch)).collect();
-        ordered.extend(heads.into_values());
-        Ok(ordered)
-    }
-
-    /// What the receipt of a batch says of its manifest.
-    fn receipted(&self, slot: &Slot) -> Result<Option<Reference>, RecoverError> {
-        let path = self.layout.note(slot, "receipt");
-        match disk::read_bounded(&path, NOTE_MAX) {
-            Ok(bytes) => {
-                let receipt: Option<Receipt> = serde_json::from_slice(&bytes).ok();
-                Ok(receipt.map(|receipt| receipt.reference(slot.seq)))
-            }
-            Err(error) if is_damage(&error) => Ok(None),
-            Err(source) => Err(RecoverError::Io { path, source }),
-        }
+    /// What the receipt of a batch says of its manifest. One that cannot be read is as none: whoever owns it could else
+    /// keep the agent from starting.
+    fn receipted(&self, slot: &Slot) -> Option<Reference> {
+        receipted(self.layout, slot).unwrap_or_else(|error| {
+            tracing::error!(%slot, %error, "a receipt that cannot be read is not believed");
+            None
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod faults; // everything that may go wrong between an archiver, its bucket and 
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
 mod kills; // both programs killed before each call, and calls that fail
 mod layout; // docker-compose.yml as it runs: who can read, write and reach what
+mod marks; // what somebody with the archiver's account leaves in the spool, and what the agent makes of it
 mod oracle; // the reader in Python that has the last word on what is lost and what is twice
 mod probe; // stores that enforce locks, that do not, and that can't be asked; what an archiver tries at its start
 mod roles; // what the accounts of infra/iam may do, and what each is refused

@@ -10,6 +10,7 @@
 //! | `unsealed` | error | bytes wait to be sealed for longer than [`unsealed_max`] |
 //! | `unarchived` | error | batches wait for the archiver for longer than [`UNARCHIVED_MAX_S`], and more do |
 //! | `answering` | warning | what the archiver refuses is being sealed again |
+//! | `receipt_ahead` | warning | a receipt is for a batch that was never sealed here: it is not believed |
 //! | `snapshot` | warning | no snapshot can be written: old batches stay in the spool |
 //! | `pattern` | warning | a pattern matches no file, and another one would |
 //! | `no_match` | note | a pattern matches no file yet |
@@ -96,6 +97,8 @@ pub(super) struct StreamFacts {
     pub(super) answering: Option<usize>,
     /// Why receipts cannot be read.
     pub(super) receipts: Option<String>,
+    /// The batch of a receipt that comes after the newest one.
+    pub(super) receipt_ahead: Option<u64>,
     pub(super) old_bytes: Option<OldBytes>,
     /// Batches without a receipt.
     pub(super) waiting: u64,
@@ -154,18 +157,6 @@ fn of_stream(facts: &StreamFacts, now: Moment, reasons: &mut Vec<Reason>) {
     if let Some(why) = &facts.held {
         error("held", format!("its files are not read: {why}"));
     }
-    if let Some(left) = facts.answering {
-        let left = host::cli::counted(left as u64, "batch is", "batches are");
-        let detail = format!(
-            "the archiver refuses what was sealed: the stream continues in a new epoch, {left} yet to be sealed again"
-        );
-        let reason = Reason::new("answering", Severity::Warning, detail, now);
-        reasons.push(reason.of_stream(&facts.stream));
-    }
-    let mut error = |code: &str, detail: String| {
-        let reason = Reason::new(code, Severity::Error, detail, now);
-        reasons.push(reason.of_stream(&facts.stream));
-    };
     if let Some(why) = &facts.receipts {
         error(
             "receipts_unreadable",
@@ -188,6 +179,24 @@ fn of_stream(facts: &StreamFacts, now: Moment, reasons: &mut Vec<Reason>) {
             waits_s / 60
         );
         error("unarchived", detail);
+    }
+    let mut warning = |code: &str, detail: String| {
+        let reason = Reason::new(code, Severity::Warning, detail, now);
+        reasons.push(reason.of_stream(&facts.stream));
+    };
+    if let Some(left) = facts.answering {
+        let left = host::cli::counted(left as u64, "batch is", "batches are");
+        let detail = format!(
+            "the archiver refuses what was sealed: the stream continues in a new epoch, {left} yet to be sealed again"
+        );
+        warning("answering", detail);
+    }
+    if let Some(seq) = facts.receipt_ahead {
+        let detail = format!(
+            "a receipt for batch {seq}, which was never sealed here, is not believed: either the disk was set back, or \
+             somebody else writes to the archiver's half of the spool"
+        );
+        warning("receipt_ahead", detail);
     }
 }
 
@@ -230,6 +239,7 @@ mod tests {
             held: None,
             answering: None,
             receipts: None,
+            receipt_ahead: None,
             old_bytes: None,
             waiting: 0,
             oldest: None,
@@ -358,18 +368,22 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_answers_is_degraded() {
-        let facts = Facts {
-            streams: vec![StreamFacts {
-                answering: Some(3),
-                ..stream()
-            }],
-            ..Facts::default()
+    fn a_stream_that_answers_and_a_receipt_ahead_of_the_head_are_degraded() {
+        let answers = StreamFacts {
+            answering: Some(3),
+            ..stream()
         };
-        assert_eq!(
-            codes(&facts),
-            (vec!["answering".to_owned()], Health::Degraded)
-        );
+        let ahead = StreamFacts {
+            receipt_ahead: Some(7),
+            ..stream()
+        };
+        for (facts, code) in [(answers, "answering"), (ahead, "receipt_ahead")] {
+            let facts = Facts {
+                streams: vec![facts],
+                ..Facts::default()
+            };
+            assert_eq!(codes(&facts), (vec![code.to_owned()], Health::Degraded));
+        }
     }
 
     #[test]

@@ -253,6 +253,7 @@ impl Standing {
                 held,
                 answering: stream.answer_left(),
                 receipts: stream.receipts_fault().cloned(),
+                receipt_ahead: stream.receipt_ahead(),
                 old_bytes: old.remove(stream.name()),
                 waiting,
                 oldest: stream.waits_for_receipt_since(layout, agent),

@@ -314,6 +314,8 @@ impl RunningStream {
         let voids = &self.voids;
         let is_past = |epoch, seq| voids.is_past(epoch, seq);
         let looked = self.receipts.look(layout, &head, is_past);
+        let ahead = self.receipts.look_ahead(layout, &head);
+        let looked = looked.and_then(|hold| ahead.map(|()| hold));
         self.receipts_fault = looked.as_ref().err().map(ToString::to_string);
         let hold = looked?;
         let is_new = hold != self.hold;
@@ -324,6 +326,11 @@ impl RunningStream {
     /// Why receipts could not be looked for last.
     pub(super) fn receipts_fault(&self) -> Option<&String> {
         self.receipts_fault.as_ref()
+    }
+
+    /// A batch that has a receipt and was never sealed.
+    pub(super) fn receipt_ahead(&self) -> Option<u64> {
+        self.receipts.ahead()
     }
 
     /// When the oldest batch that waits for a receipt was sealed.

@@ -16,8 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub(super) struct StreamListing {
     sealed: BTreeMap<Epoch, Vec<u64>>,
-    /// By epoch, the newest batch with a receipt.
-    pub(super) receipted: BTreeMap<Epoch, u64>,
 }
 
 /// What following the batches found.
@@ -33,8 +31,6 @@ pub(super) struct Lineage {
     pub(super) named: BTreeMap<(Name, Epoch), StreamHead>,
     /// What does not fit, the first of it.
     pub(super) broken: Option<String>,
-    /// There was no snapshot to start from and the spool does not go back to the beginning.
-    pub(super) lost: bool,
 }
 
 impl StreamListing {
@@ -55,16 +51,7 @@ impl StreamListing {
             disk::sync_dir(&layout.sealed()).map_err(failed)?;
         }
         sealed.retain(|_, seqs| !seqs.is_empty());
-        let receipted = layout
-            .receipted(stream)
-            .map_err(|source| RecoverError::Io {
-                path: layout.receipts().join(stream.as_str()),
-                source,
-            })?;
-        Ok(Self {
-            sealed,
-            receipted: receipted.into_iter().collect(),
-        })
+        Ok(Self { sealed })
     }
 
     /// By epoch, what is sealed.
@@ -81,7 +68,7 @@ impl StreamListing {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.sealed.is_empty() && self.receipted.is_empty()
+        self.sealed.is_empty()
     }
 
     fn seqs(&self, epoch: Epoch) -> &[u64] {
@@ -90,6 +77,11 @@ impl StreamListing {
 }
 
 impl Lineage {
+    /// The newest manifest of each epoch that nothing continues.
+    pub(super) fn heads(&self) -> Vec<EpochHead> {
+        self.ends.iter().map(SealedState::epoch_head).collect()
+    }
+
     /// Takes what a batch says of sources and of other streams.
     fn take(&mut self, batch: SealedBatch) {
         self.checkpoints.extend(batch.checkpoints);
@@ -180,12 +172,10 @@ pub(super) fn from_beginning(
     }
     let reached: BTreeSet<Epoch> = lineage.ends.iter().map(|state| state.epoch).collect();
     let all = |epoch: &Epoch| reached.contains(epoch) || lineage.passed.contains(epoch);
-    let known = listing.sealed.keys().chain(listing.receipted.keys());
-    if lineage.broken.is_none() && known.into_iter().all(all) {
+    if lineage.broken.is_none() && listing.sealed.keys().all(all) {
         return Ok(lineage);
     }
     let mut lineage = Lineage {
-        lost: true,
         broken: Some(
             "there is no snapshot, and the spool does not go back to the beginning".into(),
         ),

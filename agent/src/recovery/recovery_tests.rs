@@ -177,8 +177,13 @@ fn disagreement_begins_a_new_epoch_that_names_what_is_known() {
         )
         .unwrap();
     });
-    meddle("receipt newer than the head", 7, |world, history| {
-        receipt(world, history[0].epoch, 7, Digest::of(b"seven"));
+    meddle("head gone, another one stored", 2, |world, history| {
+        receipt(world, history[3].epoch, 3, Digest::of(b"three"));
+        std::fs::remove_dir_all(batch(world, &history[3])).unwrap();
+    });
+    meddle("head damaged, another one stored", 2, |world, history| {
+        receipt(world, history[3].epoch, 3, Digest::of(b"three"));
+        std::fs::write(batch(world, &history[3]).join("manifest"), b"").unwrap();
     });
     meddle("a hole", 1, |world, history| {
         write(world, &[&history[0]]);
@@ -231,8 +236,45 @@ fn without_state_the_spool_alone_is_enough_only_from_its_beginning() {
     for state in &history[1..] {
         std::fs::remove_dir_all(batch(&world, state)).unwrap();
     }
+    // Of what is gone a receipt alone tells: who can say who wrote it?
     receipt(&world, epoch(1), 3, history[3].head.sha256);
-    assert_eq!(lost(&recover(&world)), [(epoch(1), 3)]);
+    let StreamState::Begin(begin) = recover(&world) else {
+        panic!("there is nothing to continue");
+    };
+    assert_eq!((begin.prev_epoch.len(), begin.event), (0, None));
+}
+
+#[test]
+fn a_receipt_ahead_of_the_head_changes_nothing() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let history = world.history(&mut spool);
+    drop(spool);
+    for (in_epoch, seq) in [(1, 7), (1, 4), (2, 0)] {
+        receipt(&world, epoch(in_epoch), seq, Digest::of(b"forged"));
+    }
+    let end = StreamState::After(history[3].clone());
+    assert_eq!(recover(&world), end, "without a snapshot");
+    for state in &history {
+        write(&world, &[state]);
+        assert_eq!(recover(&world), end);
+    }
+}
+
+/// Whoever owns a file there could else keep the agent from starting.
+#[test]
+fn what_cannot_be_read_in_the_archivers_half_is_not_believed_and_ends_no_start() {
+    let mut world = World::new();
+    let mut spool = world.spool();
+    let history = world.history(&mut spool);
+    drop(spool);
+    write(&world, &[&history[3]]);
+    // Of a kind that says nothing of what would be there.
+    let receipts = world.layout().receipts().join("auth");
+    std::fs::write(&receipts, b"no folder").unwrap();
+    assert_eq!(recover(&world), StreamState::After(history[3].clone()));
+    std::fs::remove_dir_all(batch(&world, &history[3])).unwrap();
+    assert_eq!(lost(&recover(&world)), [(epoch(1), 2)]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Where things stand in a spool, who may read them, and what is there. It judges nothing of it.
 
-use crate::bounds::NOTE_MAX;
+use crate::bounds::{NOTE_MAX, RECEIPT_NAMES_MAX};
 use ledger::name::{Epoch, Name, Slot, parse_seq};
 use ledger::spool::{self as names, BatchId, OtherVersion};
 use std::fs::DirEntry;
@@ -132,16 +132,18 @@ impl Layout {
         Ok(seqs)
     }
 
-    /// The newest batch of each epoch that the archiver has left a receipt for.
-    pub(crate) fn receipted(&self, stream: &Name) -> io::Result<Vec<(Epoch, u64)>> {
-        let top = self.receipts().join(stream.as_str());
-        let mut newest = Vec::new();
-        for epoch in folders::<Epoch>(&top)? {
-            let names = entries(&top.join(epoch.to_string()))?.into_iter();
-            let seqs = names.filter_map(|entry| {
-                parse_seq(entry.file_name().to_str()?.strip_suffix(".receipt")?)
-            });
-            newest.extend(seqs.max().map(|seq| (epoch, seq)));
+    /// The newest batch of an epoch that a receipt is named after, whatever that says, among [`RECEIPT_NAMES_MAX`] names.
+    pub(crate) fn newest_receipt(&self, stream: &Name, epoch: Epoch) -> io::Result<Option<u64>> {
+        let path = self.receipts().join(stream.as_str());
+        let entries = match std::fs::read_dir(path.join(epoch.to_string())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            entries => entries?,
+        };
+        let mut newest = None;
+        for entry in entries.take(RECEIPT_NAMES_MAX) {
+            let name = entry?.file_name();
+            let seq = name.to_str().and_then(|name| name.strip_suffix(".receipt"));
+            newest = newest.max(seq.and_then(parse_seq));
         }
         Ok(newest)
     }

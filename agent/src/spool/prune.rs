@@ -4,12 +4,12 @@
 //! when both snapshots know what came after it, and never as its stream's newest. Void batches have no receipt:
 //! they go once they are sealed again and both snapshots know it; those of an epoch that was lost stay.
 
-use crate::bounds::{NOTE_MAX, PRUNE_MAX};
+use crate::bounds::PRUNE_MAX;
+use crate::spool::receipts::receipted;
 use crate::spool::{Layout, Spool, weigh};
 use host::disk;
 use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::name::{Epoch, Name, Slot};
-use ledger::receipt::Receipt;
 use ledger::{Digest, Moment, signature};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -124,17 +124,17 @@ fn may_go(layout: &Layout, slot: &Slot, keep: &Keep<'_>) -> io::Result<bool> {
     if age(&manifest, keep.now)? < keep.keep {
         return Ok(false);
     }
-    let receipt = match disk::read_bounded(&layout.note(slot, "receipt"), NOTE_MAX) {
-        Ok(bytes) => serde_json::from_slice::<Receipt>(&bytes).ok(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
+    // One that cannot be read keeps its own batch, and no other stream's.
+    let receipt = receipted(layout, slot).unwrap_or_else(|error| {
+        tracing::warn!(%slot, %error, "the receipt cannot be read");
+        None
+    });
     let file = disk::read_bounded(&manifest, MANIFEST_FILE_MAX as u64)?;
     let line = signature::split(&file)
         .ok()
         .map(|(line, _)| Digest::of(line));
-    let matches = receipt.map(|receipt| receipt.manifest_sha256) == line;
-    if !matches && layout.note(slot, "receipt").try_exists()? {
+    let matches = receipt.map(|receipt| receipt.sha256) == line;
+    if !matches && receipt.is_some() {
         tracing::warn!(%slot, "the receipt is for another manifest; the batch stays");
     }
     Ok(matches && line.is_some())

@@ -1,14 +1,18 @@
 //! What the archiver says of sealed batches: how far it has come with a stream, and whether it holds
 //! it. Deletion is [`super::prune`]'s.
+//!
+//! A receipt counts only beside the batch whose manifest it names: whoever writes to the archiver's half could else hide
+//! what waits behind names alone.
 
-use crate::bounds::{NOTE_MAX, RECEIPTS_MAX};
+use crate::bounds::{LOOKS_PER_LIST, NOTE_MAX, RECEIPTS_MAX};
 use crate::spool::Layout;
 use host::disk;
 use host::terminal::quoted;
 use ledger::limits::MANIFEST_FILE_MAX;
-use ledger::manifest::{EpochHead, Manifest};
+use ledger::manifest::{EpochHead, Manifest, Reference};
 use ledger::name::{Epoch, Slot};
 use ledger::receipt::{Bad, BadReason, Receipt};
+use ledger::spool::MANIFEST;
 use ledger::{Digest, Moment, signature};
 use std::collections::BTreeMap;
 use std::io;
@@ -41,6 +45,10 @@ pub(crate) struct ReceiptProgress {
     next: BTreeMap<Epoch, u64>,
     /// The stream's newest manifest with a matching receipt.
     stored: Option<EpochHead>,
+    /// A batch of the stream's epoch that has a receipt and was never sealed here.
+    ahead: Option<(Epoch, u64)>,
+    /// Looks for such, so far.
+    looks: u32,
 }
 
 impl ReceiptProgress {
@@ -48,8 +56,8 @@ impl ReceiptProgress {
     #[must_use]
     pub(crate) fn knowing(stored: Option<EpochHead>) -> Self {
         Self {
-            next: BTreeMap::new(),
             stored,
+            ..Self::default()
         }
     }
 
@@ -95,6 +103,36 @@ impl ReceiptProgress {
         Ok(None)
     }
 
+    /// Looks for a receipt of a batch that comes after the stream's newest one. Nothing follows from it but that somebody
+    /// is told: the manifest that it names is none of this agent's, as far as that knows.
+    ///
+    /// # Errors
+    /// The archiver's half cannot be listed.
+    pub(crate) fn look_ahead(&mut self, layout: &Layout, head: &Slot) -> io::Result<()> {
+        let is_ahead = |(epoch, seq): &(Epoch, u64)| *epoch == head.epoch && *seq > head.seq;
+        self.ahead = self.ahead.filter(is_ahead);
+        let is_due = self.looks.is_multiple_of(LOOKS_PER_LIST);
+        self.looks = self.looks.wrapping_add(1);
+        if !is_due {
+            return Ok(());
+        }
+        let newest = layout.newest_receipt(&head.stream, head.epoch)?;
+        let ahead = newest.map(|seq| (head.epoch, seq)).filter(is_ahead);
+        if let Some((_, seq)) = ahead
+            && ahead != self.ahead
+        {
+            tracing::error!(stream = %head.stream, epoch = %head.epoch, seq, newest = head.seq, "a receipt for a batch that was never sealed here is not believed");
+        }
+        self.ahead = ahead;
+        Ok(())
+    }
+
+    /// The batch that has a receipt and was never sealed here, if there is one.
+    #[must_use]
+    pub(crate) fn ahead(&self) -> Option<u64> {
+        self.ahead.map(|(_, seq)| seq)
+    }
+
     /// Batches of the stream's epoch that wait for a receipt.
     #[must_use]
     pub(crate) fn waiting(&self, head: &Slot) -> u64 {
@@ -110,45 +148,14 @@ impl ReceiptProgress {
             seq,
             ..head.clone()
         };
-        let manifest = layout.batch(&oldest).join(ledger::spool::MANIFEST);
+        let manifest = layout.batch(&oldest).join(MANIFEST);
         let written = (seq <= head.seq).then(|| manifest.metadata()?.modified());
         let since = written?.ok()?.duration_since(UNIX_EPOCH).ok()?;
         Some(Moment::from_micros(u64::try_from(since.as_micros()).ok()?))
     }
 
-    /// Takes note of a batch with a receipt, if that is newer than what is known and its receipt is for the manifest
-    /// that is in the spool.
-    fn note_stored(&mut self, layout: &Layout, slot: &Slot, current: Epoch) -> io::Result<()> {
-        if !is_newer((slot.epoch, slot.seq), self.stored, current) {
-            return Ok(());
-        }
-        let sealed = layout.batch(slot).join(ledger::spool::MANIFEST);
-        let file = match disk::read_bounded(&sealed, MANIFEST_FILE_MAX as u64) {
-            Ok(file) => file,
-            // Deleted, so a snapshot knows of a newer one; or not ours to judge here.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let receipt = disk::read_bounded(&layout.note(slot, "receipt"), NOTE_MAX)?;
-        let receipt = serde_json::from_slice::<Receipt>(&receipt).ok();
-        let line = signature::split(&file).ok().map(|(line, _)| line);
-        // The spool's own bytes say how long it is kept; the receipt only that it is stored.
-        let sealed =
-            line.and_then(|line| Some(Manifest::parse(line).ok()?.reference(Digest::of(line))));
-        if let (Some(sealed), Some(receipt)) = (sealed, receipt)
-            && sealed == receipt.reference(slot.seq)
-        {
-            self.stored = Some(sealed.in_epoch(slot.epoch));
-        }
-        Ok(())
-    }
-
-    fn look_at(
-        &mut self,
-        layout: &Layout,
-        head: &Slot,
-        current: Epoch,
-    ) -> io::Result<Option<Hold>> {
+    /// Goes from receipt to receipt, each beside its batch, to the first batch that has none.
+    fn follow(&mut self, layout: &Layout, head: &Slot, current: Epoch) -> io::Result<Slot> {
         let next = match self.next.get(&head.epoch) {
             Some(next) => *next,
             // What was deleted had a receipt.
@@ -158,21 +165,41 @@ impl ReceiptProgress {
                 .copied()
                 .unwrap_or(0),
         };
+        // And so had all before one that is stored.
+        let stored = self.stored.filter(|stored| stored.epoch == head.epoch);
+        let next = stored.map_or(next, |stored| next.max(stored.seq + 1));
         let mut slot = Slot {
             seq: next,
             ..head.clone()
         };
-        while slot.seq < next + RECEIPTS_MAX && layout.note(&slot, "receipt").try_exists()? {
+        let mut newest = None;
+        let followed = loop {
+            if slot.seq == next + RECEIPTS_MAX {
+                break Ok(());
+            }
+            match stored_manifest(layout, &slot) {
+                Ok(Some(reference)) => newest = Some(reference),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
             slot.seq += 1;
-        }
+        };
         self.next.insert(head.epoch, slot.seq);
-        if let Some(newest) = slot.seq.checked_sub(1) {
-            let newest = Slot {
-                seq: newest,
-                ..slot.clone()
-            };
-            self.note_stored(layout, &newest, current)?;
+        if let Some(newest) = newest
+            && is_newer((head.epoch, newest.seq), self.stored, current)
+        {
+            self.stored = Some(newest.in_epoch(head.epoch));
         }
+        followed.map(|()| slot)
+    }
+
+    fn look_at(
+        &mut self,
+        layout: &Layout,
+        head: &Slot,
+        current: Epoch,
+    ) -> io::Result<Option<Hold>> {
+        let slot = self.follow(layout, head, current)?;
         if !layout.batch(&slot).try_exists()? {
             // Answered, and deleted: what is said of it goes as well.
             return Ok(None);
@@ -203,6 +230,36 @@ impl ReceiptProgress {
         };
         Ok(Some(Hold { slot, refusal, why }))
     }
+}
+
+/// What the receipt of a batch says of its manifest; `None` if there is none, or nobody can make sense of it.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn receipted(layout: &Layout, slot: &Slot) -> io::Result<Option<Reference>> {
+    let receipt = match disk::read_bounded(&layout.note(slot, "receipt"), NOTE_MAX) {
+        Ok(bytes) => serde_json::from_slice::<Receipt>(&bytes).ok(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(receipt.map(|receipt| receipt.reference(slot.seq)))
+}
+
+/// The manifest of a batch in the spool, if the receipt beside it is for that one.
+fn stored_manifest(layout: &Layout, slot: &Slot) -> io::Result<Option<Reference>> {
+    let batch = layout.batch(slot);
+    if !batch.try_exists()? {
+        return Ok(None);
+    }
+    let Some(receipt) = receipted(layout, slot)? else {
+        return Ok(None);
+    };
+    let file = disk::read_bounded(&batch.join(MANIFEST), MANIFEST_FILE_MAX as u64)?;
+    let line = signature::split(&file).ok().map(|(line, _)| line);
+    // The spool's own bytes say how long it is kept; the receipt only that it is stored.
+    let sealed =
+        line.and_then(|line| Some(Manifest::parse(line).ok()?.reference(Digest::of(line))));
+    Ok(sealed.filter(|sealed| *sealed == receipt))
 }
 
 /// Whether a stored batch of a stream is newer than the one `known`. Of an epoch that is neither the stream's `current`
@@ -246,6 +303,7 @@ mod tests {
             None
         );
         assert_eq!(progress.stored(), None, "the receipt is not for it");
+        assert_eq!(progress.waiting(&head), 4);
         receipt(&world, epoch(1), 0, history[0].head.sha256);
         assert_eq!(
             progress.look(&world.layout(), &head, |_, _| false).unwrap(),
@@ -283,5 +341,48 @@ mod tests {
             progress.look(&world.layout(), &head, |_, _| false).unwrap(),
             None
         );
+    }
+
+    #[test]
+    fn receipts_that_are_names_alone_hide_nothing_that_waits() {
+        let mut world = World::new();
+        let mut spool = world.spool();
+        let history = world.history(&mut spool);
+        let layout = world.layout();
+        let at = |seq| crate::testing::slot(epoch(1), seq);
+        let head = at(3);
+        receipt(&world, epoch(1), 0, history[0].head.sha256);
+        for seq in 1..9 {
+            std::fs::write(layout.note(&at(seq), "receipt"), b"").unwrap();
+        }
+        let bad =
+            b"{\"reason\":\"rot\",\"detail\":\"as told\",\"at\":\"2026-11-22T12:00:00.000000Z\"}";
+        std::fs::write(layout.note(&at(1), "bad"), bad).unwrap();
+        let mut progress = ReceiptProgress::default();
+        let hold = progress.look(&layout, &head, |_, _| false).unwrap();
+        assert_eq!(hold.map(|hold| hold.slot.seq), Some(1));
+        assert_eq!(progress.waiting(&head), 3);
+        assert!(progress.waits_since(&layout, &head).is_some());
+        progress.look_ahead(&layout, &head).unwrap();
+        assert_eq!(progress.ahead(), Some(8));
+        // All are stored: what is said of those ahead is no progress.
+        for state in &history[1..] {
+            receipt(&world, epoch(1), state.head.seq, state.head.sha256);
+        }
+        std::fs::remove_file(layout.note(&at(1), "bad")).unwrap();
+        assert_eq!(progress.look(&layout, &head, |_, _| false).unwrap(), None);
+        assert_eq!(progress.waiting(&head), 0);
+        assert_eq!(progress.stored(), Some(history[3].epoch_head()));
+        let next = world.batch(&mut spool, &history[3], &[b"four"]).unwrap();
+        let head = at(next.head.seq);
+        progress.look(&layout, &head, |_, _| false).unwrap();
+        assert_eq!(progress.waiting(&head), 1);
+        for seq in 5..9 {
+            std::fs::remove_file(layout.note(&at(seq), "receipt")).unwrap();
+        }
+        for _ in 0..LOOKS_PER_LIST {
+            progress.look_ahead(&layout, &head).unwrap();
+        }
+        assert_eq!(progress.ahead(), None);
     }
 }

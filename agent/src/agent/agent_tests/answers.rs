@@ -107,6 +107,17 @@ impl Scene {
         std::fs::write(body, bytes).unwrap();
     }
 
+    /// What the same agent signed for a place before its disk was set back.
+    fn other_statement(&self, seq: u64) -> Vec<u8> {
+        let mut manifest = crate::testing::manifest(&layout(&self.config).batch(&self.slot(seq)));
+        manifest.heartbeat_s += 1;
+        manifest.next_due = Some(manifest.time.sealed.plus_s(3 * manifest.heartbeat_s));
+        let line = manifest.to_line().unwrap();
+        let (private, _) = signing_key::load(&self.config.key).unwrap();
+        let signed = signature::sign(&private, &line).unwrap();
+        [&line[..], signed.as_bytes()].concat()
+    }
+
     fn left(&self) -> Vec<u64> {
         layout(&self.config).seqs(&name("auth"), self.old).unwrap()
     }
@@ -352,7 +363,8 @@ fn a_refused_genesis_leaves_one_root() {
 #[test]
 fn a_conflict_is_answered_after_the_last_batch_that_both_agree_on() {
     let mut scene = Scene::new(3);
-    std::fs::write(note(&scene.config, &scene.slot(3), "conflict"), "{}\n").unwrap();
+    let other = scene.other_statement(3);
+    std::fs::write(note(&scene.config, &scene.slot(3), "conflict"), other).unwrap();
     scene.look();
     scene.answer();
     let audited = scene.new_epoch();
@@ -364,28 +376,16 @@ fn a_conflict_is_answered_after_the_last_batch_that_both_agree_on() {
 #[test]
 fn a_conflict_at_the_very_first_manifest_makes_no_second_root() {
     let mut scene = Scene::new(0);
-    let slot = scene.slot(0);
-    // The same agent's, from before its disk was set back.
-    let mut manifest = crate::testing::manifest(&layout(&scene.config).batch(&slot));
-    manifest.heartbeat_s += 1;
-    manifest.next_due = Some(manifest.time.sealed.plus_s(3 * manifest.heartbeat_s));
-    let line = manifest.to_line().unwrap();
-    let (private, _) = signing_key::load(&scene.config.key).unwrap();
-    let signed = signature::sign(&private, &line).unwrap();
-    let conflict = note(&scene.config, &slot, "conflict");
-    std::fs::write(&conflict, "not a manifest").unwrap();
+    let other = scene.other_statement(0);
+    let conflict = note(&scene.config, &scene.slot(0), "conflict");
+    std::fs::write(&conflict, &other).unwrap();
     scene.look();
-    assert!(
-        !scene.agent().keep_up(Now::read()).unwrap(),
-        "what is not signed is not believed"
-    );
-    assert_eq!(scene.status(), ("held".to_owned(), 2));
-    std::fs::write(&conflict, [&line[..], signed.as_bytes()].concat()).unwrap();
     scene.answer();
     let audited = scene.new_epoch();
     let heads = genesis(&audited).prev_epoch.clone().unwrap();
     assert_eq!((heads[0].epoch, heads[0].seq), (scene.old, 0));
-    assert_eq!(heads[0].sha256, ledger::Digest::of(&line));
+    let (line, _) = signature::split(&other).unwrap();
+    assert_eq!(heads[0].sha256, ledger::Digest::of(line));
     assert_eq!(lines(&audited), LINES);
     scene.restart();
     scene.answer();
@@ -395,6 +395,40 @@ fn a_conflict_at_the_very_first_manifest_makes_no_second_root() {
         layout(&scene.config).epochs(&name("auth")).unwrap().len(),
         2
     );
+}
+
+/// Who writes to the archiver's half could else have the agent sign a rollback that never was.
+#[test]
+fn a_conflict_that_shows_no_other_statement_of_ours_is_not_answered() {
+    for seq in [0, 3] {
+        let mut scene = Scene::new(seq);
+        let conflict = note(&scene.config, &scene.slot(seq), "conflict");
+        let manifest = |seq| {
+            layout(&scene.config)
+                .batch(&scene.slot(seq))
+                .join("manifest")
+        };
+        let own = std::fs::read(manifest(seq)).unwrap();
+        let next = std::fs::read(manifest(seq + 1)).unwrap();
+        let mut torn = scene.other_statement(seq);
+        torn[10] ^= 1;
+        for file in [&b"{}\n"[..], &own, &next, &torn] {
+            std::fs::write(&conflict, file).unwrap();
+            scene.look();
+            let busy = scene.agent().keep_up(Now::read()).unwrap();
+            assert!(!busy && !scene.agent().streams.get(0).is_answering());
+            assert_eq!(scene.status(), ("held".to_owned(), 2));
+            assert!(scene.agent().streams.retry().is_none(), "others are read");
+        }
+        std::fs::remove_file(&conflict).unwrap();
+        std::fs::create_dir(&conflict).unwrap();
+        scene.agent().keep_up(Now::read()).unwrap();
+        assert!(scene.agent().streams.retry().is_none(), "others are read");
+        std::fs::remove_dir(&conflict).unwrap();
+        scene.look();
+        scene.read_on("five");
+        assert_eq!(scene.agent().streams.get(0).next().epoch(), scene.old);
+    }
 }
 
 #[test]

@@ -190,3 +190,28 @@ fn a_statement_that_is_damaged_is_lost_and_what_follows_it_is_read_again() {
         assert_eq!(lines(&again), read, "{what}: and the stream continues");
     }
 }
+
+/// Forged for batches whose receipts no snapshot knows: the new epoch would name a manifest that nobody ever signed.
+#[test]
+fn after_a_loss_no_receipt_is_believed_that_is_not_for_a_batch_that_is_here() {
+    for real in [true, false] {
+        let scene = Scene::new(0);
+        let spool = Layout::new(&scene.config.spool);
+        let at = |seq| crate::testing::slot(scene.old, seq);
+        let manifest = crate::testing::manifest(&spool.batch(&at(1)));
+        if real {
+            give_receipt(&spool, &manifest);
+        } else {
+            crate::testing::receipt_for(&spool, &at(1), ledger::Digest::of(b"forged"));
+        }
+        crate::testing::receipt_for(&spool, &at(2), ledger::Digest::of(b"forged"));
+        std::fs::write(spool.batch(&at(2)).join("manifest"), "").unwrap();
+        std::fs::remove_dir_all(spool.batch(&at(0))).unwrap();
+        let line = std::fs::read(spool.batch(&at(1)).join("manifest")).unwrap();
+        let (line, _) = ledger::signature::split(&line).unwrap();
+        let audited = scene.drain();
+        let heads = audited.manifests[0].prev_epoch.clone().unwrap();
+        let sealed = manifest.reference(ledger::Digest::of(line));
+        assert_eq!(heads, [sealed.in_epoch(scene.old)], "{real}");
+    }
+}

@@ -5,11 +5,10 @@ use super::Streams;
 use crate::agent::RunError;
 use crate::answer::{Answer, AnswerError, Begin, BeginError, Step, Tools};
 use crate::now::{Now, millis};
+use crate::recovery::RecoverError;
 use crate::recovery::sealed_batch::{Doubt, SealedBatch, SealedBatches};
-use crate::recovery::{RecoverError, sealed_batch};
 use crate::sealing::seal_error::SealError;
 use crate::sealing::stream_state::{SealedAt, StreamState};
-use crate::spool::Layout;
 use crate::spool::receipts::{Hold, Refusal};
 use crate::track::checkpoint::Checkpoint;
 use host::disk;
@@ -17,7 +16,7 @@ use ledger::Digest;
 use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::manifest::{EpochHead, EventKind, Manifest, Was};
 use ledger::name::{Name, Slot};
-use ledger::receipt::{BadReason, Receipt};
+use ledger::receipt::BadReason;
 use ledger::signature::{self, Key, Signature};
 use std::time::Duration;
 
@@ -226,17 +225,21 @@ fn plan(
         Err(Doubt::Damage(_)) => None,
         Err(Doubt::Blind(error)) => return Err(error.into()),
     };
-    let prev_epoch = match (slot.seq, refusal) {
-        (0, Refusal::Conflict) => match foreign(batches.layout, slot, batches.keys)? {
-            Some(head) => vec![head],
-            None => return Ok(Err("what the store holds there cannot be read".to_owned())),
+    let conflict = match refusal {
+        Refusal::Conflict => match foreign(batches, slot, refused.as_ref()) {
+            Ok(head) => Some(head),
+            Err(why) => return Ok(Err(why)),
         },
-        (0, _) => match &refused {
+        _ => None,
+    };
+    let prev_epoch = match (slot.seq, conflict) {
+        (0, Some(head)) => vec![head],
+        (0, None) => match &refused {
             Some(batch) => batch.manifest.prev_epoch.clone().unwrap_or_default(),
             // Its own genesis rotted: what has a receipt is what it continued.
             None => stored.into_iter().collect(),
         },
-        (seq, _) => match before(batches, slot, seq - 1, refused.as_ref())? {
+        (seq, _) => match before(batches, slot, (seq - 1, stored), refused.as_ref())? {
             Some(head) => vec![head],
             None => return Ok(Err(format!("what stands before {slot} is not known"))),
         },
@@ -258,7 +261,7 @@ fn plan(
 fn before(
     batches: &SealedBatches<'_>,
     slot: &Slot,
-    seq: u64,
+    (seq, stored): (u64, Option<EpochHead>),
     refused: Option<&SealedBatch>,
 ) -> Result<Option<EpochHead>, RunError> {
     let prev = Slot {
@@ -276,40 +279,39 @@ fn before(
         Err(Doubt::Damage(_)) => {}
         Err(Doubt::Blind(error)) => return Err(error.into()),
     }
-    // Deleted, since it has a receipt.
-    let receipt = read(&batches.layout.note(&prev, "receipt"))?;
-    let receipt = receipt.and_then(|bytes| serde_json::from_slice::<Receipt>(&bytes).ok());
-    Ok(receipt.map(|receipt| receipt.reference(seq).in_epoch(slot.epoch)))
+    // Deleted, since it has a receipt. What a receipt alone says of it is not believed.
+    Ok(stored.filter(|stored| (stored.epoch, stored.seq) == (slot.epoch, seq)))
 }
 
-/// The manifest that the store holds in the place of a batch, if this agent signed it for that place.
-fn foreign(layout: &Layout, slot: &Slot, keys: &[Key]) -> Result<Option<EpochHead>, RunError> {
-    let Some(file) = read(&layout.note(slot, "conflict"))? else {
-        return Ok(None);
-    };
-    let Ok((line, block)) = signature::split(&file) else {
-        return Ok(None);
-    };
-    let signed = Signature::parse(block).ok();
-    let is_ours =
-        signed.is_some_and(|signed| signed.verify(line).is_ok() && keys.contains(&signed.key()));
-    let manifest = Manifest::parse(line).ok();
-    let manifest = manifest.filter(|manifest| is_ours && manifest.slot() == *slot);
-    Ok(manifest.map(|manifest| {
-        let reference = manifest.reference(Digest::of(line));
-        reference.in_epoch(slot.epoch)
-    }))
-}
-
-/// A file of the archiver's half, if it is there and whole enough to read.
-fn read(path: &std::path::Path) -> Result<Option<Vec<u8>>, RunError> {
-    match disk::read_bounded(path, MANIFEST_FILE_MAX as u64) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if sealed_batch::is_damage(&error) => Ok(None),
-        Err(source) => Err(RecoverError::Io {
-            path: path.into(),
-            source,
-        }
-        .into()),
+/// The manifest that the store holds in the place of a batch, if this agent signed it for that place and it is another one;
+/// else why a mark alone is not answered: whoever writes to the archiver's half could have the agent sign a rollback that
+/// never was.
+fn foreign(
+    batches: &SealedBatches<'_>,
+    slot: &Slot,
+    refused: Option<&SealedBatch>,
+) -> Result<EpochHead, String> {
+    let file = disk::read_bounded(
+        &batches.layout.note(slot, "conflict"),
+        MANIFEST_FILE_MAX as u64,
+    );
+    let file =
+        file.map_err(|error| format!("what the store holds there cannot be read: {error}"))?;
+    let other = own_statement(&file, slot, batches.keys);
+    let other = other.ok_or("what the store holds there is no statement of this agent's")?;
+    if refused.is_some_and(|batch| batch.sha256 == other.sha256) {
+        return Err("what the store holds there is said to be the batch itself".to_owned());
     }
+    Ok(other)
+}
+
+fn own_statement(file: &[u8], slot: &Slot, keys: &[Key]) -> Option<EpochHead> {
+    let (line, block) = signature::split(file).ok()?;
+    let signed = Signature::parse(block).ok()?;
+    if signed.verify(line).is_err() || !keys.contains(&signed.key()) {
+        return None;
+    }
+    let manifest = Manifest::parse(line).ok()?;
+    let reference = manifest.reference(Digest::of(line));
+    (manifest.slot() == *slot).then(|| reference.in_epoch(slot.epoch))
 }
