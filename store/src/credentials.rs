@@ -20,17 +20,16 @@ const KEPT: Duration = Duration::from_secs(20);
 pub(super) struct FreshCredentials {
     /// Where to ask for a session, for the kinds that need one.
     pub(super) region: Region,
-    /// How to ask there, if not as the SDK does by itself.
-    pub(super) client: Option<SharedHttpClient>,
+    /// How to ask there.
+    pub(super) client: SharedHttpClient,
 }
 
 impl FreshCredentials {
     async fn look_up(&self) -> Provided {
-        let mut chain = DefaultCredentialsChain::builder();
-        if let Some(client) = &self.client {
-            chain = chain.configure(ProviderConfig::default().with_http_client(client.clone()));
-        }
-        let chain = chain.region(self.region.clone());
+        let asking = ProviderConfig::default().with_http_client(self.client.clone());
+        let chain = DefaultCredentialsChain::builder()
+            .configure(asking)
+            .region(self.region.clone());
         let mut found = chain.build().await.provide_credentials().await?;
         if found.expiry().is_none() {
             *found.expiry_mut() = SystemTime::now().checked_add(KEPT);

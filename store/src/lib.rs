@@ -10,6 +10,7 @@
 mod credentials;
 mod directory;
 mod error;
+mod http_client;
 mod intruder;
 mod location;
 mod open;

@@ -2,15 +2,17 @@
 //! are read.
 
 use super::credentials::FreshCredentials;
+use super::http_client::Near;
 use super::s3::{ANY_REGION, S3Store};
 use super::{
     Capability, DirectoryStore, Fetched, Intruder, Location, Lock, OpenError, Page, Put,
-    SetupFault, Store, StoreError, StoreOptions, StoredVersion, Token, trust,
+    SetupFault, Store, StoreError, StoreOptions, StoredVersion, Token, http_client, trust,
 };
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
@@ -58,10 +60,18 @@ pub async fn open(url: &str, options: &StoreOptions) -> Result<AnyStore, OpenErr
         .load()
         .await;
     let bundle = setting(&found, "AWS_CA_BUNDLE", "ca_bundle").filter(|path| !path.is_empty());
-    let client = bundle.as_deref().map(trust::client).transpose()?;
+    let tls = bundle.as_deref().map(trust::bundle).transpose()?;
+    let client = http_client::client(&tls.unwrap_or_default());
     let endpoint = endpoint(&found);
     if let Some(endpoint) = endpoint.as_deref().filter(|endpoint| !is_web(endpoint)) {
         return Err(OpenError::Endpoint(endpoint.into()));
+    }
+    if let Some(endpoint) = endpoint.as_deref().filter(|endpoint| is_readable(endpoint)) {
+        tracing::warn!(
+            endpoint,
+            "requests go by plain http, beyond this host: whoever is on the way reads the logs, and may answer in the \
+             store's place; use https"
+        );
     }
     let region = match (given, &endpoint) {
         (Some(region), _) => region,
@@ -69,7 +79,9 @@ pub async fn open(url: &str, options: &StoreOptions) -> Result<AnyStore, OpenErr
         (None, Some(_)) => any,
         // AWS answers a wrong one with the right one's name.
         (None, None) => {
-            let own = ImdsRegionProvider::builder().build().region().await;
+            let asking = ProviderConfig::default().with_http_client(client.clone());
+            let own = ImdsRegionProvider::builder().configure(&asking).build();
+            let own = own.region().await;
             own.unwrap_or(any)
         }
     };
@@ -77,14 +89,13 @@ pub async fn open(url: &str, options: &StoreOptions) -> Result<AnyStore, OpenErr
         region: region.clone(),
         client: client.clone(),
     };
-    let mut shared = found
+    let shared = found
         .to_builder()
         .region(region)
-        .credentials_provider(SharedCredentialsProvider::new(fresh));
-    if let Some(client) = client {
-        shared = shared.http_client(client);
-    }
-    Ok(open_with(&location, &shared.build(), options))
+        .credentials_provider(SharedCredentialsProvider::new(fresh))
+        .http_client(client)
+        .build();
+    Ok(open_with(&location, &shared, options))
 }
 
 /// Whether `endpoint` can be asked at all: a mistyped one would look like an outage.
@@ -93,6 +104,11 @@ fn is_web(endpoint: &str) -> bool {
         .strip_prefix("https://")
         .or_else(|| endpoint.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace))
+}
+
+/// Whether requests there could be read on the way.
+fn is_readable(endpoint: &str) -> bool {
+    endpoint.starts_with("http://") && Near::of(endpoint) != Some(Near::Loopback)
 }
 
 /// As [`open`], with AWS settings that were found elsewhere.
@@ -230,6 +246,19 @@ impl Intruder for AnyStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_http_beyond_this_host_is_readable() {
+        for (endpoint, readable) in [
+            ("http://minio:9000", true),
+            ("http://10.0.0.1", true),
+            ("https://minio:9000", false),
+            ("http://127.0.0.1:9000", false),
+            ("http://localhost:9000", false),
+        ] {
+            assert_eq!(is_readable(endpoint), readable, "{endpoint}");
+        }
+    }
 
     #[test]
     fn endpoints_have_a_scheme_and_a_host() {

@@ -3,10 +3,7 @@
 //! system's CAs.
 
 use super::OpenError;
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -15,8 +12,8 @@ use std::path::Path;
 /// Largest bundle that is read: some thousand CAs.
 const BUNDLE_MAX: u64 = 16 * 1024 * 1024;
 
-/// A client that trusts the certificates in the PEM file at `path` and nobody else.
-pub(super) fn client(path: &str) -> Result<SharedHttpClient, OpenError> {
+/// To trust the certificates in the PEM file at `path` and nobody else.
+pub(super) fn bundle(path: &str) -> Result<TlsContext, OpenError> {
     let fault = |why: String| OpenError::CaBundle {
         path: path.to_owned(),
         why,
@@ -26,11 +23,7 @@ pub(super) fn client(path: &str) -> Result<SharedHttpClient, OpenError> {
         .map_err(|error| fault(error.to_string()))?;
     let trusted = trust_store(&bundle).map_err(fault)?;
     let context = TlsContext::builder().with_trust_store(trusted).build();
-    let context = context.map_err(|error| fault(error.to_string()))?;
-    Ok(Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .tls_context(context)
-        .build_https())
+    context.map_err(|error| fault(error.to_string()))
 }
 
 /// The certificates of a bundle. One that no TLS library takes for a CA is left out, as of the system's: bundles of
@@ -74,10 +67,10 @@ mod tests {
         ] {
             let path = dir.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            let error = client(path.to_str().unwrap()).unwrap_err();
+            let error = bundle(path.to_str().unwrap()).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
         }
-        let error = client("/nonexistent/ca.pem").unwrap_err().to_string();
+        let error = bundle("/nonexistent/ca.pem").unwrap_err().to_string();
         assert!(
             error.contains("AWS_CA_BUNDLE") && error.contains("/nonexistent/ca.pem"),
             "{error}"

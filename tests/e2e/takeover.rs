@@ -3,3 +3,4 @@
 
 mod application; // writes the logs, and owns the folders they are in
 mod archiver; // reads the spool, writes receipts and marks
+mod environment; // chooses proxy and endpoint
