@@ -4,7 +4,7 @@ mod keys;
 mod prices;
 
 use crate::bounds::{STREAMS_MAX, cap_min};
-use crate::find::{OwnFiles, PatternError, Watch};
+use crate::find::{HardLinks, OwnFiles, PatternError, Watch};
 use host::settings::{Environment, Faults, Settings, SettingsError, Table};
 use ledger::Digest;
 use ledger::codec::Codec;
@@ -264,6 +264,7 @@ fn stream(table: &Table, max_retention_s: u64, names: &mut BTreeSet<Name>) -> Op
     let retention = table.retention_s("retention");
     let start = table.parsed("start").unwrap_or(StartAt::Beginning);
     let ignore_older = table.duration("ignore_older");
+    let hard_links = table.parsed("hard_links").unwrap_or(HardLinks::Refuse);
     if retention.is_some_and(|retention| retention > max_retention_s) {
         table.fault(
             "retention",
@@ -289,7 +290,7 @@ fn stream(table: &Table, max_retention_s: u64, names: &mut BTreeSet<Name>) -> Op
     }
     Some(StreamConfig {
         name,
-        watch: watch.ok()?,
+        watch: watch.ok()?.with_hard_links(hard_links),
         retention_s: retention?,
         start,
         ignore_older: (!ignore_older.is_zero()).then_some(ignore_older),

@@ -14,6 +14,7 @@ pub(crate) use self::pattern_advice::advice;
 use globset::{GlobBuilder, GlobMatcher};
 use ledger::name::Name;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// Folder levels below a pattern's fixed part that `**` reaches.
 const DEPTH_MAX: usize = 32;
@@ -27,6 +28,32 @@ pub(crate) struct Watch {
     stream: Name,
     include: Vec<Pattern>,
     exclude: Vec<GlobMatcher>,
+    hard_links: HardLinks,
+}
+
+/// What to do with a file that may be another's, linked into a log folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HardLinks {
+    /// It is not read, and told.
+    Refuse,
+    /// It is read.
+    Read,
+}
+
+/// A text that says neither.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NotHardLinks;
+
+impl FromStr for HardLinks {
+    type Err = NotHardLinks;
+
+    fn from_str(text: &str) -> Result<Self, NotHardLinks> {
+        match text {
+            "refuse" => Ok(Self::Refuse),
+            "read" => Ok(Self::Read),
+            _ => Err(NotHardLinks),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -102,10 +129,23 @@ impl Watch {
                 stream,
                 include,
                 exclude,
+                hard_links: HardLinks::Refuse,
             });
         }
         Err(faults)
     }
+
+    /// The same, with this done to files that may be another's.
+    #[must_use]
+    pub(crate) fn with_hard_links(self, hard_links: HardLinks) -> Self {
+        Self { hard_links, ..self }
+    }
+
+    /// Who may own a file with several names below a folder that `owner` owns; `None` if anybody.
+    fn linked_owner(&self, owner: u32) -> Option<u32> {
+        (self.hard_links == HardLinks::Refuse).then_some(owner)
+    }
+
     #[must_use]
     pub(crate) fn stream(&self) -> &Name {
         &self.stream

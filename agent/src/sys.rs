@@ -22,6 +22,8 @@ pub(crate) struct Stat {
     pub(crate) stored: u64,
     /// Names that lead to it.
     pub(crate) links: u32,
+    /// Who owns it.
+    pub(crate) owner: u32,
     /// Whether it is a regular file.
     pub(crate) regular: bool,
     /// When its bytes last changed.
@@ -164,6 +166,7 @@ fn stat(folder: impl AsFd, path: &Path, flags: AtFlags) -> io::Result<Stat> {
         size: found.stx_size,
         stored: found.stx_blocks.saturating_mul(512),
         links: found.stx_nlink,
+        owner: found.stx_uid,
         regular: u32::from(found.stx_mode) & libc::S_IFMT == libc::S_IFREG,
         modified: instant(found.stx_mtime),
         changed: instant(found.stx_ctime),

@@ -212,7 +212,7 @@ fn a_drain_that_gets_no_descriptors_is_not_done() {
         &plain,
         &site.path("trace"),
         "openat2:error=EMFILE:when=1+",
-        &[],
+        &[site.log("app.log")],
     );
     let drained = site.start(command, "refused").finish();
     drop(drained.expect(2).says(&["app.log", "open files"]));

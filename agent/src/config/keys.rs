@@ -153,6 +153,13 @@ pub const KEYS: &[Key] = &[
               `0s` skips nothing",
     },
     Key {
+        path: "stream.hard_links",
+        form: Form::Text(r#""refuse" or "read""#),
+        preset: Preset::Value("refuse"),
+        doc: "what to do with a file that has several names and another owner than the pattern's folder: whoever may \
+              write there could have linked a file that they may not read",
+    },
+    Key {
         path: "stream.retention",
         form: Form::Retention,
         preset: Preset::Needed("1d"),

@@ -63,8 +63,7 @@ pub(crate) struct Finder {
 #[derive(Debug)]
 struct FolderListing {
     stamp: Stat,
-    /// What the fixed part above it leads to.
-    real_root: Arc<Path>,
+    root: RealRoot,
     taken: Moment,
     /// The path, the watch and its pattern.
     matches: Vec<(MatchedPath, usize, usize)>,
@@ -138,11 +137,20 @@ struct FolderScan<'a> {
     wall: Moment,
     known: HashMap<(usize, Arc<Path>), FolderListing>,
     /// Fixed parts that this scan has resolved; `None` for one that leads nowhere, of which what there is to say is said.
-    roots: HashMap<PathBuf, Option<Arc<Path>>>,
+    roots: HashMap<PathBuf, Option<RealRoot>>,
     /// Patterns that matched.
     matched: HashSet<(usize, usize)>,
     found: FoundFiles,
     names: usize,
+}
+
+/// What a fixed part leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RealRoot {
+    /// Without symbolic links.
+    path: Arc<Path>,
+    /// Who owns it.
+    owner: u32,
 }
 
 /// What a name is to the watches.
@@ -154,7 +162,7 @@ enum NameIs {
 
 impl FolderScan<'_> {
     /// What a fixed part leads to; `None` where that must not be looked at, or is not there.
-    fn real_root(&mut self, root: &Path) -> Option<Arc<Path>> {
+    fn real_root(&mut self, root: &Path) -> Option<RealRoot> {
         if let Some(known) = self.roots.get(root) {
             return known.clone();
         }
@@ -165,7 +173,10 @@ impl FolderScan<'_> {
             }
             // Not made yet, or gone: nothing is wrong.
             Ok(found) if !found.exists => None,
-            Ok(found) => Some(found.path.into()),
+            Ok(found) => Some(RealRoot {
+                path: found.path.into(),
+                owner: found.owner,
+            }),
             Err(error) => {
                 self.found.unlisted += 1;
                 self.fault(root, error.to_string());
@@ -182,7 +193,7 @@ impl FolderScan<'_> {
             return;
         };
         let name = path.file_name().unwrap_or_default();
-        let kind = sys::open_folder(&real_root, OFlags::PATH)
+        let kind = sys::open_folder(&real_root.path, OFlags::PATH)
             .and_then(|folder| sys::kind_of(&folder, Path::new(name)));
         match kind {
             Ok(kind) => match judge(self.watches, path, kind) {
@@ -195,7 +206,8 @@ impl FolderScan<'_> {
                         path: path.into(),
                         root: folder.clone(),
                         folder,
-                        real_root: real_root.clone(),
+                        real_root: real_root.path.clone(),
+                        linked_owner: self.watches[watch].linked_owner(real_root.owner),
                     };
                     self.found.matches.push((matched, watch));
                 }
@@ -207,7 +219,7 @@ impl FolderScan<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return self.fault(path, error.to_string()),
         }
-        self.found.folders.insert(real_root.to_path_buf());
+        self.found.folders.insert(real_root.path.to_path_buf());
     }
 
     fn list_below(
@@ -244,7 +256,7 @@ impl FolderScan<'_> {
                 self.found.matches.push((matched.clone(), *watch));
             }
             self.found.notes.extend(listing.notes.iter().cloned());
-            let real_folder = root::below(root, &real_root, &folder);
+            let real_folder = root::below(root, &real_root.path, &folder);
             self.found.folders.insert(real_folder);
             if level < depth {
                 let below = listing.folders.iter().cloned();
@@ -259,20 +271,20 @@ impl FolderScan<'_> {
         &mut self,
         key: &(usize, Arc<Path>),
         root: &Arc<Path>,
-        real_root: &Arc<Path>,
+        real_root: &RealRoot,
     ) -> io::Result<FolderListing> {
         let (_, folder) = key;
-        let opened = sys::open_folder(&root::below(root, real_root, folder), OFlags::RDONLY)?;
+        let opened = sys::open_folder(&root::below(root, &real_root.path, folder), OFlags::RDONLY)?;
         let stamp = sys::stat_of(&opened)?;
         if let Some(known) = self.known.remove(key)
-            && known.real_root == *real_root
+            && known.root == *real_root
             && known.holds(&stamp, self.wall)
         {
             return Ok(known);
         }
         let mut listing = FolderListing {
             stamp,
-            real_root: real_root.clone(),
+            root: real_root.clone(),
             taken: self.wall,
             matches: Vec::new(),
             folders: Vec::new(),
@@ -313,7 +325,8 @@ impl FolderScan<'_> {
                         path,
                         folder: folder.clone(),
                         root: root.clone(),
-                        real_root: real_root.clone(),
+                        real_root: real_root.path.clone(),
+                        linked_owner: self.watches[watch].linked_owner(real_root.owner),
                     };
                     listing.matches.push((matched, watch, pattern));
                 }
@@ -472,7 +485,10 @@ mod tests {
         ] {
             let listing = FolderListing {
                 stamp,
-                real_root: dir.path().into(),
+                root: RealRoot {
+                    path: dir.path().into(),
+                    owner: 0,
+                },
                 taken: wall(changed_s + taken),
                 matches: Vec::new(),
                 folders: Vec::new(),
@@ -491,7 +507,10 @@ mod tests {
         };
         let listing = FolderListing {
             stamp,
-            real_root: dir.path().into(),
+            root: RealRoot {
+                path: dir.path().into(),
+                owner: 0,
+            },
             taken: wall(changed_s + 9),
             matches: Vec::new(),
             folders: Vec::new(),

@@ -1,7 +1,7 @@
 //! A name that led to a file: its path, and the way to open it that no link can bend.
 
 use super::root;
-use crate::sys;
+use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
 use std::fs::File;
 use std::io;
@@ -18,6 +18,8 @@ pub(crate) struct MatchedPath {
     pub(super) root: Arc<Path>,
     /// What that leads to, without symbolic links.
     pub(super) real_root: Arc<Path>,
+    /// Who may own a file with several names; `None` if anybody.
+    pub(super) linked_owner: Option<u32>,
 }
 
 impl MatchedPath {
@@ -55,6 +57,14 @@ impl MatchedPath {
     #[must_use]
     pub(crate) fn real_root(&self) -> &Path {
         &self.real_root
+    }
+
+    /// Whether the file may be another's, linked here: it has several names, and an owner other than the folder that the
+    /// fixed part leads to. Whoever may make names in a folder can make one for a file that they may not read.
+    #[must_use]
+    pub(crate) fn may_be_anothers(&self, stat: &Stat) -> bool {
+        let owner = self.linked_owner;
+        stat.links > 1 && owner.is_some_and(|owner| owner != stat.owner)
     }
 
     /// Opens it for reading, with no symbolic link on the way.

@@ -29,6 +29,8 @@ pub(crate) struct Root {
     pub(super) path: PathBuf,
     /// Device and inode number of each folder on the way, `/` first.
     pub(super) folders: Vec<(u64, u64)>,
+    /// Who owns the last of them.
+    pub(super) owner: u32,
     /// Whether all of it is there.
     pub(super) exists: bool,
 }
@@ -165,6 +167,7 @@ fn root(path: PathBuf, levels: &[Level], exists: bool) -> Root {
     Root {
         path,
         folders: levels.iter().map(numbers).collect(),
+        owner: levels.last().map_or(0, |level| level.stat.st_uid),
         exists,
     }
 }

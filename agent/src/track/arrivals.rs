@@ -40,13 +40,20 @@ impl Arrival {
         (self.watch, self.matched.raw())
     }
 
-    /// Opens it; `None` if the name leads elsewhere by now.
+    /// Opens it; `None` if the name leads elsewhere by now. One that may be another's is an error.
     fn open(&self) -> io::Result<Option<(File, Stat)>> {
         let file = match self.matched.open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
         let stat = sys::stat_file(&file)?;
+        if self.matched.may_be_anothers(&stat) {
+            return Err(io::Error::other(format!(
+                "it has {} names, and uid {} owns it and not the folder: it may be another's file, linked here; remove \
+                 the other names, or set the stream's hard_links = \"read\"",
+                stat.links, stat.owner
+            )));
+        }
         let same = stat.regular && Inode::from(&stat) == self.inode();
         Ok(same.then_some((file, stat)))
     }

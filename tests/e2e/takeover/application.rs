@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -160,6 +160,45 @@ fn without_openat2_no_link_is_followed_either() {
         let archive = Archive::read(store.path());
         archive.must_hold(&[b"one\n".to_vec(), b"two\n".to_vec()]);
     }
+}
+
+#[test]
+fn a_file_of_another_owner_that_is_linked_into_the_folder_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: another owner is needed, so this runs as root alone");
+        return;
+    }
+    let store = TempDir::new().unwrap();
+    let site = site(&store);
+    chown(folder(&site), Some(65534), Some(65534)).unwrap();
+    let secret = site.path("out/secret");
+    append(&secret, "a secret line\n");
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    let link = folder(&site).join("a.log");
+    fs::hard_link(&secret, &link).unwrap();
+    // The application's own may have as many names as it likes.
+    let own = folder(&site).join("own.log");
+    append(&own, "one\n");
+    chown(&own, Some(65534), Some(65534)).unwrap();
+    fs::hard_link(&own, site.path("out/backup")).unwrap();
+    drop(
+        site.agent(&["check"])
+            .expect(2)
+            .says(&["has 2 names", "hard_links"]),
+    );
+    drop(
+        site.agent(&["drain"])
+            .expect(2)
+            .says(&["has 2 names", "a.log"]),
+    );
+    drop(site.archive(&["--once"]).expect(0));
+    Archive::read(store.path()).must_hold(&[b"one\n".to_vec()]);
+    let read = STREAMS.replace("retention", "hard_links = \"read\"\nretention");
+    site.write_agent_config("", &read);
+    drop(site.agent(&["drain"]).expect(0));
+    drop(site.archive(&["--once"]).expect(0));
+    let archive = Archive::read(store.path());
+    archive.must_hold(&[b"one\n".to_vec(), b"a secret line\n".to_vec()]);
 }
 
 #[test]
