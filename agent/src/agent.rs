@@ -7,6 +7,7 @@ pub(crate) mod status_file;
 pub(crate) mod wake;
 
 mod agent_health;
+mod descriptor_pressure;
 mod overdue;
 
 mod spool_retry;
@@ -268,6 +269,7 @@ impl Agent {
     fn keep_up(&mut self, now: Now) -> Result<bool, RunError> {
         if !self.streams.is_waiting(now) {
             self.waits.seal_due(&mut self.streams, now)?;
+            self.waits.seal_pressed(&mut self.streams)?;
             self.waits.seal_heartbeats(&mut self.streams, now)?;
         }
         self.streams.finish_leaving();

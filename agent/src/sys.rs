@@ -5,9 +5,10 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::{Component, Path};
 use std::sync::Once;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// What a file is at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +41,26 @@ pub(crate) struct Stat {
 )]
 pub(crate) struct Instant(pub i64, pub u32);
 
+/// The first descriptor that no log may have. Descriptors are the process's, and so is this.
+static LOGS_END: AtomicI32 = AtomicI32::new(i32::MAX);
+
+/// From now on no log is opened under this descriptor or a later one: the kernel gives the lowest that is free, so as many
+/// stay for all else.
+pub(crate) fn end_logs_at(end: RawFd) {
+    LOGS_END.store(end, Ordering::Relaxed);
+}
+
 /// Opens a log for reading, with no symbolic link in any component. Never waits on a FIFO, never takes a terminal.
 ///
 /// # Errors
-/// As [`open_no_links`].
+/// As [`open_no_links`]; `EMFILE` as well where the descriptors that are left are kept for all else.
 pub(crate) fn open_log(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(open_no_links(path, flags)?.into())
+    let file = open_no_links(path, flags)?;
+    if file.as_raw_fd() >= LOGS_END.load(Ordering::Relaxed) {
+        return Err(Errno::MFILE.into());
+    }
+    Ok(file.into())
 }
 
 /// Opens a folder, with no symbolic link in any component. `how` is `RDONLY` to list it, `PATH` to look at it.

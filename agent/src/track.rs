@@ -263,6 +263,7 @@ impl Tracker {
         arrivals::meet(arrivals, table, candidates, &mut scan);
         candidates.judge(table, &mut scan);
         let awaited = absence::judge(table, candidates, self.finder.watches(), &mut scan);
+        table.look_how_crowded();
         let faults = self.table.values().filter_map(|source| {
             let what = source.fault()?;
             Some((source.path().clone(), what.clone()))
@@ -280,6 +281,7 @@ impl Tracker {
             files,
             undecided,
             unopened,
+            released: self.table.take_released(),
             passing: self.candidates.passing(),
         }
     }
@@ -336,6 +338,17 @@ impl Tracker {
     #[must_use]
     pub(crate) fn has_events(&self, stream: &Name) -> bool {
         self.table.has_events(stream)
+    }
+
+    /// Whether the stream must seal now so that descriptors can be closed.
+    #[must_use]
+    pub(crate) fn is_pressed(&self, stream: &Name) -> bool {
+        self.table.is_pressed(stream)
+    }
+
+    /// The kernel gives no more descriptors: some of those that logs have are closed. Whether any could be.
+    pub(crate) fn relieve(&mut self) -> bool {
+        self.table.relieve()
     }
 
     /// Whether the next manifest has no room for a further source: seal now.

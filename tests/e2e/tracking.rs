@@ -1,20 +1,28 @@
 //! Logs that are hard to follow, by the real agent: packed rotations, logs of an image, few descriptors, patterns that
 //! want too much. Each stands for reports of users of other shippers.
 
-use harness::Site;
 use harness::traced::{injected, was_injected};
 use harness::world::Archive;
+use harness::{Running, Site, wait_for};
 use rustix::process::Signal;
+use serde_json::Value;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 const STREAMS: &str = r#"
 [[stream]]
 name = "all"
 include = ["{logs}/*"]
+retention = "1d"
+"#;
+
+const CALM: &str = r#"
+[[stream]]
+name = "calm"
+include = ["{logs}/calm"]
 retention = "1d"
 "#;
 
@@ -238,6 +246,103 @@ fn few_descriptors_are_enough_for_many_logs() {
         .args(agent.get_args());
     run(&mut limited);
     archive(&site, &store).must_hold(&expected);
+}
+
+/// What an agent gets where they are scarce.
+const FEW: usize = 256;
+
+/// Files that live for a moment, hundreds a second, and writers that hold all of them: none is closed as long as they do.
+const STORM: &str = r#"
+import os, sys, time
+held = []
+for n in range(900):
+    held.append(open(f"{sys.argv[1]}/{n}.log", "w"))
+    held[n].write(f"the only line of log {n}\n")
+    held[n].flush()
+    if n >= 100:
+        os.remove(f"{sys.argv[1]}/{n - 100}.log")
+    time.sleep(1 / 300)
+print("over", file=sys.stderr, flush=True)
+sys.stdin.read()
+"#;
+
+#[test]
+fn few_descriptors_are_enough_for_files_that_are_deleted_while_they_are_written() {
+    let store = TempDir::new().unwrap();
+    let streams = STREAMS.replace("{logs}/*", "{logs}/storm/*") + CALM;
+    let site = Site::new(&format!("file://{}", store.path().display()), &streams);
+    site.init();
+    fs::create_dir(site.log("storm")).unwrap();
+    append(&site.log("calm"), "before\n");
+    let agent = site.agent_command(&["run"]);
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--nofile={FEW}:{FEW}"));
+    limited.arg(agent.get_program());
+    limited.args(agent.get_args());
+    let mut agent = site.start(limited, "run");
+    let mut storm = Command::new("python3");
+    storm.arg("-c").arg(STORM).arg(site.log("storm"));
+    let mut storm = storm.stdin(Stdio::piped()).spawn().unwrap();
+    let mut calm = 0;
+    // The storm is over, and its writers hold on.
+    wait_for("the last file to be made", || {
+        append(&site.log("calm"), "a line\n");
+        calm += 1;
+        site.log("storm/899.log").exists().then_some(())
+    });
+    append(&site.log("calm"), "after\n");
+    wait_for("all that is known to be sealed", || {
+        let told = site.agent(&["status", "--format", "json"]);
+        let status: Value = serde_json::from_str(&told.stdout).ok()?;
+        let sources = status["sources"].as_array()?;
+        let is_sealed = |source: &Value| source["unread"] == 0;
+        let size = fs::metadata(site.log("calm")).unwrap().len();
+        let mut calm = sources.iter().filter(|it| it["stream"] == "calm");
+        let is_read = calm.any(|source| source["sealed"] == size);
+        (is_read && sources.iter().all(is_sealed)).then_some(())
+    });
+    assert!(
+        descriptors(&agent) < 256 - 24,
+        "enough are left for the spool"
+    );
+    drop(storm.stdin.take());
+    assert!(storm.wait().unwrap().success());
+    // 100 of the storm's files still have a name, and are kept open as any.
+    wait_for("deleted files to be let go", || {
+        (descriptors(&agent) < 150).then_some(())
+    });
+    agent.signal(Signal::TERM);
+    let log = agent.finish().expect(0).stderr;
+    assert!(log.lines().count() < 100, "not a line for each: {log}");
+    let archive = archive(&site, &store);
+    let mut calm_lines = "before\n".to_owned();
+    calm_lines += &"a line\n".repeat(calm);
+    calm_lines += "after\n";
+    assert!(
+        archive
+            .files
+            .iter()
+            .any(|file| file.bytes == calm_lines.as_bytes())
+    );
+    let (mut deleted, mut lost) = (0, 0);
+    for file in archive.files.iter().filter(|file| file.stream == "all") {
+        let name = file.path.rsplit('/').next().unwrap();
+        let number: usize = name.trim_end_matches(".log").parse().unwrap();
+        deleted += usize::from(number < 800);
+        match &file.bytes[..] {
+            b"" => lost += 1,
+            bytes => assert_eq!(bytes, format!("the only line of log {number}\n").as_bytes()),
+        }
+    }
+    // To whatever is deleted and no longer held open, more may have been written: that is stated.
+    let gaps = archive.events("gap");
+    eprintln!("{deleted} of 800 deleted ones known, {gaps} gaps, {lost} without their line");
+    assert!(gaps + FEW >= deleted && gaps >= lost && lost < deleted);
+}
+
+fn descriptors(agent: &Running) -> usize {
+    let open = fs::read_dir(format!("/proc/{}/fd", agent.pid()));
+    open.unwrap().count()
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! | `unarchived` | error | batches wait for the archiver for longer than [`UNARCHIVED_MAX_S`], and more do |
 //! | `answering` | warning | what the archiver refuses is being sealed again |
 //! | `receipt_ahead` | warning | a receipt is for a batch that was never sealed here: it is not believed |
+//! | `descriptors` | warning | files wait to be opened, or deleted ones were let go |
 //! | `snapshot` | warning | no snapshot can be written: old batches stay in the spool |
 //! | `pattern` | warning | a pattern matches no file, and another one would |
 //! | `no_match` | note | a pattern matches no file yet |
@@ -115,6 +116,8 @@ pub(super) struct Facts {
     pub(super) spool: Option<String>,
     /// Why no snapshot can be.
     pub(super) snapshot: Option<String>,
+    /// What becomes of files for want of descriptors.
+    pub(super) descriptors: Option<String>,
     pub(super) streams: Vec<StreamFacts>,
     pub(super) files: BTreeMap<String, FileFact>,
 }
@@ -136,6 +139,14 @@ pub(super) fn reasons(facts: &Facts, now: Moment) -> Vec<Reason> {
     if let Some(why) = &facts.snapshot {
         let detail = format!("no snapshot can be written, so old batches stay in the spool: {why}");
         reasons.push(Reason::new("snapshot", Severity::Warning, detail, now));
+    }
+    if let Some(what) = &facts.descriptors {
+        reasons.push(Reason::new(
+            "descriptors",
+            Severity::Warning,
+            what.clone(),
+            now,
+        ));
     }
     for stream in &facts.streams {
         of_stream(stream, now, &mut reasons);
@@ -364,6 +375,14 @@ mod tests {
         assert_eq!(
             codes(&facts),
             (vec!["snapshot".to_owned()], Health::Degraded)
+        );
+        let facts = Facts {
+            descriptors: Some("few".into()),
+            ..Facts::default()
+        };
+        assert_eq!(
+            codes(&facts),
+            (vec!["descriptors".to_owned()], Health::Degraded)
         );
     }
 

@@ -35,6 +35,17 @@ impl Waits {
         Ok(())
     }
 
+    /// Seals what keeps files open that have no name any more, where there are too many of them.
+    pub(super) fn seal_pressed(self, streams: &mut Streams) -> Result<(), SealError> {
+        for index in 0..streams.count() {
+            let stream = streams.get(index);
+            if stream.may_speak() && streams.tracker().is_pressed(stream.name()) {
+                streams.seal_batch(index)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Notes events that wait, and seals heartbeats that are due.
     pub(super) fn seal_heartbeats(self, streams: &mut Streams, now: Now) -> Result<(), SealError> {
         let interval = millis(self.heartbeat);

@@ -2,6 +2,7 @@
 //! by it; what it makes of the agent's health is decided in [`super::agent_health`].
 
 use super::agent_health::{Facts, FileFact, FileTrouble, StreamFacts, reasons, unsealed_max};
+use super::descriptor_pressure::DescriptorPressure;
 use super::line_budget::{Allowed, LineBudget};
 use super::overdue::{Trends, UnsealedAges};
 use super::spool_retry::SpoolRetry;
@@ -29,6 +30,7 @@ pub(super) struct Standing {
     files: BTreeMap<String, FileFact>,
     /// What to write instead of a pattern, and when that was looked for.
     advice: BTreeMap<String, (u64, Option<String>)>,
+    pressure: Option<DescriptorPressure>,
     ages: UnsealedAges,
     trends: Trends,
     reasons: ReasonLog,
@@ -53,9 +55,10 @@ impl Standing {
         now: Now,
     ) -> bool {
         self.ages.update(sources, now);
+        let pressed = self.update_pressure(report, now);
         let files = self.files(report, sources, streams, now);
         self.log_changes(&files, now);
-        let changed = self.files != files;
+        let changed = pressed || self.files != files;
         self.files = files;
         changed
     }
@@ -91,6 +94,22 @@ impl Standing {
                 "more files changed than are logged in a minute; `holdfast-agent status` tells how it stands"
             );
         }
+    }
+
+    /// One line when descriptors begin to lack and one when they no longer do, however many files that concerns. Whether
+    /// either is so.
+    fn update_pressure(&mut self, report: &ScanReport, now: Now) -> bool {
+        let before = self.pressure;
+        self.pressure = DescriptorPressure::after(before, report, now);
+        match (before, self.pressure) {
+            (None, Some(pressure)) => tracing::warn!("{pressure}"),
+            (Some(before), None) => {
+                let released = before.released;
+                tracing::info!(released, "there are enough descriptors again");
+            }
+            _ => return false,
+        }
+        true
     }
 
     fn files(
@@ -264,6 +283,7 @@ impl Standing {
             streams: of_stream.collect(),
             spool: why_unwritable(streams),
             snapshot: of.snapshot_fault.cloned(),
+            descriptors: self.pressure.map(|pressure| pressure.to_string()),
             files: self.files.clone(),
         }
     }

@@ -215,6 +215,7 @@ pub(super) fn new_epoch(now: Now) -> io::Result<Epoch> {
 fn tracker(config: &Config, streams: &[StreamState], boot_id: Epoch) -> Tracker {
     let watches: Vec<Watch> = config.streams.iter().map(|it| it.watch.clone()).collect();
     let budget = Budget::new(sys::raise_descriptor_limit(), config.streams.len());
+    sys::end_logs_at(budget.end);
     let skips = config.streams.iter().zip(streams);
     let skips = skips.map(|(stream, next)| SkipRule {
         first_scan: stream.start == StartAt::End && next.is_the_first(),

@@ -14,6 +14,7 @@ use crate::sealing::seal_error::SealError;
 use crate::sealing::sealer::Sealer;
 use crate::sealing::stream_state::{SealedAt, SealedState};
 use crate::spool::Spool;
+use crate::sys;
 use crate::track::Tracker;
 use crate::track::statement::StreamStatement;
 use ledger::manifest::{Event, EventKind, StreamHead};
@@ -30,6 +31,8 @@ pub(super) struct Streams {
     closed: Vec<ClosedStream>,
     heads: HeadsPace,
     retry: Option<SpoolRetry>,
+    /// Logs were closed because no descriptor was left to seal with, and nothing is sealed since.
+    relieved: bool,
     /// Batches were sealed since the last snapshot.
     unsaved: bool,
     /// `status.json` is out of date.
@@ -53,6 +56,7 @@ impl Streams {
             closed,
             heads,
             retry: None,
+            relieved: false,
             unsaved: false,
             changed: false,
         }
@@ -274,7 +278,8 @@ impl Streams {
         };
         let stopped = sealed && self.seal(index, words)?;
         let name = self.streams[index].name();
-        let why = || self.retry.as_ref().map_or("", SpoolRetry::why);
+        let retry = self.retry.as_ref();
+        let why = || retry.map_or("no descriptor was left", SpoolRetry::why);
         Ok((!stopped).then(|| format!("stream {name}: {}", why())))
     }
 
@@ -360,14 +365,24 @@ impl Streams {
         }
         stream.sealed(state, brief, now);
         self.retry = None;
+        self.relieved = false;
         self.unsaved = true;
         self.changed = true;
     }
 
-    /// A batch is gone: its bytes are read again, after a wait, or the agent must end.
+    /// A batch is gone: its bytes are read again, after a wait, or the agent must end. Where descriptors were all that
+    /// lacked, some are closed and it is tried again at once, once: without one nothing is sealed, and what is not sealed
+    /// keeps them.
     fn discarded(&mut self, index: usize, error: SealError) -> Result<(), SealError> {
         self.tracker.discarded(self.streams[index].name());
         match error {
+            SealError::Discarded { ref source, .. }
+                if sys::is_pressure(source) && !self.relieved && self.tracker.relieve() =>
+            {
+                self.relieved = true;
+                tracing::warn!("no descriptor is left to seal with, logs are closed: {error}");
+                Ok(())
+            }
             SealError::Discarded { .. } => {
                 self.back_off(&error, Now::read());
                 Ok(())

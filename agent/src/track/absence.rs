@@ -131,7 +131,7 @@ fn judge_missing(
         proven,
         size: source.known_len(),
         offset: source.offset(),
-        unwatched: matches!(source.condition(), Condition::Unmet { live: true, .. }),
+        unwatched: source.is_unwatched(),
     };
     if let Absent::Ended { gap } = decide::absent(absence) {
         table.end(key, gap);

@@ -78,8 +78,15 @@ pub(super) fn meet(
             Err(error) => {
                 let folder = scan.folder_of(&arrival.matched);
                 scan.blocked(arrival.inode(), &folder);
-                // The next scan meets it again.
                 scan.unlooked(&path, &error, table);
+                // The next scan meets it again, if it lives so long. Of one that no source is known to be in, recovery is
+                // to know.
+                if sys::is_pressure(&error) && !missing.contains_key(&arrival.stat.ino) {
+                    let id = FileId::by_name(&arrival.stat, scan.boot_id());
+                    let file = TrackedFile::seen(id, arrival.matched, folder, scan);
+                    let seen = (path, file, arrival.stat);
+                    candidates.meet(arrival.watch, seen, None, 0, scan);
+                }
                 continue;
             }
         };

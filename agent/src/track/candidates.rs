@@ -379,7 +379,7 @@ impl Candidates {
         let like = match alike {
             Ok(like) => like,
             Err(error) => {
-                scan.fault(&new.path, &error);
+                scan.unlooked(&new.path, &error, table);
                 return Fate::Waits;
             }
         };
@@ -487,7 +487,13 @@ fn look_at_all(
                 }
                 candidates.push(new);
             }
-            Err(OpenFault::Moved) => lose(&new, table),
+            Err(OpenFault::Moved) => {
+                // What it was seen to hold is a gap, unless it is met under another name.
+                if new.registered.is_none() && new.file.size() > 0 && !new.is_held_back {
+                    new.registered = Some(table.register(new.watch, new.path.clone(), &new.file));
+                }
+                lose(&new, table);
+            }
             Err(OpenFault::Io(error)) => {
                 // It may be what a source continues in.
                 scan.blocked(new.file.inode(), new.file.folder());

@@ -109,6 +109,18 @@ impl FileId {
         }
     }
 
+    /// The same of a file that could not be opened.
+    #[must_use]
+    pub(crate) fn by_name(stat: &Stat, boot_id: Epoch) -> Self {
+        Self {
+            dev: stat.dev,
+            ino: stat.ino,
+            boot_id,
+            handle: None,
+            born: stat.born,
+        }
+    }
+
     /// Device and inode number: another file has them only once this one is gone.
     #[must_use]
     pub(crate) fn numbers(&self) -> (u64, u64) {

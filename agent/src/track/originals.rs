@@ -69,7 +69,9 @@ pub(super) fn has_changed(
         match file.open(scan.boot_id()).map(|open| sys::stat_file(&open)) {
             Ok(Ok(stat)) => file.is_changed(&stat),
             Err(OpenFault::Moved) => true,
-            Ok(Err(_)) | Err(OpenFault::Io(_)) => false,
+            // What cannot be looked at for want of descriptors may have changed.
+            Err(OpenFault::Io(error)) => sys::is_pressure(&error),
+            Ok(Err(_)) => false,
         }
     })
 }

@@ -34,6 +34,9 @@ pub(crate) struct ScanReport {
     pub(crate) unopened: usize,
     /// Of these, candidates whose content is being looked at, a part in each scan.
     pub(crate) passing: usize,
+    /// Deleted files that had to be let go since the last scan, for want of descriptors, although more may be written to
+    /// them: each is stated as a gap.
+    pub(crate) released: usize,
 }
 
 /// What one scan has at hand.
@@ -56,6 +59,8 @@ pub(super) struct Scan {
     blind_folders: HashSet<FolderId>,
     /// Files that no descriptor could be had for.
     unopened: usize,
+    /// No descriptor can be freed any more in this scan.
+    is_spent: bool,
     /// Candidates whose whole content may still be looked at.
     passes: usize,
 }
@@ -80,6 +85,7 @@ impl Scan {
             blocked_folders: HashSet::new(),
             blind_folders: HashSet::new(),
             unopened: 0,
+            is_spent: false,
             passes: PASSES_MAX,
         }
     }
@@ -182,18 +188,19 @@ impl Scan {
         self.faults.insert((path.clone(), error.to_string()));
     }
 
-    /// A file cannot be looked at. That there are no descriptors is a fault only where none could be freed.
+    /// A file cannot be looked at. That there are no descriptors is no fault of the file's: it is counted, not named.
     pub(super) fn unlooked(
         &mut self,
         path: &PathBytes,
         error: &io::Error,
         table: &mut SourceTable,
     ) {
-        let is_pressure = sys::is_pressure(error);
-        self.unopened += usize::from(is_pressure);
-        if !is_pressure || !table.relieve() {
+        if !sys::is_pressure(error) {
             self.fault(path, error);
+            return;
         }
+        self.unopened += 1;
+        self.is_spent = self.is_spent || !table.relieve();
     }
 
     pub(super) fn unopened(&self) -> usize {

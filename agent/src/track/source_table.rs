@@ -45,6 +45,10 @@ pub(super) struct SourceTable {
     turn: u64,
     /// Descriptors opened since they were last counted.
     opened: usize,
+    /// Half of them lead to files that have lost their name: closed once sealed, if more are needed.
+    is_crowded: bool,
+    /// Sources that had to end because of that although more may be written to them, since somebody asked.
+    released: usize,
     budget: Budget,
     /// A line without an end is taken after so long.
     open_after_ms: u64,
@@ -73,6 +77,8 @@ impl SourceTable {
             next_key: 0,
             turn: 0,
             opened: 0,
+            is_crowded: false,
+            released: 0,
             budget,
             open_after_ms,
             finished: Finished::default(),
@@ -391,6 +397,25 @@ impl SourceTable {
         }
     }
 
+    /// Looks how many files are open that have no name.
+    pub(super) fn look_how_crowded(&mut self) {
+        let unnamed = descriptors::unnamed(self.values());
+        self.is_crowded = unnamed > self.budget.sources / 2;
+    }
+
+    /// How many sources had to end for want of descriptors since this was last asked.
+    pub(super) fn take_released(&mut self) -> usize {
+        std::mem::take(&mut self.released)
+    }
+
+    /// Whether the stream must seal so that descriptors can be closed: of files that have lost their name.
+    pub(super) fn is_pressed(&self, stream: &Name) -> bool {
+        let holds = |source: &TrackedSource| {
+            source.file().is_open() && source.file().is_unnamed() && source.has_bytes()
+        };
+        self.is_crowded && self.touched(stream).any(|(_, source)| holds(source))
+    }
+
     /// The kernel gives no more descriptors: half of those that can be closed go. Whether any did.
     pub(super) fn relieve(&mut self) -> bool {
         self.close_all_but(self.budget.sources / 2)
@@ -399,12 +424,17 @@ impl SourceTable {
     fn close_all_but(&mut self, kept: usize) -> bool {
         self.opened = 0;
         let surplus = descriptors::surplus(self.iter(), kept);
-        for key in &surplus {
+        for key in &surplus.closed {
             if let Some(source) = self.sources.get_mut(key) {
                 source.file_mut().close();
             }
         }
-        !surplus.is_empty()
+        for (key, gap) in &surplus.ended {
+            self.released += usize::from(gap.is_some());
+            self.end(*key, *gap);
+        }
+        self.look_how_crowded();
+        !surplus.closed.is_empty() || !surplus.ended.is_empty()
     }
 
     pub(super) fn budget(&self) -> Budget {
@@ -566,6 +596,9 @@ impl SourceTable {
             } else {
                 source.sealed(name);
             }
+        }
+        if self.is_crowded {
+            self.close_all_but(self.budget.sources);
         }
     }
 

@@ -102,6 +102,13 @@ impl TrackedFile {
     ) -> Self {
         Self {
             descriptor: Some(Arc::new(file)),
+            ..Self::seen(id, matched, folder, scan)
+        }
+    }
+
+    /// A file whose name was seen.
+    pub(super) fn seen(id: FileId, matched: MatchedPath, folder: FolderPath, scan: &Scan) -> Self {
+        Self {
             matched: Some(matched),
             scan: scan.number(),
             ..Self::unmet(id, Via::Plain, folder, 0)

@@ -2,7 +2,7 @@
 //! which file, and what may become of it. It decides nothing about other sources.
 
 use super::checkpoint::{Checkpoint, LastLook};
-use super::decide::is_rotation;
+use super::decide::{UNNAMED_KEPT_MS, is_rotation};
 use super::fingerprint::Fingerprint;
 use super::identity::{FileId, Inode};
 use super::positions::Positions;
@@ -471,9 +471,25 @@ impl TrackedSource {
         }
     }
 
+    /// Whether more may have been written to its file than the last look showed: no descriptor led to it when it lost
+    /// its name, and it had grown not long before. What a rotation named, or is packed whole, is taken to rest.
+    pub(super) fn is_unwatched(&self) -> bool {
+        match self.condition {
+            Condition::Unmet { live, .. } => live,
+            Condition::Missing {
+                since_ms: Some(since_ms),
+            } => {
+                let rests = self.live_as_sealed == Some(false)
+                    || self.file.packed_end() == Some(PackedEnd::Whole);
+                !rests && self.file.quiet_ms(since_ms) < UNNAMED_KEPT_MS
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it ends with a gap, once its file is gone, unless a copy of it is found.
     pub(super) fn needs_copy(&self) -> bool {
-        let unwatched = matches!(self.condition, Condition::Unmet { live: true, .. });
+        let unwatched = self.is_unwatched();
         let cut = matches!(self.condition, Condition::AwaitingCopy { .. });
         unwatched || cut || self.known_len() > self.offset()
     }

@@ -120,6 +120,19 @@ impl Desk {
         desk
     }
 
+    /// A fresh agent that may have few descriptors.
+    pub(super) fn limit(&mut self, budget: Budget) {
+        self.tracker = Tracker::new(Setup {
+            budget,
+            ..setup(
+                self.watches.clone(),
+                self.own.clone(),
+                Epoch::new(1, &[self.boot; 10]),
+            )
+        });
+        self.begin(self.epoch);
+    }
+
     pub(super) fn begin(&mut self, epoch: Epoch) {
         self.epoch = epoch;
         for stream in self.streams.clone() {

@@ -1,7 +1,7 @@
 //! Every way a log is rotated, cut, copied and deleted, with the agent up and down.
 
-use super::desk::{Desk, Happened, budget};
-use crate::track::Mode;
+use super::desk::{Archived, Desk, Happened, budget};
+use crate::track::{Budget, Mode};
 use ledger::manifest::{EventKind, Reason};
 use std::io::Write;
 
@@ -761,4 +761,81 @@ fn a_log_without_a_name_that_may_have_grown_while_the_agent_was_down_is_a_gap() 
             desk.events()
         );
     }
+}
+
+/// Files that are deleted while their writers hold them, many more than there are descriptors: what was written before
+/// one had to be let go is archived, that more may follow is stated, and a calm log is read all the while.
+#[test]
+fn short_lived_files_that_are_held_open_exhaust_no_descriptors() {
+    let mut desk = Desk::new(&["*"]);
+    let budget = Budget::new(128, 1);
+    desk.limit(budget);
+    let most = budget.sources + budget.candidates + budget.slack;
+    let count: usize = 301;
+    let mut writers = Vec::new();
+    let mut calm = String::new();
+    for n in 0..count {
+        let name = format!("{n:04}");
+        let mut writer = desk.writer(&name);
+        writeln!(writer, "{n}").unwrap();
+        writers.push(writer);
+        if n % 20 > 0 {
+            continue;
+        }
+        desk.append("calm", format!("calm {n}\n"));
+        calm += &format!("calm {n}\n");
+        desk.scan();
+        for here in n.saturating_sub(20)..=n {
+            drop(std::fs::remove_file(desk.path(&format!("{here:04}"))));
+        }
+        desk.scan();
+        desk.read(Mode::Follow);
+        let stream = desk.streams[0].clone();
+        if desk.tracker.is_pressed(&stream) || n % 100 == 0 {
+            desk.seal();
+        }
+        assert!(!desk.tracker.is_pressed(&stream), "what is sealed can go");
+        let open = open_below(&desk);
+        assert!(open <= most, "{open} of {most}");
+    }
+    desk.settle();
+    assert_eq!(desk.texts("calm"), [calm]);
+    let mut let_go = 0;
+    for n in 0..count {
+        let name = format!("{n:04}");
+        assert_eq!(desk.texts(&name), [format!("{n}\n")]);
+        let path = desk.path(&name).display().to_string();
+        let of_it = |archived: &&Archived| archived.path == path;
+        let archived = desk.archive.values().find(of_it).unwrap();
+        let_go += usize::from(archived.ended);
+        let others = archived.events.iter();
+        assert!({ others }.all(|event| event.reason == Some(Reason::Deleted)));
+    }
+    assert!(let_go >= count - most, "{let_go} of {count}");
+    // Those that are kept are read on, and over once their writers are.
+    for (n, writer) in writers.iter_mut().enumerate() {
+        writeln!(writer, "more {n}").unwrap();
+    }
+    drop(writers);
+    desk.settle();
+    let more = |n: &usize| desk.texts(&format!("{n:04}")) == [format!("{n}\nmore {n}\n")];
+    assert_eq!((0..count).filter(more).count(), count - let_go);
+    assert!(open_below(&desk) <= 1, "the calm log's");
+}
+
+/// Descriptors of logs in the desk's folder: other tests share the process.
+fn open_below(desk: &Desk) -> usize {
+    let folder = desk.path("");
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    let read_only = |entry: &std::fs::DirEntry| {
+        let info = format!("/proc/self/fdinfo/{}", entry.file_name().to_string_lossy());
+        let info = std::fs::read_to_string(info).unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+        // The test's own descriptors write.
+        flags.is_some_and(|flags| flags & 3 == 0)
+    };
+    let logs = descriptors.flatten().filter(read_only);
+    let targets = logs.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    targets.filter(|target| target.starts_with(&folder)).count()
 }
