@@ -19,7 +19,7 @@ use host::cli::{About, LogArgs};
 use host::health::{StatusHead, WRITE_EVERY};
 use host::progress::Progress;
 use host::settings::Environment;
-use host::{clock, exit, logging};
+use host::{clock, exit, hardening, logging};
 use ledger::limits::DAY_S;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt::Display;
@@ -128,6 +128,8 @@ pub fn main() -> ExitCode {
     let environment = Environment::of(std::env::vars_os());
     let filter = environment.log_filter();
     logging::init(cli.log.log_format, cli.log.verbosity(), filter);
+    hardening::forbid_dumps();
+    hardening::forbid_new_privileges();
     ExitCode::from(dispatch(&cli, &environment))
 }
 

@@ -7,9 +7,9 @@ use archive_args::{ArchiveArgs, ArchiveCommand, StatusFormat};
 use archiver::archive::Until;
 use archiver::config::{Config, KEYS};
 use archiver::{archive, check, status};
-use host::exit;
 use host::health::{StatusHead, WRITE_EVERY};
 use host::settings::{Environment, SettingsError};
+use host::{exit, hardening};
 use std::io;
 
 /// Why there is neither a run nor an answer.
@@ -53,6 +53,8 @@ fn start(args: &ArchiveArgs, environment: &Environment) -> Result<u8, ArchiveErr
     for warning in unknown_variables(environment) {
         tracing::warn!("{warning}");
     }
+    // It holds the store's credentials. New privileges are not forbidden: a `credential_process` may need them.
+    hardening::forbid_dumps();
     let config = Config::read(&args.config, environment)?;
     match &args.command {
         Some(_) if args.once || args.check => Err(ArchiveError::OnlyLooks),

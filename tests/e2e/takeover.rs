@@ -3,4 +3,5 @@
 
 mod application; // writes the logs, and owns the folders they are in
 mod archiver; // reads the spool, writes receipts and marks
+mod dumps; // reads the memory of a program that ended or runs
 mod environment; // chooses proxy and endpoint

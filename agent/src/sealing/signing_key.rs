@@ -11,6 +11,7 @@ use ssh_key::{Algorithm, LineEnding, PrivateKey};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Longest key file that is read.
 const FILE_MAX_BYTES: u64 = 16 * 1024;
@@ -89,9 +90,9 @@ pub fn load(path: &Path) -> Result<(PrivateKey, Key), KeyError> {
         let path = path.into();
         return Err(KeyError::Open { path, mode });
     }
-    let text = disk::read_bounded(&resolved, FILE_MAX_BYTES).map_err(io)?;
+    let text = Zeroizing::new(disk::read_bounded(&resolved, FILE_MAX_BYTES).map_err(io)?);
     let unusable = || KeyError::Unusable(path.into());
-    let key = PrivateKey::from_openssh(text).map_err(|_| unusable())?;
+    let key = PrivateKey::from_openssh(&*text).map_err(|_| unusable())?;
     let public = Key::of(key.public_key()).filter(|_| !key.is_encrypted());
     public.map(|public| (key, public)).ok_or_else(unusable)
 }
