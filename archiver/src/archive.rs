@@ -16,6 +16,7 @@ use crate::upload::{Terms, Uploader};
 use admit::admit;
 use host::exit;
 use host::lock::Lock;
+use ledger::spool::RECEIPTS;
 use report::Reporter;
 use scheduler::{Runs, Scheduler};
 use std::sync::Arc;
@@ -63,7 +64,8 @@ pub fn run(config: &Config, until: Until) -> Result<u8, StartError> {
         .enable_all()
         .build()?;
     let spool = Spool::open(&config.spool)?;
-    let _lock = Lock::take(&spool.receipts().join(LOCK_FILE))?;
+    let _lock = Lock::take_in(spool.receipts(), LOCK_FILE, &spool.receipts_path())?;
+    spool.close_receipts()?;
     if let Err(error) = spool.sweep() {
         tracing::warn!("what an earlier run left cannot be swept: {error}");
     }
@@ -84,7 +86,7 @@ async fn archive(config: &Config, spool: Spool, until: Until) -> Result<u8, Star
     let known = (Arc::clone(&health), Arc::clone(&gate));
     let done = tokio::select! {
         done = work(config, spool, until, known, &mut runs) => Some(done),
-        () = reporter.report() => Some(Ok(exit::UNFINISHED)),
+        () = reporter.report() => Some(Ok(replaced(config))),
         () = stalled(&health, until) => Some(Ok(give_up(&health, &gate))),
         // Wherever an upload is cut short, the next start sends the same bytes again.
         _ = terminate.recv() => None,
@@ -166,6 +168,16 @@ fn give_up(health: &Health, gate: &Gate) -> u8 {
     for what in health.what_waits(&gate.troubles(), host::clock::now()) {
         tracing::error!("not finished: {what}");
     }
+    exit::UNFINISHED
+}
+
+/// Ends a run whose half of the spool nobody sees any longer; the next start judges what stands there now.
+fn replaced(config: &Config) -> u8 {
+    let receipts = config.spool.join(RECEIPTS);
+    tracing::error!(
+        "{}: another folder stands here since the archiver started; start it again",
+        receipts.display()
+    );
     exit::UNFINISHED
 }
 

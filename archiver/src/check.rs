@@ -11,10 +11,7 @@ use host::terminal::escape;
 use host::{clock, lock};
 use ledger::limits::DAY_S;
 use ledger::name::Name;
-use ledger::spool::RECEIPTS;
-use rustix::fs::{Access, AtFlags, CWD, accessat};
 use std::fmt;
-use std::io;
 use store::{AnyStore, Protection, Store, StoreOptions};
 
 /// Beyond this the two clocks count as apart: auditors judge silence and lateness by the store's
@@ -59,21 +56,12 @@ fn check_spool(config: &Config, checked: &mut Checked) {
             return;
         }
     };
-    let receipts = config.spool.join(RECEIPTS);
-    let writable = accessat(
-        CWD,
-        &receipts,
-        Access::WRITE_OK | Access::EXEC_OK,
-        AtFlags::EACCESS,
-    );
-    if let Err(error) = writable {
-        let error = io::Error::from(error);
-        checked.fault(format!(
-            "{}: {error}: receipts cannot be written; this user must be in the group of the spool",
-            receipts.display()
-        ));
+    let receipts = spool.receipts_path();
+    if let Err(error) = spool.receipts().may_write() {
+        let receipts = receipts.display();
+        checked.fault(format!("{receipts}: {error}: receipts cannot be written"));
     }
-    match lock::is_held(&receipts.join(LOCK_FILE)) {
+    match lock::is_held_in(spool.receipts(), LOCK_FILE) {
         Ok(true) => {
             checked.fact("an archiver runs on this spool now; a second one would be refused")
         }

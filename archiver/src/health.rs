@@ -7,7 +7,7 @@ mod backlog;
 mod hold;
 
 use crate::upload::gate::Trouble;
-use host::disk;
+use host::folder::Folder;
 use host::health::{Reason, ReasonLog, Severity, StatusHead};
 use host::terminal::quoted;
 use ledger::Moment;
@@ -15,7 +15,6 @@ use ledger::name::Name;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use backlog::{Backlog, Growth, Waiting};
@@ -198,7 +197,7 @@ impl Health {
     /// What the system says; then the status becomes stale, which whoever asks is told.
     pub fn write(
         &self,
-        receipts: &Path,
+        receipts: &Folder,
         troubles: &[Trouble],
         now: Moment,
         is_due: bool,
@@ -218,7 +217,7 @@ impl Health {
         }
         let mut bytes = serde_json::to_vec(&status)?;
         bytes.push(b'\n');
-        disk::replace(receipts, STATUS_FILE, &bytes)?;
+        receipts.replace(STATUS_FILE, &bytes)?;
         self.known().written = Some(status);
         Ok(true)
     }
@@ -297,8 +296,8 @@ impl Status {
     ///
     /// # Errors
     /// What the system says; `NotFound` if no archiver ever ran here, `InvalidData` if it is no status.
-    pub fn read(receipts: &Path) -> io::Result<Self> {
-        let bytes = disk::read_bounded(&receipts.join(STATUS_FILE), FILE_MAX)?;
+    pub fn read(receipts: &Folder) -> io::Result<Self> {
+        let bytes = receipts.read(STATUS_FILE, FILE_MAX)?;
         let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
         let status: Self =
             serde_json::from_slice(&bytes).map_err(|error| invalid(quoted(&error.to_string())))?;

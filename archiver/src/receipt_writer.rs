@@ -2,18 +2,20 @@
 //!
 //! A mark is durable before anyone acts on it. It is matched to its batch by the SHA-256 of the
 //! manifest's first line, never by its name alone.
+//!
+//! Everything is reached from the open folder `receipts/` on by descriptor, and only in folders that are this user's:
+//! the agent's may rename that folder, and put a link in its place, while something is written.
 
-use host::disk;
+use crate::spool::{RECEIPTS_MODE, Spool};
+use host::folder::Folder;
+use ledger::name::{Epoch, Name};
 use ledger::receipt::{Bad, Receipt};
 use ledger::signature::Key;
 use ledger::spool::{BatchId, Mark};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Folders of the archiver's half: the agent, of the same group, reads them.
-const FOLDER_MODE: u32 = 0o2750;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Holds (under a name that no stream can have) the fingerprints of the keys that sign this spool's batches, one a
 /// line: the first one's, and each that a `key` event of theirs named.
@@ -28,19 +30,22 @@ const RECEIPT_MAX: u64 = 16 * 1024;
 /// `receipts/`
 #[derive(Debug)]
 pub struct Receipts {
+    folder: Arc<Folder>,
+    /// Where it stands, for messages.
     root: PathBuf,
-    /// Folders known to be durable.
-    made: Mutex<BTreeSet<PathBuf>>,
+    /// Epochs whose folders are known to be durable.
+    made: Mutex<BTreeSet<(Name, Epoch)>>,
     /// The fingerprints in [`KEY_FILE`], oldest first; none before it was read or written.
     keys: Mutex<Vec<String>>,
 }
 
 impl Receipts {
-    /// The half at `root`, which must be there.
+    /// The archiver's half of `spool`.
     #[must_use]
-    pub fn new(root: PathBuf) -> Self {
+    pub fn new(spool: &Spool) -> Self {
         Self {
-            root,
+            folder: Arc::clone(spool.receipts()),
+            root: spool.receipts_path(),
             made: Mutex::default(),
             keys: Mutex::default(),
         }
@@ -75,11 +80,13 @@ impl Receipts {
     /// # Errors
     /// What the system says, with the file.
     pub fn read(&self, id: &BatchId) -> io::Result<Option<Receipt>> {
-        let path = self.root.join(id.mark_path(Mark::Receipt));
-        match disk::read_bounded(&path, RECEIPT_MAX) {
+        let folder = self.enter(id);
+        let bytes =
+            folder.and_then(|folder| folder.read(&mark_name(id, Mark::Receipt), RECEIPT_MAX));
+        match bytes {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(named(&path, error)),
+            Err(error) => Err(named(&self.root.join(id.mark_path(Mark::Receipt)), error)),
         }
     }
 
@@ -123,14 +130,13 @@ impl Receipts {
     }
 
     fn read_keys(&self) -> io::Result<Vec<String>> {
-        let path = self.root.join(KEY_FILE);
-        match disk::read_bounded(&path, KEY_FILE_MAX) {
+        match self.folder.read(KEY_FILE, KEY_FILE_MAX) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
                 Ok(text.lines().map(|line| line.trim().to_owned()).collect())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(named(&path, error)),
+            Err(error) => Err(named(&self.root.join(KEY_FILE), error)),
         }
     }
 
@@ -139,7 +145,7 @@ impl Receipts {
         all.push(more);
         let text = all.join("\n") + "\n";
         // A crash before this returns leaves the keys as they were: the batch that names the next one is sent again.
-        let written = disk::write_durable(&self.root, KEY_FILE, text.as_bytes());
+        let written = self.folder.write_durable(KEY_FILE, text.as_bytes());
         written.map_err(|error| named(&self.root.join(KEY_FILE), error))?;
         *keys = all;
         Ok(())
@@ -147,20 +153,40 @@ impl Receipts {
 
     fn write(&self, id: &BatchId, mark: Mark, bytes: &[u8]) -> io::Result<()> {
         let path = self.root.join(id.mark_path(mark));
-        let relative = PathBuf::from(id.stream.as_str()).join(id.epoch.to_string());
-        let folder = self.root.join(&relative);
-        let mut made = lock(&self.made);
-        if !made.contains(&relative) || !folder.is_dir() {
-            let all = disk::make_dirs_durable(&self.root, &relative, FOLDER_MODE);
-            all.map_err(|error| named(&folder, error))?;
-            made.insert(relative);
-        }
-        drop(made);
-        let name = format!("{:020}.{}", id.seq, mark.extension());
+        let folder = self.make(id).map_err(|error| named(&path, error))?;
         // A crash before this returns leaves no mark or a whole one. Without it the batch is sent
         // again, and the store answers that it is there.
-        disk::write_durable(&folder, &name, bytes).map_err(|error| named(&path, error))
+        let written = folder.write_durable(&mark_name(id, mark), bytes);
+        written.map_err(|error| named(&path, error))
     }
+
+    /// Opens the epoch's folder, made if it is missing.
+    fn make(&self, id: &BatchId) -> io::Result<Folder> {
+        let epoch = (id.stream.clone(), id.epoch);
+        let mut made = lock(&self.made);
+        if made.contains(&epoch) {
+            match self.enter(id) {
+                // Removed with the last mark in it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                entered => return entered,
+            }
+        }
+        let stream = self.folder.make(id.stream.as_str(), RECEIPTS_MODE)?.own()?;
+        let folder = stream.make(id.epoch.to_string(), RECEIPTS_MODE)?.own()?;
+        made.insert(epoch);
+        Ok(folder)
+    }
+
+    /// Opens the epoch's folder.
+    fn enter(&self, id: &BatchId) -> io::Result<Folder> {
+        let stream = self.folder.enter(id.stream.as_str())?.own()?;
+        stream.enter(id.epoch.to_string())?.own()
+    }
+}
+
+/// What a mark is called in its epoch's folder.
+fn mark_name(id: &BatchId, mark: Mark) -> String {
+    format!("{:020}.{}", id.seq, mark.extension())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

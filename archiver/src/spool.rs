@@ -5,13 +5,12 @@
 //! ([`crate::receipt_writer`] does), but removes receipts whose batch is gone.
 
 pub mod batch;
-mod folder;
 pub mod order;
 mod survey;
 
 use batch::{Batch, BatchError};
-use folder::{Folder, seq_name};
 use host::disk;
+use host::folder::{Folder, mend_mode};
 use ledger::manifest::EpochHead;
 use ledger::name::{Epoch, Name, parse_seq};
 use ledger::spool::{BatchId, ID, Mark, OtherVersion, RECEIPTS, SEALED, parse_id_file};
@@ -20,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use survey::{EpochLinks, Survey};
@@ -28,10 +28,20 @@ pub use survey::{EpochLinks, Survey};
 /// comes next is asked for, so that an idle stream costs next to nothing however much it keeps.
 const RESCAN_EVERY: Duration = Duration::from_secs(60);
 
+/// Mode of the folders of the archiver's half: the agent, of the same group, reads them.
+pub(crate) const RECEIPTS_MODE: u32 = 0o2750;
+
 /// The spool's folder.
 #[derive(Debug, Clone)]
 pub struct Spool {
     root: PathBuf,
+    /// The archiver's half, this user's own. Held open: what stands under its name is the agent's to say.
+    receipts: Arc<Folder>,
+}
+
+/// The folder of the batch with this number.
+fn seq_name(seq: u64) -> String {
+    format!("{seq:020}")
 }
 
 /// What becomes of marks whose batch is gone.
@@ -65,7 +75,7 @@ impl StreamView {
             return Ok(true);
         }
         if let Some(expected) = self.expected {
-            let epoch_folder = stream_folder.enter(&expected.epoch.to_string())?;
+            let epoch_folder = stream_folder.enter(expected.epoch.to_string())?;
             if epoch_folder.has(&seq_name(expected.seq))? {
                 self.outlook.next = Some(expected);
                 self.outlook.backlog = self.outlook.backlog.max(1);
@@ -99,6 +109,18 @@ pub enum OpenSpoolError {
     /// Another version of the agent made it.
     #[error("{}: {other}", root.display())]
     OtherVersion { root: PathBuf, other: OtherVersion },
+    /// Who may change the link says where the archiver writes.
+    #[error("{}: a symbolic link, through which receipts are never written; put a folder there that belongs to \
+        user {user} (or mount one)", path.display())]
+    Linked { path: PathBuf, user: u32 },
+    /// Its owner may put a link into it at any time.
+    #[error("{0}: belongs to user {owner}, and receipts are written only where nobody else may; as root: \
+        chown {user} {0}", path.display())]
+    NotOurs {
+        path: PathBuf,
+        owner: u32,
+        user: u32,
+    },
 }
 
 impl Spool {
@@ -121,18 +143,43 @@ impl Spool {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(name_error(&id.display(), error).into()),
         }
-        for half in [SEALED, RECEIPTS] {
-            let path = root.join(half);
-            let listed = Folder::open(&path).and_then(|folder| folder.names());
-            listed.map_err(|error| name_error(&path.display(), error))?;
-        }
-        Ok(Self { root: root.into() })
+        let sealed = root.join(SEALED);
+        let listed = Folder::open(&sealed).and_then(|folder| folder.names());
+        listed.map_err(|error| name_error(&sealed.display(), error))?;
+        Ok(Self {
+            root: root.into(),
+            receipts: Arc::new(open_receipts(root)?),
+        })
     }
 
     /// The archiver's half.
     #[must_use]
-    pub fn receipts(&self) -> PathBuf {
+    pub fn receipts(&self) -> &Arc<Folder> {
+        &self.receipts
+    }
+
+    /// Where it stands, for messages: whoever writes by this path may be led elsewhere.
+    #[must_use]
+    pub fn receipts_path(&self) -> PathBuf {
         self.root.join(RECEIPTS)
+    }
+
+    /// Gives the archiver's half its mode, which another umask or an older version may have left open to the agent.
+    ///
+    /// # Errors
+    /// What the system says; the text names it.
+    pub fn close_receipts(&self) -> io::Result<()> {
+        let mended = mend_mode(&*self.receipts, RECEIPTS_MODE);
+        mended.map_err(|error| name_error(&self.receipts_path().display(), error))
+    }
+
+    /// Whether something else than the folder that is held open stands in its place by now: nobody reads what is
+    /// written there, and nothing keeps a second archiver off the new one. Not while nothing can be seen there.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        let root = Folder::open(&self.root);
+        let stands = root.and_then(|root| self.receipts.stands_at(&root, RECEIPTS));
+        matches!(stands, Ok(Some(false)))
     }
 
     /// The streams that have a folder, in order of their names.
@@ -140,7 +187,7 @@ impl Spool {
     /// # Errors
     /// `sealed/` can't be listed.
     pub fn streams(&self) -> io::Result<BTreeSet<Name>> {
-        let names = self.half(SEALED)?.names()?;
+        let names = self.sealed()?.names()?;
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
@@ -163,9 +210,9 @@ impl Spool {
             io::ErrorKind::NotFound => BatchError::Absent,
             _ => BatchError::Unreadable(error),
         };
-        let sealed = self.half(SEALED)?;
+        let sealed = self.sealed()?;
         let stream_folder = sealed.enter(id.stream.as_str()).map_err(absent)?;
-        let epoch_folder = stream_folder.enter(&id.epoch.to_string()).map_err(absent)?;
+        let epoch_folder = stream_folder.enter(id.epoch.to_string()).map_err(absent)?;
         let batch = Batch::read(&epoch_folder, id)?;
         // Its own folder is durable by now; these make the way to it so.
         for folder in [&epoch_folder, &stream_folder, &sealed] {
@@ -179,22 +226,22 @@ impl Spool {
     /// # Errors
     /// A folder can't be looked through; the text names it. What is left does no harm.
     pub fn sweep(&self) -> io::Result<()> {
-        let root = self.half(RECEIPTS)?;
-        sweep_temporaries(&root)?;
+        let root = &self.receipts;
+        root.sweep_temporaries()?;
         // Names that are no stream's or epoch's are not ours to enter, nor is what is no folder.
         let named = |path: String| {
-            let path = self.receipts().join(path);
+            let path = self.receipts_path().join(path);
             move |error| name_error(&path.display(), error)
         };
         let streams = root.names()?;
         for stream in streams.iter().filter(|name| name.parse::<Name>().is_ok()) {
-            let Some(folder) = folder_in(&root, stream).map_err(named(stream.clone()))? else {
+            let Some(folder) = folder_in(root, stream).map_err(named(stream.clone()))? else {
                 continue;
             };
             let epochs = folder.names().map_err(named(stream.clone()))?;
             for epoch in epochs.iter().filter(|name| name.parse::<Epoch>().is_ok()) {
                 let swept = match folder_in(&folder, epoch) {
-                    Ok(Some(folder)) => sweep_temporaries(&folder),
+                    Ok(Some(folder)) => folder.sweep_temporaries(),
                     Ok(None) => Ok(()),
                     Err(error) => Err(error),
                 };
@@ -204,12 +251,12 @@ impl Spool {
         Ok(())
     }
 
-    fn half(&self, half: &str) -> io::Result<Folder> {
-        Folder::open(&self.root)?.enter(half)
+    fn sealed(&self) -> io::Result<Folder> {
+        Folder::open(&self.root)?.enter(SEALED)
     }
 
     fn rescan(&self, stream: &Name, view: &mut StreamView, now: Instant) -> io::Result<()> {
-        let folder = self.half(SEALED)?.enter(stream.as_str())?;
+        let folder = self.sealed()?.enter(stream.as_str())?;
         let names = folder.names()?;
         let epochs: BTreeSet<Epoch> = names.iter().filter_map(|name| name.parse().ok()).collect();
         let fresh = view
@@ -241,10 +288,10 @@ impl Spool {
         // Marks first: one that is listed here had its batch before, so a batch that is not listed
         // afterwards is gone, not new.
         let mut marks = self.marks(stream)?;
-        let folder = self.half(SEALED)?.enter(stream.as_str())?;
+        let folder = self.sealed()?.enter(stream.as_str())?;
         let mut views = BTreeMap::new();
         for epoch in epochs {
-            let Some(epoch_folder) = found(folder.enter(&epoch.to_string()))? else {
+            let Some(epoch_folder) = found(folder.enter(epoch.to_string()))? else {
                 continue;
             };
             let names = epoch_folder.names()?;
@@ -279,7 +326,7 @@ impl Spool {
 
     fn marks(&self, stream: &Name) -> io::Result<BTreeMap<Epoch, BTreeMap<u64, Mark>>> {
         let mut marks = BTreeMap::new();
-        let Some(folder) = found(self.half(RECEIPTS)?.enter(stream.as_str()))? else {
+        let Some(folder) = found(self.receipts.enter(stream.as_str()))? else {
             return Ok(marks);
         };
         for name in folder.names()? {
@@ -311,8 +358,8 @@ impl Spool {
         if sealed.is_some() && !marks.keys().any(is_gone) {
             return Ok(());
         }
-        let stream_folder = self.half(RECEIPTS)?.enter(stream.as_str())?;
-        let folder = stream_folder.enter(&epoch.to_string())?;
+        let stream_folder = self.receipts.enter(stream.as_str())?;
+        let folder = stream_folder.enter(epoch.to_string())?;
         for name in folder.names()? {
             let of_gone = Mark::parse_file_name(&name).is_some_and(|(seq, _)| is_gone(&seq));
             if of_gone {
@@ -324,6 +371,26 @@ impl Spool {
         }
         Ok(())
     }
+}
+
+/// Opens the archiver's half, which must be a folder and this user's.
+fn open_receipts(root: &Path) -> Result<Folder, OpenSpoolError> {
+    let path = root.join(RECEIPTS);
+    let user = rustix::process::geteuid().as_raw();
+    let named = |error| OpenSpoolError::Io(name_error(&path.display(), error));
+    let top = Folder::open(root).map_err(named)?;
+    let folder = match top.enter(RECEIPTS) {
+        // The kernel has two words for a link where a folder is wanted.
+        Err(_) if path.is_symlink() => return Err(OpenSpoolError::Linked { path, user }),
+        entered => entered.map_err(named)?,
+    };
+    let owner = folder.owner().map_err(named)?;
+    if owner != user {
+        return Err(OpenSpoolError::NotOurs { path, owner, user });
+    }
+    // Whoever owns it may list it; one that was closed against its owner is named now.
+    folder.names().map_err(named)?;
+    Ok(folder)
 }
 
 /// The epochs that `epoch` continues, as its genesis says; read once.
@@ -361,16 +428,6 @@ fn folder_in(folder: &Folder, name: &str) -> io::Result<Option<Folder>> {
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
         entered => entered.map(Some),
     }
-}
-
-/// Removes the temporary files of durable writes.
-fn sweep_temporaries(folder: &Folder) -> io::Result<()> {
-    for name in folder.names()? {
-        if name.starts_with(".tmp-") {
-            folder.remove(&name)?;
-        }
-    }
-    Ok(())
 }
 
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {

@@ -4,6 +4,7 @@ use crate::archive::LOCK_FILE;
 use crate::config::Config;
 use crate::health::Status;
 use host::cli::counted;
+use host::folder::Folder;
 use host::lock;
 use host::terminal::escape;
 use ledger::Moment;
@@ -27,16 +28,18 @@ pub enum StatusError {
 /// # Errors
 /// No archiver has run on it, or it can't be read.
 pub fn read(config: &Config, now: Moment) -> Result<Status, StatusError> {
-    let receipts = config.spool.join(RECEIPTS);
-    let status = Status::read(&receipts).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => StatusError::Never(receipts.clone()),
-        _ => {
-            let path = receipts.join(crate::health::STATUS_FILE);
-            StatusError::Io { path, source }
-        }
-    })?;
-    let path = receipts.join(LOCK_FILE);
-    let is_locked = lock::is_held(&path).map_err(|source| StatusError::Io { path, source })?;
+    let path = config.spool.join(RECEIPTS);
+    let failed = |path: PathBuf, source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => StatusError::Never(config.spool.join(RECEIPTS)),
+        _ => StatusError::Io { path, source },
+    };
+    // Whoever may read it may ask, so its owner does not matter; a link in its place is another's word.
+    let receipts = Folder::open(&config.spool).and_then(|spool| spool.enter(RECEIPTS));
+    let receipts = receipts.map_err(|source| failed(path.clone(), source))?;
+    let status = Status::read(&receipts);
+    let status = status.map_err(|source| failed(path.join(crate::health::STATUS_FILE), source))?;
+    let is_locked = lock::is_held_in(&receipts, LOCK_FILE);
+    let is_locked = is_locked.map_err(|source| failed(path.join(LOCK_FILE), source))?;
     let head = status.head.seen(is_locked, now);
     Ok(Status { head, ..status })
 }

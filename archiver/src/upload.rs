@@ -95,7 +95,7 @@ impl<S: Store> Uploader<S> {
     pub fn new(store: S, spool: Spool, terms: Terms) -> Self {
         Self {
             store,
-            receipts: Receipts::new(spool.receipts()),
+            receipts: Receipts::new(&spool),
             spool,
             gate: Arc::default(),
             terms,

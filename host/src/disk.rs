@@ -4,28 +4,13 @@
 //! was cut, the old one. An fsync that failed is never tried again on the same file, because the
 //! kernel may have marked the lost pages clean (docs/design.md, fsync).
 
-use crate::sabotage::{Switch, is_on};
-use rustix::fs::{
-    CWD, Mode, OFlags, RenameFlags, fchmod, fstat, fstatvfs, fsync, mkdirat, openat, renameat_with,
-};
-use rustix::process::geteuid;
+use crate::folder::{Folder, create_new_at};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, fstatvfs, openat, renameat_with};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
-/// Mode of files: the owner writes, the group reads.
-pub const FILE_MODE: u32 = 0o640;
-
-/// A fresh random name of 16 hex digits, for temporary files and folders.
-///
-/// # Errors
-/// The kernel gives no random bytes.
-pub fn random_name() -> io::Result<String> {
-    getrandom::u64()
-        .map(|roll| format!("{roll:016x}"))
-        .map_err(io::Error::other)
-}
+pub use crate::folder::{FILE_MODE, mend_mode, random_name};
 
 /// Makes a new file for writing, of this mode whatever the umask: the other program reads it as another user. Fails if
 /// anything stands at `path`, a dangling symlink included.
@@ -33,25 +18,7 @@ pub fn random_name() -> io::Result<String> {
 /// # Errors
 /// What the system says.
 pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = Mode::from_raw_mode(mode);
-    let file = openat(CWD, path, flags, mode)?;
-    // A crash before here leaves a file that fewer may read, under a name that nobody asks for yet.
-    fchmod(&file, mode)?;
-    Ok(File::from(file))
-}
-
-/// Gives an open file or folder this mode if it has another one and is this user's: a crash came between making it and
-/// its chmod. What belongs to others is theirs to open.
-///
-/// # Errors
-/// What the system says.
-pub fn mend_mode(file: impl AsFd, mode: u32) -> io::Result<()> {
-    let stat = fstat(&file)?;
-    if stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o7777 != mode {
-        fchmod(&file, Mode::from_raw_mode(mode))?;
-    }
-    Ok(())
+    create_new_at(CWD, path, mode)
 }
 
 /// Renames, and fails if anything stands at `to`.
@@ -67,11 +34,7 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says. The caller must not take the names for durable, nor try again here.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
-    if is_on(Switch::NoFolderSync) {
-        return Ok(());
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    File::from(openat(CWD, path, flags, Mode::empty())?).sync_all()
+    Folder::open(path)?.sync()
 }
 
 /// Makes every missing folder of `relative` below `base` (which must be there) with `mode`, each
@@ -80,70 +43,31 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says; a file or symlink in the way included.
 pub fn make_dirs_durable(base: &Path, relative: &Path, mode: u32) -> io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mut folder = openat(CWD, base, flags, Mode::empty())?;
+    let mut folder = Folder::open(base)?;
     for part in relative.components() {
         folder = match part {
-            Component::Normal(name) => make_dir(&folder, Path::new(name), mode)?,
+            Component::Normal(name) => folder.make(name, mode)?,
             // `..`, which an operator may write, is made by nobody.
-            way => openat(&folder, way.as_os_str(), flags, Mode::empty())?,
+            way => folder.enter(way)?,
         };
     }
     Ok(())
 }
 
-/// Makes the folder `name` in `parent` if it is missing, durable there, and opens it.
-fn make_dir(parent: &OwnedFd, name: &Path, mode: u32) -> io::Result<OwnedFd> {
-    match mkdirat(parent, name, Mode::from_raw_mode(mode)) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = openat(parent, name, flags, Mode::empty())?;
-    // The umask may have taken bits off, and setgid only sticks by chmod. Of a folder that was there as well, as of
-    // its name in its parent: a crash may have come between its mkdir and this.
-    mend_mode(&folder, mode)?;
-    if !is_on(Switch::NoFolderSync) {
-        fsync(parent)?;
-    }
-    Ok(folder)
-}
-
-/// Puts `bytes` at `dir/name`, replacing what stood there, in one step that is durable on return.
-/// The temporary file stands in `dir` under a name that starts with `.tmp-`.
+/// As [`Folder::write_durable`], in the folder at `dir`, symlinks to which are followed.
 ///
 /// # Errors
-/// What the system says; then the old file still stands, unless only the last fsync failed: then
-/// either may.
+/// The same.
 pub fn write_durable(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = dir.join(format!(".tmp-{}", random_name()?));
-    let written = write_synced(&temporary, bytes)
-        // A crash before here leaves the temporary file and the old file.
-        .and_then(|()| std::fs::rename(&temporary, dir.join(name)));
-    if let Err(error) = written {
-        // Best effort: what is left is swept at the next start.
-        drop(std::fs::remove_file(&temporary));
-        return Err(error);
-    }
-    // A crash before here leaves the old or the new file, each whole.
-    sync_dir(dir)
+    Folder::open(dir)?.write_durable(name, bytes)
 }
 
-/// Puts `bytes` at `dir/name` in one step that is not durable: for what tells of a running program alone, which
-/// no power cut leaves behind. A reader sees the old file or the new one.
+/// As [`Folder::replace`], in the folder at `dir`, symlinks to which are followed.
 ///
 /// # Errors
-/// What the system says; then the old file still stands.
+/// The same.
 pub fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = dir.join(format!(".tmp-{}", random_name()?));
-    let written = create_new(&temporary, FILE_MODE)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| std::fs::rename(&temporary, dir.join(name)));
-    if written.is_err() {
-        // Best effort: what is left is swept at the next start.
-        drop(std::fs::remove_file(&temporary));
-    }
-    written
+    Folder::open(dir)?.replace(name, bytes)
 }
 
 /// Makes a new file that holds `bytes`, durable but for its name in the folder.
@@ -211,16 +135,7 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 /// # Errors
 /// What the system says.
 pub fn sweep_temporaries(dir: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let path: PathBuf = entry?.path();
-        let ours = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b".tmp-"));
-        if ours {
-            std::fs::remove_file(&path)?;
-        }
-    }
-    Ok(())
+    Folder::open(dir)?.sweep_temporaries()
 }
 
 #[cfg(test)]

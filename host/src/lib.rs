@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod disk;
 pub mod exit;
+pub mod folder;
 pub mod hardening;
 pub mod health;
 pub mod lock;

@@ -1,9 +1,9 @@
 //! One holder at a time: an advisory lock on a file, held by the kernel until the process ends.
 
-use crate::disk::{FILE_MODE, mend_mode};
-use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use crate::folder::{FILE_MODE, Folder, mend_mode};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,25 +42,35 @@ impl Lock {
     /// # Errors
     /// [`LockError`]
     pub fn take(path: &Path) -> Result<Self, LockError> {
-        let failed = |error: rustix::io::Errno| LockError::Io {
-            path: path.into(),
-            source: error.into(),
+        Self::take_at(CWD, path, path)
+    }
+
+    /// The same at `name` in an open folder, whose path is for messages.
+    ///
+    /// # Errors
+    /// [`LockError`]
+    pub fn take_in(folder: &Folder, name: &str, at: &Path) -> Result<Self, LockError> {
+        Self::take_at(folder.as_fd(), Path::new(name), &at.join(name))
+    }
+
+    fn take_at(folder: BorrowedFd<'_>, path: &Path, shown: &Path) -> Result<Self, LockError> {
+        let failed = |source: io::Error| LockError::Io {
+            path: shown.into(),
+            source,
         };
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = open(path, flags, Mode::from_raw_mode(FILE_MODE)).map_err(failed)?;
+        let file = openat(folder, path, flags, Mode::from_raw_mode(FILE_MODE));
+        let file = file.map_err(|errno| failed(errno.into()))?;
         // Whoever asks for the status asks for the lock, whatever the umask was.
-        mend_mode(&file, FILE_MODE).map_err(|source| LockError::Io {
-            path: path.into(),
-            source,
-        })?;
+        mend_mode(&file, FILE_MODE).map_err(failed)?;
         for _ in 0..TRIES {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Self { file }),
                 Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(TRY_EVERY),
-                Err(error) => return Err(failed(error)),
+                Err(errno) => return Err(failed(errno.into())),
             }
         }
-        Err(LockError::Held(path.into()))
+        Err(LockError::Held(shown.into()))
     }
 }
 
@@ -70,8 +80,20 @@ impl Lock {
 /// # Errors
 /// What the system says; a file that is not there is a lock that nobody holds.
 pub fn is_held(path: &Path) -> io::Result<bool> {
+    is_held_at(CWD, path)
+}
+
+/// The same at `name` in an open folder.
+///
+/// # Errors
+/// The same.
+pub fn is_held_in(folder: &Folder, name: &str) -> io::Result<bool> {
+    is_held_at(folder.as_fd(), Path::new(name))
+}
+
+fn is_held_at(folder: BorrowedFd<'_>, path: &Path) -> io::Result<bool> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match open(path, flags, Mode::empty()) {
+    let file = match openat(folder, path, flags, Mode::empty()) {
         Ok(file) => file,
         Err(rustix::io::Errno::NOENT) => return Ok(false),
         Err(error) => return Err(error.into()),

@@ -1,6 +1,7 @@
 //! Agent and archiver as two users, as docs/operations.md sets them up ("Who owns what").
 
 mod modes;
+mod swaps;
 
 /// One stream over all logs.
 const STREAMS: &str = r#"

@@ -119,15 +119,19 @@ impl Sandbox {
         self.confine(self.service(service), &mounts, words)
     }
 
-    /// Makes the volume that is mounted at a folder of the images, as `install -d` makes the folder.
+    /// Makes the volume that is mounted at a folder of the images, or what the images have in it, as `install -d` makes
+    /// the folder: a new volume takes over both.
     fn lay_out(&self, words: &[String]) {
         let (target, options) = words.split_last().expect("install -d names a folder");
         let mounts = self.compose.services.values().flat_map(Service::mounts);
-        let mount = { mounts }.find(|mount| mount.target == Path::new(target));
-        let mount = mount.unwrap_or_else(|| panic!("no service mounts a volume at {target}"));
-        let volume = self.volume(&mount.source);
+        let mut mounts = mounts.filter(|mount| !mount.source.starts_with("./"));
+        let place = mounts.find_map(|mount| {
+            let below = Path::new(target).strip_prefix(&mount.target).ok()?;
+            Some(self.volume(&mount.source).join(below))
+        });
+        let place = place.unwrap_or_else(|| panic!("no service mounts a volume at {target}"));
         let mut install = Command::new("install");
-        install.arg("-d").args(options).arg(volume);
+        install.arg("-d").args(options).arg(place);
         let done = install.status().expect("install starts");
         assert!(done.success(), "{install:?}");
     }

@@ -5,9 +5,10 @@ use crate::process::Finished;
 use crate::rights::{copy_program, is_root};
 use crate::site::Site;
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tempfile::TempDir;
 
 /// The agent's user, and the group that shares the spool.
 pub const AGENT: u32 = 10_001;
@@ -29,6 +30,8 @@ pub enum User {
 pub struct TwoUsers {
     /// Its spool and state are the agent's.
     pub site: Site,
+    /// Copies that both users may run.
+    programs: TempDir,
     umask: &'static str,
 }
 
@@ -53,7 +56,14 @@ impl TwoUsers {
         chown(&evidence, Some(ARCHIVER), Some(ARCHIVER)).expect("root may give it away");
         // A folder for spool and state to be made in.
         chown(site.path("."), Some(AGENT), Some(AGENT)).expect("root may give it away");
-        let host = Self { site, umask };
+        let programs = TempDir::with_prefix("holdfast-programs-").expect("a temporary directory");
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(programs.path(), open).expect("an own folder's mode can be set");
+        let host = Self {
+            site,
+            programs,
+            umask,
+        };
         let line = host.run(User::Agent, &host.site.agent_command(&["init"]));
         fs::write(host.site.path("signers"), line.expect(0).stdout).expect("a file can be written");
         host.give_receipts_to(ARCHIVER);
@@ -80,17 +90,21 @@ impl TwoUsers {
     /// `plain` as one of the users, to be started.
     #[must_use]
     pub fn command(&self, user: User, plain: &Command) -> Command {
+        self.as_user(user, &self.own_copy(plain))
+    }
+
+    /// `plain` with its program copied to where both users may run it.
+    #[must_use]
+    pub fn own_copy(&self, plain: &Command) -> Command {
         let program = Path::new(plain.get_program()).file_name();
-        let copy = self.site.path("out").join(program.unwrap_or_default());
-        let plain = if copy.exists() {
-            let mut again = Command::new(&copy);
-            again.args(plain.get_args()).env_clear();
-            again.envs({ plain.get_envs() }.filter_map(|(name, value)| Some((name, value?))));
-            again
-        } else {
-            copy_program(plain, &copy)
-        };
-        self.as_user(user, &plain)
+        let copy = self.programs.path().join(program.unwrap_or_default());
+        if !copy.exists() {
+            return copy_program(plain, &copy);
+        }
+        let mut again = Command::new(&copy);
+        again.args(plain.get_args());
+        pass_on(plain, &mut again);
+        again
     }
 
     /// The same of a program that everybody may run where it is.
@@ -109,8 +123,8 @@ impl TwoUsers {
         command.args(["--", "sh", "-c"]);
         command.arg(format!("umask {}; exec \"$@\"", self.umask));
         command.arg("sh").arg(plain.get_program());
-        command.args(plain.get_args()).env_clear();
-        command.envs({ plain.get_envs() }.filter_map(|(name, value)| Some((name, value?))));
+        command.args(plain.get_args());
+        pass_on(plain, &mut command);
         command
     }
 
@@ -136,4 +150,10 @@ impl TwoUsers {
     pub fn archive(&self, args: &[&str]) -> Finished {
         self.run(User::Archiver, &self.site.archive_command(args))
     }
+}
+
+/// Gives a command the environment of another one, and nothing else.
+fn pass_on(from: &Command, to: &mut Command) {
+    to.env_clear();
+    to.envs({ from.get_envs() }.filter_map(|(name, value)| Some((name, value?))));
 }

@@ -41,13 +41,17 @@ impl Reporter {
         }
     }
 
-    /// Reports until it is dropped. To be polled in the task that does the work: where that hangs, the status
+    /// Reports until it is dropped, or what it writes is no longer seen, for the archiver's half of the spool was
+    /// replaced. To be polled in the task that does the work: where that hangs, the status
     /// becomes stale, as it must.
     pub(super) async fn report(&mut self) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            if block_in_place(|| self.spool.is_replaced()) {
+                return;
+            }
             self.tell();
         }
     }
@@ -95,14 +99,14 @@ impl Reporter {
     fn write(&mut self, is_due: bool) {
         let (troubles, now) = (self.gate.troubles(), host::clock::now());
         let receipts = self.spool.receipts();
-        let written = block_in_place(|| self.health.write(&receipts, &troubles, now, is_due));
+        let written = block_in_place(|| self.health.write(receipts, &troubles, now, is_due));
         match &written {
             Ok(true) => self.written = Some(Instant::now()),
             Ok(false) => {}
             Err(error) if !self.is_unwritable => {
                 tracing::error!(
                     "{}: the status can't be written: {error}",
-                    receipts.display()
+                    self.spool.receipts_path().display()
                 );
             }
             Err(_) => {}

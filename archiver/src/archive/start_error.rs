@@ -14,9 +14,9 @@ pub enum StartError {
     /// The spool is not there or not to be read.
     #[error("{0}; expected a spool made by `holdfast-agent init`, which this user may read")]
     Spool(io::Error),
-    /// Another version of the agent made it.
+    /// Another version of the agent made it, or the archiver's half of it is not the archiver's.
     #[error(transparent)]
-    OtherSpool(OpenSpoolError),
+    UnfitSpool(OpenSpoolError),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
@@ -36,7 +36,7 @@ impl From<OpenSpoolError> for StartError {
     fn from(error: OpenSpoolError) -> Self {
         match error {
             OpenSpoolError::Io(error) => Self::Spool(error),
-            other @ OpenSpoolError::OtherVersion { .. } => Self::OtherSpool(other),
+            unfit => Self::UnfitSpool(unfit),
         }
     }
 }
@@ -57,7 +57,7 @@ impl StartError {
             {
                 exit::UNFINISHED
             }
-            Self::Spool(_) | Self::OtherSpool(_) | Self::Open(_) | Self::Setup(_) => exit::USAGE,
+            Self::Spool(_) | Self::UnfitSpool(_) | Self::Open(_) | Self::Setup(_) => exit::USAGE,
             Self::NotEnforced(_) => exit::DAMAGED,
             Self::Lock(_) | Self::Held(..) | Self::System(_) => exit::UNFINISHED,
         }

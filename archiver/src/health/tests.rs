@@ -10,11 +10,15 @@ fn at(seconds: u64) -> Moment {
     Moment::from_micros(seconds * 1_000_000)
 }
 
+fn open(dir: &tempfile::TempDir) -> Folder {
+    Folder::open(dir.path()).unwrap()
+}
+
 /// The status as whoever asks in the same second reads it, of an archiver that runs.
 fn status(health: &Health, troubles: &[Trouble], now: Moment) -> Status {
     let dir = tempfile::tempdir().unwrap();
-    assert!(health.write(dir.path(), troubles, now, true).unwrap());
-    let mut status = Status::read(dir.path()).unwrap();
+    assert!(health.write(&open(&dir), troubles, now, true).unwrap());
+    let mut status = Status::read(&open(&dir)).unwrap();
     status.head = status.head.seen(true, now);
     status
 }
@@ -36,11 +40,11 @@ fn trouble(cause: Cause) -> Trouble {
 fn only_a_whole_status_is_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let write = |bytes: &[u8]| std::fs::write(dir.path().join(STATUS_FILE), bytes).unwrap();
-    let kind = || Status::read(dir.path()).map_err(|error| error.kind());
+    let kind = || Status::read(&open(&dir)).map_err(|error| error.kind());
     assert_eq!(kind(), Err(io::ErrorKind::NotFound));
     let health = Health::new("s3://b", at(0));
     health.looked(&stream(), Some(&Hold::new(HoldKind::Refused, "refused")));
-    health.write(dir.path(), &[], at(9), true).unwrap();
+    health.write(&open(&dir), &[], at(9), true).unwrap();
     let good = std::fs::read_to_string(dir.path().join(STATUS_FILE)).unwrap();
     assert_eq!(kind().unwrap().streams.len(), 1);
     for (from, to) in [
@@ -65,7 +69,9 @@ fn the_file_is_written_when_it_says_something_new_and_whenever_it_is_due() {
     let dir = tempfile::tempdir().unwrap();
     let health = Health::new("s3://b", at(0));
     let write = |troubles: &[Trouble], now, is_due| {
-        health.write(dir.path(), troubles, at(now), is_due).unwrap()
+        health
+            .write(&open(&dir), troubles, at(now), is_due)
+            .unwrap()
     };
     let outage = [trouble(Cause::Outage)];
     assert!(write(&[], 1, false));
@@ -74,11 +80,11 @@ fn the_file_is_written_when_it_says_something_new_and_whenever_it_is_due() {
     assert!(write(&outage, 4, false));
     // That it lasts is nothing new.
     assert!(!write(&outage, 5, false));
-    assert_eq!(Status::read(dir.path()).unwrap().head.written, at(4));
+    assert_eq!(Status::read(&open(&dir)).unwrap().head.written, at(4));
     health.uploaded(&stream(), 10, at(6));
     assert!(write(&outage, 7, false));
     assert_eq!(
-        Status::read(dir.path()).unwrap().head.reasons[0].since,
+        Status::read(&open(&dir)).unwrap().head.reasons[0].since,
         at(4)
     );
 }

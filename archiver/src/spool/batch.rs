@@ -2,8 +2,9 @@
 //!
 //! Only [`Batch::read`] makes one, so whoever holds a `Batch` holds bytes that fit their manifest.
 
-use super::folder::{Folder, seq_name};
+use super::seq_name;
 use bytes::Bytes;
+use host::folder::Folder;
 use host::terminal::quoted;
 use ledger::limits::{BATCH_RAW_MAX, MANIFEST_FILE_MAX};
 use ledger::manifest::Manifest;
@@ -107,7 +108,7 @@ impl Batch {
         epoch_folder: &Folder,
         id: &BatchId,
     ) -> Result<Manifest, BatchError> {
-        let folder = epoch_folder.enter(&seq_name(id.seq)).map_err(absent)?;
+        let folder = epoch_folder.enter(seq_name(id.seq)).map_err(absent)?;
         let manifest = folder.read(MANIFEST, MANIFEST_FILE_MAX as u64);
         let manifest = manifest.map_err(|error| judge(error, "manifest"))?;
         Ok(Statement::check(&manifest, id)?.manifest)

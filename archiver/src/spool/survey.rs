@@ -1,7 +1,7 @@
 //! What waits in a stream, for people: nothing is removed, made durable or remembered.
 
-use super::folder::seq_name;
 use super::order::{self, Outlook};
+use super::seq_name;
 use super::{Orphans, Spool, found, name_error};
 use crate::health::Waiting;
 use ledger::manifest::EpochHead;
@@ -34,7 +34,7 @@ impl Spool {
     }
 
     fn count_waiting(&self, stream: &Name, links: &mut EpochLinks) -> io::Result<Waiting> {
-        let Some(folder) = found(self.half(SEALED)?.enter(stream.as_str()))? else {
+        let Some(folder) = found(self.sealed()?.enter(stream.as_str()))? else {
             return Ok(Waiting::default());
         };
         let names = folder.names()?;
@@ -47,7 +47,7 @@ impl Spool {
             // The oldest of an epoch is its first.
             if epoch_before != Some(epoch) {
                 epoch_before = Some(epoch);
-                let epoch_folder = found(folder.enter(&epoch.to_string()))?;
+                let epoch_folder = found(folder.enter(epoch.to_string()))?;
                 let sealed = epoch_folder.map(|folder| folder.changed(&seq_name(seq)));
                 let sealed = sealed.transpose()?.flatten();
                 waiting.oldest = [waiting.oldest, sealed].into_iter().flatten().min();
@@ -67,16 +67,16 @@ impl Spool {
     }
 
     fn survey_stream(&self, stream: &Name) -> io::Result<Survey> {
-        let folder = self.half(SEALED)?.enter(stream.as_str())?;
+        let folder = self.sealed()?.enter(stream.as_str())?;
         let names = folder.names()?;
         let epochs = names.iter().filter_map(|name| name.parse().ok()).collect();
         let views = self.views(stream, &epochs, &mut BTreeMap::new(), Orphans::Keep)?;
         let mut bytes = 0;
         for (epoch, seq) in order::waiting(&views) {
             // One that is gone by now was void.
-            let epoch_folder = found(folder.enter(&epoch.to_string()))?;
+            let epoch_folder = found(folder.enter(epoch.to_string()))?;
             let batch = match epoch_folder {
-                Some(epoch_folder) => found(epoch_folder.enter(&seq_name(seq)))?,
+                Some(epoch_folder) => found(epoch_folder.enter(seq_name(seq)))?,
                 None => None,
             };
             if let Some(batch) = batch {

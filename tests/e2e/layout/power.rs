@@ -105,7 +105,7 @@ fn powers(up: &Up) -> Vec<Power> {
         files("read sealed batches", read(&manifest),                          [n, y, y, n], [n, y, y, n]),
         files("change sealed batches", append(&manifest),                      [n, y, n, n], [n, y, n, n]),
         files("make sealed batches", make("/var/lib/holdfast/spool/sealed"),   [n, y, n, n], [n, y, n, n]),
-        files("write receipts", make("/var/lib/holdfast/spool/receipts"),      [n, y, y, n], [n, y, y, n]),
+        files("write receipts", make("/var/lib/holdfast/spool/receipts"),      [n, n, y, n], [n, n, y, n]),
         files("read the pinned key", read(SIGNERS),                            [n, n, n, y], [y, y, y, y]),
         files("write the pinned key", append(SIGNERS),                         [n, n, n, n], [n, y, n, n]),
         other("write anywhere else on disk", WRITE_ELSEWHERE.into(),           [n, n, n, n]),

@@ -21,7 +21,7 @@ const TABLE: &[(&str, u32, u32, u32)] = &[
     ("spool/sealed/*/*", 0o2750, AGENT, AGENT),
     ("spool/sealed/*/*/*", 0o2750, AGENT, AGENT),
     ("spool/sealed/*/*/*/*", 0o640, AGENT, AGENT),
-    ("spool/receipts", 0o2770, ARCHIVER, AGENT),
+    ("spool/receipts", 0o2750, ARCHIVER, AGENT),
     ("spool/receipts/.key", 0o640, ARCHIVER, AGENT),
     ("spool/receipts/.lock", 0o640, ARCHIVER, AGENT),
     ("spool/receipts/.status.json", 0o640, ARCHIVER, AGENT),
@@ -138,6 +138,7 @@ fn live(umask: &'static str) {
         (well && host.site.sealed().len() > first.len()).then_some(())
     });
     wait_for("a receipt of each", || {
+        assert!(agent.is_alive() && archiver.is_alive());
         host.site.unreceipted().is_empty().then_some(())
     });
     assert_eq!(differences(&host), Vec::<String>::new(), "umask {umask}");
