@@ -9,6 +9,7 @@
 //! spool/receipts/                             the archiver's half: only read here
 //! ```
 
+mod marks;
 mod paths;
 mod room;
 
@@ -17,5 +18,5 @@ pub(crate) mod cursors_file;
 pub(crate) mod prune;
 pub(crate) mod receipts;
 
-pub(crate) use self::paths::{FOLDER_MODE, Layout, RECEIPTS_MODE, SpoolError};
+pub(crate) use self::paths::{FOLDER_MODE, Layout, SpoolError};
 pub(crate) use self::room::{Spool, pages, weigh};

@@ -206,7 +206,7 @@ pub(crate) fn receipt(world: &World, epoch: Epoch, seq: u64, manifest_sha256: Di
 
 /// The same for any batch: what it says of the manifest is what that says, if it is still in the spool.
 pub(crate) fn receipt_for(layout: &Layout, slot: &Slot, manifest_sha256: Digest) {
-    let path = layout.note(slot, "receipt");
+    let path = layout.mark(slot, ledger::spool::Mark::Receipt);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let now = Moment::from_micros(0);
     let batch = layout.batch(slot);

@@ -141,7 +141,7 @@ impl Folder {
     pub fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         let mut is_full = false;
-        self.each_name(|name| {
+        self.each_name(usize::MAX, |name| {
             is_full = is_full || names.len() == NAMES_MAX;
             if !is_full {
                 names.push(name.to_owned());
@@ -154,13 +154,13 @@ impl Folder {
         Ok(names)
     }
 
-    /// Tells all names in it, of which nothing is kept here: somebody else may make any number of them. Names that are
+    /// Tells the names in it, at most `max`, of which nothing is kept here: somebody else may make any number of them. Names that are
     /// not UTF-8 are none of ours and left out.
     ///
     /// # Errors
     /// What the system says.
-    pub fn each_name(&self, mut tell: impl FnMut(&str)) -> io::Result<()> {
-        for entry in Dir::read_from(&self.0)? {
+    pub fn each_name(&self, max: usize, mut tell: impl FnMut(&str)) -> io::Result<()> {
+        for entry in Dir::read_from(&self.0)?.take(max) {
             if let Ok(name) = entry?.file_name().to_str() {
                 tell(name);
             }

@@ -12,6 +12,7 @@ use crate::testing::spool_audit::{audit, audit_epoch};
 use ledger::manifest::{EventKind, Kind};
 use ledger::name::{Name, Slot};
 use ledger::receipt::{Bad, BadReason};
+use ledger::spool::Mark;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -148,7 +149,7 @@ fn a_killed_agent_names_no_earlier_head_than_before() {
     kill(agent);
     // It takes a while to find the receipt among many; a power cut may have taken it.
     let later = Slot { seq: 1, ..slot };
-    std::fs::remove_file(layout.note(&later, "receipt")).unwrap();
+    std::fs::remove_file(layout.mark(&later, Mark::Receipt)).unwrap();
     Agent::open(&config).unwrap().drain().unwrap();
     assert_eq!(of("auth").last().unwrap().heads, named());
     assert_eq!(named().unwrap()[0].seq, 1);
@@ -394,15 +395,21 @@ fn receipts_that_cannot_be_read_are_unhealthy() {
     let dir = tempfile::tempdir().unwrap();
     let config = made(dir.path(), &[("auth", "*.log")]);
     let mut agent = Agent::open(&config).unwrap();
-    let slot = agent.streams.get(0).head(&crate::testing::agent()).unwrap();
-    let bad = note(&config, &slot, "bad");
-    std::fs::create_dir(&bad).unwrap();
+    let receipts = config.spool.join("receipts");
+    std::fs::remove_dir(&receipts).unwrap();
+    std::os::unix::fs::symlink(dir.path(), &receipts).unwrap();
     agent.upkeep.look_for_receipts(&mut agent.streams);
     let unreadable = (vec!["receipts_unreadable".to_owned()], 2);
     assert_eq!(status_of(&mut agent, in_s(0)), unreadable);
-    std::fs::remove_dir(bad).unwrap();
+    std::fs::remove_file(receipts).unwrap();
     agent.upkeep.look_for_receipts(&mut agent.streams);
     assert_eq!(status_of(&mut agent, in_s(0)), (vec![], 0));
+    // What is said against one batch and cannot be read is of its stream alone.
+    let slot = agent.streams.get(0).head(&crate::testing::agent()).unwrap();
+    std::fs::create_dir(mark(&config, &slot, Mark::Bad)).unwrap();
+    agent.upkeep.look_for_receipts(&mut agent.streams);
+    let held = (vec!["held".to_owned()], 2);
+    assert_eq!(status_of(&mut agent, in_s(0)), held);
 }
 
 #[test]
@@ -429,11 +436,15 @@ fn refuse(config: &Config, slot: &Slot, reason: BadReason) {
         detail: "as told".into(),
         at: host::clock::now(),
     };
-    std::fs::write(note(config, slot, "bad"), serde_json::to_vec(&bad).unwrap()).unwrap();
+    std::fs::write(
+        mark(config, slot, Mark::Bad),
+        serde_json::to_vec(&bad).unwrap(),
+    )
+    .unwrap();
 }
 
-fn note(config: &Config, slot: &Slot, extension: &str) -> PathBuf {
-    let note = crate::spool::Layout::new(&config.spool).note(slot, extension);
-    std::fs::create_dir_all(note.parent().unwrap()).unwrap();
-    note
+fn mark(config: &Config, slot: &Slot, mark: Mark) -> PathBuf {
+    let path = crate::spool::Layout::new(&config.spool).mark(slot, mark);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    path
 }

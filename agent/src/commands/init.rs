@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::sealing::signing_key::{self, KeyError};
-use crate::spool::{FOLDER_MODE, Layout, RECEIPTS_MODE};
+use crate::spool::{FOLDER_MODE, Layout};
 use host::disk;
 use std::fs::File;
 use std::io;
@@ -54,7 +54,7 @@ pub fn init(config: &Config) -> Result<Initialised, InitError> {
         (config.spool.clone(), FOLDER_MODE),
         (layout.tmp(), FOLDER_MODE),
         (layout.sealed(), FOLDER_MODE),
-        (layout.receipts(), RECEIPTS_MODE),
+        (layout.receipts(), FOLDER_MODE),
     ] {
         make_folder(&path, mode)?;
         if !is_complete {
@@ -141,7 +141,7 @@ mod tests {
             (&config.spool, FOLDER_MODE),
             (&config.spool.join("sealed"), FOLDER_MODE),
             (&config.spool.join("tmp"), FOLDER_MODE),
-            (&config.spool.join("receipts"), RECEIPTS_MODE),
+            (&config.spool.join("receipts"), FOLDER_MODE),
             (&config.state, STATE_MODE),
         ] {
             let got = path.metadata().unwrap().permissions().mode() & 0o7777;

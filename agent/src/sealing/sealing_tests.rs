@@ -107,10 +107,10 @@ fn modes_let_the_archivers_group_read_and_nobody_else() {
         folder.parent().unwrap(),
         &spool.layout().sealed(),
         &spool.layout().tmp(),
+        &spool.layout().receipts(),
     ] {
         assert_eq!(mode(folder), 0o2750, "{}", folder.display());
     }
-    assert_eq!(mode(&spool.layout().receipts()), 0o2770);
     for file in ["body", "manifest", "cursors"] {
         assert_eq!(mode(&folder.join(file)), 0o640, "{file}");
     }

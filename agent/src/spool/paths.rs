@@ -1,7 +1,10 @@
 //! Where things stand in a spool, who may read them, and what is there. It judges nothing of it.
 
-use crate::bounds::{NOTE_MAX, RECEIPT_NAMES_MAX};
+use super::marks::EpochMarks;
+use crate::bounds::NOTE_MAX;
 use ledger::name::{Epoch, Name, Slot, parse_seq};
+#[cfg(test)]
+use ledger::spool::Mark;
 use ledger::spool::{self as names, BatchId, OtherVersion};
 use std::fs::DirEntry;
 use std::io;
@@ -10,9 +13,6 @@ use std::str::FromStr;
 
 /// Mode of the folders that the archiver's group reads; setgid hands the group down.
 pub(crate) const FOLDER_MODE: u32 = 0o2750;
-
-/// Mode of the folder that the archiver's group writes.
-pub(crate) const RECEIPTS_MODE: u32 = 0o2770;
 
 /// The paths of a spool.
 #[derive(Debug, Clone)]
@@ -74,11 +74,10 @@ impl Layout {
         self.sealed().join(BatchId::from(slot).to_string())
     }
 
-    /// What the archiver says of a batch: `extension` is `receipt`, `bad` or `conflict`.
-    #[must_use]
-    pub(crate) fn note(&self, slot: &Slot, extension: &str) -> PathBuf {
-        self.receipts()
-            .join(format!("{}.{extension}", BatchId::from(slot)))
+    /// Where a mark of a batch stands.
+    #[cfg(test)]
+    pub(crate) fn mark(&self, slot: &Slot, mark: Mark) -> PathBuf {
+        self.receipts().join(BatchId::from(slot).mark_path(mark))
     }
 
     /// The spool's id.
@@ -132,20 +131,9 @@ impl Layout {
         Ok(seqs)
     }
 
-    /// The newest batch of an epoch that a receipt is named after, whatever that says, among [`RECEIPT_NAMES_MAX`] names.
-    pub(crate) fn newest_receipt(&self, stream: &Name, epoch: Epoch) -> io::Result<Option<u64>> {
-        let path = self.receipts().join(stream.as_str());
-        let entries = match std::fs::read_dir(path.join(epoch.to_string())) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            entries => entries?,
-        };
-        let mut newest = None;
-        for entry in entries.take(RECEIPT_NAMES_MAX) {
-            let name = entry?.file_name();
-            let seq = name.to_str().and_then(|name| name.strip_suffix(".receipt"));
-            newest = newest.max(seq.and_then(parse_seq));
-        }
-        Ok(newest)
+    /// What the archiver says of an epoch's batches.
+    pub(crate) fn marks(&self, stream: &Name, epoch: Epoch) -> io::Result<EpochMarks> {
+        EpochMarks::open(&self.root, stream, epoch)
     }
 
     /// Removes the open batches of earlier runs. Call it only with the lock held.

@@ -33,36 +33,50 @@ pub(crate) struct Keep<'a> {
     pub(crate) now: Moment,
 }
 
-/// Deletes what may go, at most [`PRUNE_MAX`] batches; how many went.
+/// Deletes what may go, at most [`PRUNE_MAX`] batches; how many went. A stream of which something cannot be read keeps
+/// its own batches, not those of others.
 ///
 /// # Errors
-/// What the system says; what went before stays gone.
+/// The spool cannot be listed.
 pub(crate) fn prune(spool: &mut Spool, keep: &Keep<'_>) -> io::Result<usize> {
-    let layout = spool.layout().clone();
     let mut gone = 0;
-    for stream in layout.streams()? {
+    for stream in spool.layout().streams()? {
         if keep.frozen.contains(&stream) {
             continue;
         }
-        for epoch in layout.epochs(&stream)? {
-            for seq in layout.seqs(&stream, epoch)? {
-                let slot = Slot {
-                    agent: keep.agent.clone(),
-                    stream: stream.clone(),
-                    epoch,
-                    seq,
-                };
-                if gone == PRUNE_MAX || !may_go(&layout, &slot, keep)? {
-                    break;
-                }
-                let bytes = weigh(&layout.batch(&slot))?;
-                delete(&layout, &slot)?;
-                spool.subtract(&stream, bytes);
-                gone += 1;
-            }
+        if let Err(error) = prune_stream(spool, &stream, keep, &mut gone) {
+            tracing::warn!(%stream, %error, "old batches cannot be deleted; tried again later");
         }
     }
     Ok(gone)
+}
+
+/// Counts what goes in `gone`, which holds after an error too.
+fn prune_stream(
+    spool: &mut Spool,
+    stream: &Name,
+    keep: &Keep<'_>,
+    gone: &mut usize,
+) -> io::Result<()> {
+    let layout = spool.layout().clone();
+    for epoch in layout.epochs(stream)? {
+        for seq in layout.seqs(stream, epoch)? {
+            let slot = Slot {
+                agent: keep.agent.clone(),
+                stream: stream.clone(),
+                epoch,
+                seq,
+            };
+            if *gone == PRUNE_MAX || !may_go(&layout, &slot, keep)? {
+                break;
+            }
+            let bytes = weigh(&layout.batch(&slot))?;
+            delete(&layout, &slot)?;
+            spool.subtract(stream, bytes);
+            *gone += 1;
+        }
+    }
+    Ok(())
 }
 
 /// Deletes void batches of a stream that are sealed again, at most [`PRUNE_MAX`]; how many went. From the end of each
@@ -163,6 +177,7 @@ mod tests {
     use super::*;
     use crate::sealing::stream_state::SealedState;
     use crate::testing::{World, agent, epoch, receipt, stream};
+    use ledger::spool::Mark;
 
     /// Seqs of the history that are still there after a prune: what snapshots cover, and know as stored.
     fn left(
@@ -228,5 +243,57 @@ mod tests {
             left(&world, &mut spool, (3, 3), Duration::ZERO),
             [0, 1, 2, 3]
         );
+    }
+
+    /// A pipe in a receipt's place stopped the deletion of all streams' batches.
+    #[test]
+    fn a_fifo_as_receipt_keeps_its_own_batch_alone() {
+        let (world, mut spool, history) = history();
+        for state in &history {
+            receipt(&world, state.epoch, state.head.seq, state.head.sha256);
+        }
+        let all = std::fs::read_dir(world.layout().sealed()).unwrap().count();
+        assert_eq!(all, 1);
+        // Of a stream that comes before, the first receipt is a pipe.
+        let other: Name = "aaa".parse().unwrap();
+        let (from, to) = (
+            world.layout().sealed().join("auth"),
+            world.layout().sealed().join("aaa"),
+        );
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .args([&from, &to])
+            .status();
+        assert!(copied.unwrap().success());
+        let slot = Slot {
+            agent: agent(),
+            stream: other.clone(),
+            epoch: epoch(1),
+            seq: 0,
+        };
+        let pipe = world.layout().mark(&slot, Mark::Receipt);
+        std::fs::create_dir_all(pipe.parent().unwrap()).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let made = rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0);
+        made.unwrap();
+        let heads = |seq| {
+            BTreeMap::from([
+                (stream(), (epoch(1), seq)),
+                (other.clone(), (epoch(1), seq)),
+            ])
+        };
+        let (covered, newest) = (heads(3), heads(3));
+        let keep = Keep {
+            agent: &agent(),
+            covered: &covered,
+            stored: &covered,
+            newest: &newest,
+            frozen: &BTreeSet::new(),
+            keep: Duration::ZERO,
+            now: host::clock::now(),
+        };
+        assert_eq!(prune(&mut spool, &keep).unwrap(), 3);
+        let left = |stream: &Name| world.layout().seqs(stream, epoch(1)).unwrap();
+        assert_eq!((left(&stream()), left(&other)), (vec![3], vec![0, 1, 2, 3]));
     }
 }

@@ -12,7 +12,7 @@ use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::manifest::{EpochHead, Manifest, Reference};
 use ledger::name::{Epoch, Slot};
 use ledger::receipt::{Bad, BadReason, Receipt};
-use ledger::spool::MANIFEST;
+use ledger::spool::{MANIFEST, Mark};
 use ledger::{Digest, Moment, signature};
 use std::collections::BTreeMap;
 use std::io;
@@ -116,7 +116,8 @@ impl ReceiptProgress {
         if !is_due {
             return Ok(());
         }
-        let newest = layout.newest_receipt(&head.stream, head.epoch)?;
+        let marks = layout.marks(&head.stream, head.epoch)?;
+        let newest = marks.newest_receipt()?;
         let ahead = newest.map(|seq| (head.epoch, seq)).filter(is_ahead);
         if let Some((_, seq)) = ahead
             && ahead != self.ahead
@@ -204,7 +205,8 @@ impl ReceiptProgress {
             // Answered, and deleted: what is said of it goes as well.
             return Ok(None);
         }
-        if layout.note(&slot, "conflict").try_exists()? {
+        let marks = layout.marks(&slot.stream, slot.epoch)?;
+        if marks.has(slot.seq, Mark::Conflict)? {
             let why =
                 "the store holds another batch that this agent signed for this seq".to_owned();
             return Ok(Some(Hold {
@@ -213,11 +215,9 @@ impl ReceiptProgress {
                 why,
             }));
         }
-        let bad = layout.note(&slot, "bad");
-        if !bad.try_exists()? {
+        let Some(note) = marks.read(slot.seq, Mark::Bad, NOTE_MAX)? else {
             return Ok(None);
-        }
-        let note = disk::read_bounded(&bad, NOTE_MAX)?;
+        };
         let (refusal, why) = match serde_json::from_slice::<Bad>(&note) {
             Ok(bad) => (
                 Refusal::Bad(bad.reason),
@@ -237,11 +237,9 @@ impl ReceiptProgress {
 /// # Errors
 /// It cannot be read.
 pub(crate) fn receipted(layout: &Layout, slot: &Slot) -> io::Result<Option<Reference>> {
-    let receipt = match disk::read_bounded(&layout.note(slot, "receipt"), NOTE_MAX) {
-        Ok(bytes) => serde_json::from_slice::<Receipt>(&bytes).ok(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
+    let marks = layout.marks(&slot.stream, slot.epoch)?;
+    let receipt = marks.read(slot.seq, Mark::Receipt, NOTE_MAX)?;
+    let receipt = receipt.and_then(|bytes| serde_json::from_slice::<Receipt>(&bytes).ok());
     Ok(receipt.map(|receipt| receipt.reference(slot.seq)))
 }
 
@@ -318,13 +316,11 @@ mod tests {
             ..head.clone()
         };
         assert_eq!(progress.waits_since(&world.layout(), &none), None);
-        let bad = world.layout().note(
-            &Slot {
-                seq: 1,
-                ..head.clone()
-            },
-            "bad",
-        );
+        let refused = Slot {
+            seq: 1,
+            ..head.clone()
+        };
+        let bad = world.layout().mark(&refused, Mark::Bad);
         std::fs::write(&bad, b"not json").unwrap();
         let hold = progress
             .look(&world.layout(), &head, |_, _| false)
@@ -353,11 +349,11 @@ mod tests {
         let head = at(3);
         receipt(&world, epoch(1), 0, history[0].head.sha256);
         for seq in 1..9 {
-            std::fs::write(layout.note(&at(seq), "receipt"), b"").unwrap();
+            std::fs::write(layout.mark(&at(seq), Mark::Receipt), b"").unwrap();
         }
         let bad =
             b"{\"reason\":\"rot\",\"detail\":\"as told\",\"at\":\"2026-11-22T12:00:00.000000Z\"}";
-        std::fs::write(layout.note(&at(1), "bad"), bad).unwrap();
+        std::fs::write(layout.mark(&at(1), Mark::Bad), bad).unwrap();
         let mut progress = ReceiptProgress::default();
         let hold = progress.look(&layout, &head, |_, _| false).unwrap();
         assert_eq!(hold.map(|hold| hold.slot.seq), Some(1));
@@ -369,7 +365,7 @@ mod tests {
         for state in &history[1..] {
             receipt(&world, epoch(1), state.head.seq, state.head.sha256);
         }
-        std::fs::remove_file(layout.note(&at(1), "bad")).unwrap();
+        std::fs::remove_file(layout.mark(&at(1), Mark::Bad)).unwrap();
         assert_eq!(progress.look(&layout, &head, |_, _| false).unwrap(), None);
         assert_eq!(progress.waiting(&head), 0);
         assert_eq!(progress.stored(), Some(history[3].epoch_head()));
@@ -378,7 +374,7 @@ mod tests {
         progress.look(&layout, &head, |_, _| false).unwrap();
         assert_eq!(progress.waiting(&head), 1);
         for seq in 5..9 {
-            std::fs::remove_file(layout.note(&at(seq), "receipt")).unwrap();
+            std::fs::remove_file(layout.mark(&at(seq), Mark::Receipt)).unwrap();
         }
         for _ in 0..LOOKS_PER_LIST {
             progress.look_ahead(&layout, &head).unwrap();

@@ -364,7 +364,7 @@ fn a_refused_genesis_leaves_one_root() {
 fn a_conflict_is_answered_after_the_last_batch_that_both_agree_on() {
     let mut scene = Scene::new(3);
     let other = scene.other_statement(3);
-    std::fs::write(note(&scene.config, &scene.slot(3), "conflict"), other).unwrap();
+    std::fs::write(mark(&scene.config, &scene.slot(3), Mark::Conflict), other).unwrap();
     scene.look();
     scene.answer();
     let audited = scene.new_epoch();
@@ -377,7 +377,7 @@ fn a_conflict_is_answered_after_the_last_batch_that_both_agree_on() {
 fn a_conflict_at_the_very_first_manifest_makes_no_second_root() {
     let mut scene = Scene::new(0);
     let other = scene.other_statement(0);
-    let conflict = note(&scene.config, &scene.slot(0), "conflict");
+    let conflict = mark(&scene.config, &scene.slot(0), Mark::Conflict);
     std::fs::write(&conflict, &other).unwrap();
     scene.look();
     scene.answer();
@@ -402,7 +402,7 @@ fn a_conflict_at_the_very_first_manifest_makes_no_second_root() {
 fn a_conflict_that_shows_no_other_statement_of_ours_is_not_answered() {
     for seq in [0, 3] {
         let mut scene = Scene::new(seq);
-        let conflict = note(&scene.config, &scene.slot(seq), "conflict");
+        let conflict = mark(&scene.config, &scene.slot(seq), Mark::Conflict);
         let manifest = |seq| {
             layout(&scene.config)
                 .batch(&scene.slot(seq))
@@ -446,7 +446,7 @@ fn an_answer_that_is_refused_is_answered() {
         epoch: first,
         ..scene.slot(2)
     };
-    let note = note(&scene.config, &slot, "bad");
+    let note = mark(&scene.config, &slot, Mark::Bad);
     std::fs::write(note, serde_json::to_vec(&bad).unwrap()).unwrap();
     for seq in 0..2 {
         let slot = Slot {

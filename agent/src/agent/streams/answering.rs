@@ -11,13 +11,13 @@ use crate::sealing::seal_error::SealError;
 use crate::sealing::stream_state::{SealedAt, StreamState};
 use crate::spool::receipts::{Hold, Refusal};
 use crate::track::checkpoint::Checkpoint;
-use host::disk;
 use ledger::Digest;
 use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::manifest::{EpochHead, EventKind, Manifest, Was};
 use ledger::name::{Name, Slot};
 use ledger::receipt::BadReason;
 use ledger::signature::{self, Key, Signature};
+use ledger::spool::Mark;
 use std::time::Duration;
 
 /// Answers take so long of a turn: the other streams are to be read as well.
@@ -291,13 +291,12 @@ fn foreign(
     slot: &Slot,
     refused: Option<&SealedBatch>,
 ) -> Result<EpochHead, String> {
-    let file = disk::read_bounded(
-        &batches.layout.note(slot, "conflict"),
-        MANIFEST_FILE_MAX as u64,
-    );
+    let marks = batches.layout.marks(&slot.stream, slot.epoch);
+    let file =
+        marks.and_then(|marks| marks.read(slot.seq, Mark::Conflict, MANIFEST_FILE_MAX as u64));
     let file =
         file.map_err(|error| format!("what the store holds there cannot be read: {error}"))?;
-    let other = own_statement(&file, slot, batches.keys);
+    let other = file.and_then(|file| own_statement(&file, slot, batches.keys));
     let other = other.ok_or("what the store holds there is no statement of this agent's")?;
     if refused.is_some_and(|batch| batch.sha256 == other.sha256) {
         return Err("what the store holds there is said to be the batch itself".to_owned());
