@@ -108,6 +108,8 @@ pub(super) struct TrackedSource {
     refiled: bool,
     /// Its last sealed checkpoint says that it may have grown since.
     live_as_sealed: Option<bool>,
+    /// It was so when it went missing.
+    was_live: bool,
     /// Why it cannot be read now.
     fault: Option<String>,
     /// When it was last read, for fairness; larger is later.
@@ -151,6 +153,7 @@ impl TrackedSource {
             readiness: Readiness::Ready,
             refiled: false,
             live_as_sealed: None,
+            was_live: false,
             fault: None,
             turn: 0,
             line_waits: None,
@@ -407,9 +410,11 @@ impl TrackedSource {
 
     /// No name of this scan leads to its file: the descriptor, if there is one.
     pub(super) fn unseen(&mut self, scan: &Scan) -> Option<Arc<File>> {
+        let is_live = self.is_live();
         self.file.unnamed(scan);
         let descriptor = self.file.descriptor().cloned();
         if descriptor.is_none() {
+            self.was_live = is_live;
             self.condition = Condition::Missing { since_ms: None };
         }
         descriptor
@@ -422,6 +427,7 @@ impl TrackedSource {
 
     /// A closer look shows that its file has moved out of sight.
     pub(super) fn goes_missing(&mut self) {
+        self.was_live = self.is_live();
         self.condition = Condition::Missing { since_ms: None };
         self.readiness = Readiness::Ready;
     }
@@ -478,11 +484,7 @@ impl TrackedSource {
             Condition::Unmet { live, .. } => live,
             Condition::Missing {
                 since_ms: Some(since_ms),
-            } => {
-                let rests = self.live_as_sealed == Some(false)
-                    || self.file.packed_end() == Some(PackedEnd::Whole);
-                !rests && self.file.quiet_ms(since_ms) < UNNAMED_KEPT_MS
-            }
+            } => self.was_live && self.file.quiet_ms(since_ms) < UNNAMED_KEPT_MS,
             _ => false,
         }
     }
@@ -705,6 +707,7 @@ impl TrackedSource {
     fn is_live(&self) -> bool {
         match self.condition {
             Condition::Unmet { live, .. } => live,
+            Condition::Missing { .. } => self.was_live,
             Condition::Candidate => true,
             _ if self.file.packed_end() == Some(PackedEnd::Whole) => false,
             condition => {
