@@ -39,6 +39,7 @@ impl Scene {
         }
         if is_root() {
             chown(&store, Some(ARCHIVER), None).unwrap();
+            chown(site.path("spool/receipts"), Some(ARCHIVER), None).unwrap();
         }
         let scene = Self(site);
         scene.write("one\n");
