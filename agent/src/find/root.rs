@@ -45,6 +45,9 @@ pub(crate) enum RootError {
         .0.display()
     )]
     Link(PathBuf),
+    /// A link of the kernel's, such as `/proc/1/root`: what it reads as is not where it leads.
+    #[error("{} is a link of /proc, which leads by no path; name the folder by a path of this system", .0.display())]
+    Proc(PathBuf),
     /// Too many links, or a circle of them.
     #[error("more than {LINKS_MAX} symbolic links")]
     Links,
@@ -108,6 +111,9 @@ pub(crate) fn resolve(path: &Path) -> Result<Root, RootError> {
                 real = here;
             }
             FileType::Symlink if !chosen_by_us => return Err(RootError::Link(here)),
+            FileType::Symlink if is_of_proc(&entry).map_err(fail)? => {
+                return Err(RootError::Proc(here));
+            }
             FileType::Symlink => {
                 links += 1;
                 if links > LINKS_MAX {
@@ -145,6 +151,11 @@ fn is_ours(folder: &Stat, stat: &Stat) -> bool {
     let is_closed = folder.st_mode & OTHERS_WRITE == 0;
     let is_kept = folder.st_mode & STICKY != 0 && ours(stat.st_uid);
     ours(folder.st_uid) && (is_closed || is_kept)
+}
+
+/// Whether a file is of the kernel's own file system of processes.
+fn is_of_proc(entry: &OwnedFd) -> rustix::io::Result<bool> {
+    Ok(rustix::fs::fstatfs(entry)?.f_type == rustix::fs::PROC_SUPER_MAGIC)
 }
 
 fn slash() -> Result<Level, RootError> {
@@ -203,6 +214,8 @@ mod tests {
         assert_eq!(path("absolute/relative").unwrap(), (at("real/logs"), true));
         assert_eq!(path("real/later/x").unwrap(), (at("real/later/x"), false));
         assert!(matches!(path("circle"), Err(RootError::Links)));
+        let of_proc = resolve(Path::new("/proc/self/root/tmp"));
+        assert!(matches!(of_proc, Err(RootError::Proc(_))), "{of_proc:?}");
         std::fs::write(at("file"), "").unwrap();
         assert!(matches!(path("file"), Err(RootError::Io { .. })));
     }
