@@ -26,8 +26,8 @@ pub const STATUS_FILE: &str = ".status.json";
 /// Who writes it.
 pub const PROGRAM: &str = "holdfast archive";
 
-/// Longest file that is read.
-const FILE_MAX: u64 = 1024 * 1024;
+/// Longest file that is read: as many streams as a spool may have, and all reasons with every character spelled out.
+const FILE_MAX: u64 = 4 * 1024 * 1024;
 
 /// How archiving stands.
 #[derive(Debug)]

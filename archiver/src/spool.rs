@@ -28,6 +28,10 @@ pub use survey::{EpochLinks, Survey};
 /// comes next is asked for, so that an idle stream costs next to nothing however much it keeps.
 const RESCAN_EVERY: Duration = Duration::from_secs(60);
 
+/// Streams of one spool, closed ones included: an agent has at most 256 at a time. Whoever has its account could make any
+/// number of folders, and each is kept in memory and told in the status.
+const STREAMS_MAX: usize = 4096;
+
 /// Mode of the folders of the archiver's half: the agent, of the same group, reads them.
 pub(crate) const RECEIPTS_MODE: u32 = 0o2750;
 
@@ -185,10 +189,22 @@ impl Spool {
     /// The streams that have a folder, in order of their names.
     ///
     /// # Errors
-    /// `sealed/` can't be listed.
+    /// `sealed/` can't be listed, or holds more than [`STREAMS_MAX`] of them.
     pub fn streams(&self) -> io::Result<BTreeSet<Name>> {
-        let names = self.sealed()?.names()?;
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        let mut streams = BTreeSet::new();
+        let mut is_full = false;
+        self.sealed()?.each_name(usize::MAX, |name| {
+            is_full = is_full || streams.len() > STREAMS_MAX;
+            if let Some(name) = name.parse().ok().filter(|_| !is_full) {
+                streams.insert(name);
+            }
+        })?;
+        if streams.len() > STREAMS_MAX {
+            let path = self.root.join(SEALED);
+            let message = format!("{}: more than {STREAMS_MAX} streams", path.display());
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        Ok(streams)
     }
 
     /// Brings `view.outlook` up to date with what stands in the spool for `stream`.

@@ -43,6 +43,33 @@ fn a_batch_that_fits_is_read_whole() {
 }
 
 #[test]
+fn folders_without_end_are_refused_before_they_fill_memory_and_status() {
+    let spool = spool();
+    let found = Spool::open(spool.path()).unwrap();
+    let long = "s".repeat(50);
+    for n in 0..=4096 {
+        fs::create_dir_all(spool.path().join(format!("sealed/{long}{n}"))).unwrap();
+    }
+    let refused = found.streams().unwrap_err();
+    assert!(
+        refused.to_string().contains("more than 4096 streams"),
+        "{refused}"
+    );
+    fs::remove_dir(spool.path().join(format!("sealed/{long}7"))).unwrap();
+    let streams = found.streams().unwrap();
+    assert_eq!(streams.len(), 4096);
+    let health = crate::health::Health::new("file:///store", ledger::Moment::from_micros(0));
+    for stream in &streams {
+        health.drained(stream);
+    }
+    let now = ledger::Moment::from_micros(1);
+    let folder = Folder::open(spool.path()).unwrap();
+    assert!(health.write(&folder, &[], now, true).unwrap());
+    let told = crate::health::Status::read(&folder).unwrap();
+    assert_eq!(told.streams.len(), 4096);
+}
+
+#[test]
 fn whatever_does_not_fit_is_rot() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 12] = [
