@@ -2,7 +2,9 @@
 //! table in docs/operations.md. Rows that time alone makes are shown in `agent/src/agent/agent_tests.rs`.
 
 use harness::oracle::ask;
-use harness::rights::{bind_by_modes, copy_program, enter_mounts, hand_over, with_mounts};
+use harness::rights::{
+    bind_by_modes, copy_program, enter_mounts, hand_over, take_back, with_mounts,
+};
 use harness::{Running, Site, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -286,6 +288,7 @@ fn a_packed_log_is_read_on_while_another_name_cannot_be_read() {
     site.init();
     hand_over(&site.path("spool"));
     hand_over(&site.path("state"));
+    take_back(&site.path("spool/receipts"));
     let drain = |code| {
         let drained = site.start(as_nobody(&site, &["drain"]), "drain").finish();
         drop(drained.expect(code));
