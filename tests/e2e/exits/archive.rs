@@ -458,7 +458,7 @@ fn status_ends_with_2_on_a_file_that_is_none() {
     let file = site.path("spool/receipts/.status.json");
     fs::write(&file, b"{\"v\":1,\"healthy\":true}").unwrap();
     drop(site.archive(&["status"]).expect(2).says(&[".status.json"]));
-    fs::write(&file, vec![b'['; 2 << 20]).unwrap();
+    fs::write(&file, vec![b'['; 5 << 20]).unwrap();
     drop(site.archive(&["status"]).expect(2).says(&["longer than"]));
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
