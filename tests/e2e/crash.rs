@@ -23,7 +23,7 @@ const KILLS: usize = 30;
 const KILLS_A_PHASE: usize = 5;
 
 /// Tries after which a test that cannot hit gives up.
-const TRIES: usize = 200;
+const TRIES: usize = 1000;
 
 /// A kill comes this long at most after its step was seen.
 const AFTER_STEP_US: u64 = 3000;
