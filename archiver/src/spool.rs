@@ -148,7 +148,7 @@ impl Spool {
             Err(error) => return Err(name_error(&id.display(), error).into()),
         }
         let sealed = root.join(SEALED);
-        let listed = Folder::open(&sealed).and_then(|folder| folder.names());
+        let listed = Folder::open(&sealed).and_then(|folder| folder.each_name(1, |_| {}));
         listed.map_err(|error| name_error(&sealed.display(), error))?;
         Ok(Self {
             root: root.into(),
@@ -192,11 +192,9 @@ impl Spool {
     /// `sealed/` can't be listed, or holds more than [`STREAMS_MAX`] of them.
     pub fn streams(&self) -> io::Result<BTreeSet<Name>> {
         let mut streams = BTreeSet::new();
-        let mut is_full = false;
         self.sealed()?.each_name(usize::MAX, |name| {
-            is_full = is_full || streams.len() > STREAMS_MAX;
-            if let Some(name) = name.parse().ok().filter(|_| !is_full) {
-                streams.insert(name);
+            if streams.len() <= STREAMS_MAX {
+                streams.extend(name.parse::<Name>());
             }
         })?;
         if streams.len() > STREAMS_MAX {

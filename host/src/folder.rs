@@ -4,8 +4,8 @@
 use crate::sabotage::{Switch, is_on};
 use ledger::Moment;
 use rustix::fs::{
-    Access, Advice, AtFlags, Dir, FileType, Mode, OFlags, accessat, fchmod, fstat, mkdirat, openat,
-    renameat, statat, unlinkat,
+    Access, Advice, AtFlags, Dir, Mode, OFlags, accessat, fchmod, fstat, mkdirat, openat, renameat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -154,8 +154,8 @@ impl Folder {
         Ok(names)
     }
 
-    /// Tells the names in it, at most `max`, of which nothing is kept here: somebody else may make any number of them. Names that are
-    /// not UTF-8 are none of ours and left out.
+    /// Tells the names in it, at most `max`, of which nothing is kept here: somebody else may make any number of them.
+    /// Names that are not UTF-8 are none of ours and left out.
     ///
     /// # Errors
     /// What the system says.
@@ -188,18 +188,6 @@ impl Folder {
         match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(stat.st_size.unsigned_abs()),
             Err(Errno::NOENT) => Ok(0),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Whether a regular file stands under `name`.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn has_file(&self, name: &str) -> io::Result<bool> {
-        match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile),
-            Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

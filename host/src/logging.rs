@@ -9,7 +9,6 @@
 use crate::progress::Stderr;
 use crate::terminal::is_hostile;
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tracing_subscriber::EnvFilter;
@@ -86,17 +85,12 @@ fn harmless(event: &[u8], written: Written) -> Cow<'_, [u8]> {
             break;
         }
         let is_colour = written == Written::Coloured && begins_colour(&line[at..]);
-        let spelled = match (is_hostile(c) && !is_colour, written) {
-            (false, _) => {
-                safe.push(c);
-                continue;
-            }
+        match written {
+            _ if !is_hostile(c) || is_colour => safe.push(c),
             // All of them are in the basic plane, which JSON spells by four digits.
-            (true, Written::Json) => write!(safe, "\\u{:04x}", u32::from(c)),
-            (true, Written::Text | Written::Coloured) => write!(safe, "{}", c.escape_unicode()),
-        };
-        // A text takes all that is written to it.
-        debug_assert!(spelled.is_ok());
+            Written::Json => safe += &format!("\\u{:04x}", u32::from(c)),
+            Written::Text | Written::Coloured => safe.extend(c.escape_unicode()),
+        }
     }
     Cow::Owned((safe + end).into_bytes())
 }

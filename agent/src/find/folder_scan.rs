@@ -4,7 +4,8 @@
 //! ([`super::root`]): whoever may write in a log folder must not choose what the agent reads. A folder whose times stand still is not listed again for a while,
 //! so that idle files cost one stat each and nothing more.
 
-use super::{MatchedPath, OwnFiles, Watch, root};
+use super::root::{self, Root};
+use super::{MatchedPath, OwnFiles, Watch};
 use crate::sys::{self, Stat};
 use ledger::Moment;
 use ledger::entry::PathBytes;
@@ -63,7 +64,7 @@ pub(crate) struct Finder {
 #[derive(Debug)]
 struct FolderListing {
     stamp: Stat,
-    root: RealRoot,
+    root: Arc<Root>,
     taken: Moment,
     /// The path, the watch and its pattern.
     matches: Vec<(MatchedPath, usize, usize)>,
@@ -137,20 +138,11 @@ struct FolderScan<'a> {
     wall: Moment,
     known: HashMap<(usize, Arc<Path>), FolderListing>,
     /// Fixed parts that this scan has resolved; `None` for one that leads nowhere, of which what there is to say is said.
-    roots: HashMap<PathBuf, Option<RealRoot>>,
+    roots: HashMap<PathBuf, Option<Arc<Root>>>,
     /// Patterns that matched.
     matched: HashSet<(usize, usize)>,
     found: FoundFiles,
     names: usize,
-}
-
-/// What a fixed part leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct RealRoot {
-    /// Without symbolic links.
-    path: Arc<Path>,
-    /// Who owns it.
-    owner: u32,
 }
 
 /// What a name is to the watches.
@@ -162,7 +154,7 @@ enum NameIs {
 
 impl FolderScan<'_> {
     /// What a fixed part leads to; `None` where that must not be looked at, or is not there.
-    fn real_root(&mut self, root: &Path) -> Option<RealRoot> {
+    fn root(&mut self, root: &Path) -> Option<Arc<Root>> {
         if let Some(known) = self.roots.get(root) {
             return known.clone();
         }
@@ -173,10 +165,7 @@ impl FolderScan<'_> {
             }
             // Not made yet, or gone: nothing is wrong.
             Ok(found) if !found.exists => None,
-            Ok(found) => Some(RealRoot {
-                path: found.path.into(),
-                owner: found.owner,
-            }),
+            Ok(found) => Some(Arc::new(found)),
             Err(error) => {
                 self.found.unlisted += 1;
                 self.fault(root, error.to_string());
@@ -189,11 +178,11 @@ impl FolderScan<'_> {
 
     /// A pattern that is one file's path: looked at without listing its folder.
     fn name_one(&mut self, at: usize, path: &Path, root: &Path) {
-        let Some(real_root) = self.real_root(root) else {
+        let Some(root) = self.root(root) else {
             return;
         };
         let name = path.file_name().unwrap_or_default();
-        let kind = sys::open_folder(&real_root.path, OFlags::PATH)
+        let kind = sys::open_folder(&root.path, OFlags::PATH)
             .and_then(|folder| sys::kind_of(&folder, Path::new(name)));
         match kind {
             Ok(kind) => match judge(self.watches, path, kind) {
@@ -201,13 +190,11 @@ impl FolderScan<'_> {
                 NameIs::Hit(watch, _) if watch != at => {}
                 NameIs::Hit(watch, pattern) => {
                     self.matched.insert((watch, pattern));
-                    let folder: Arc<Path> = root.into();
                     let matched = MatchedPath {
                         path: path.into(),
-                        root: folder.clone(),
-                        folder,
-                        real_root: real_root.path.clone(),
-                        linked_owner: self.watches[watch].linked_owner(real_root.owner),
+                        folder: root.written.as_path().into(),
+                        root: root.clone(),
+                        linked_owner: self.watches[watch].linked_owner(root.owner),
                     };
                     self.found.matches.push((matched, watch));
                 }
@@ -219,7 +206,7 @@ impl FolderScan<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return self.fault(path, error.to_string()),
         }
-        self.found.folders.insert(real_root.path.to_path_buf());
+        self.found.folders.insert(root.path.clone());
     }
 
     fn list_below(
@@ -229,13 +216,13 @@ impl FolderScan<'_> {
         depth: usize,
         listings: &mut HashMap<(usize, Arc<Path>), FolderListing>,
     ) {
-        let Some(real_root) = self.real_root(root) else {
+        let Some(resolved) = self.root(root) else {
             return;
         };
         let mut todo = vec![(root.clone(), 1)];
         while let Some((folder, level)) = todo.pop() {
             let key = (at, folder.clone());
-            let listing = match self.listing(&key, root, &real_root) {
+            let listing = match self.listing(&key, &resolved) {
                 Ok(listing) => listing,
                 // Gone between listing and looking, or not made yet: nothing is wrong.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -256,8 +243,7 @@ impl FolderScan<'_> {
                 self.found.matches.push((matched.clone(), *watch));
             }
             self.found.notes.extend(listing.notes.iter().cloned());
-            let real_folder = root::below(root, &real_root.path, &folder);
-            self.found.folders.insert(real_folder);
+            self.found.folders.insert(resolved.real(&folder));
             if level < depth {
                 let below = listing.folders.iter().cloned();
                 todo.extend(below.map(|folder| (folder, level + 1)));
@@ -267,24 +253,19 @@ impl FolderScan<'_> {
     }
 
     /// The folder's listing, taken again unless the last one still holds.
-    fn listing(
-        &mut self,
-        key: &(usize, Arc<Path>),
-        root: &Arc<Path>,
-        real_root: &RealRoot,
-    ) -> io::Result<FolderListing> {
+    fn listing(&mut self, key: &(usize, Arc<Path>), root: &Arc<Root>) -> io::Result<FolderListing> {
         let (_, folder) = key;
-        let opened = sys::open_folder(&root::below(root, &real_root.path, folder), OFlags::RDONLY)?;
+        let opened = sys::open_folder(&root.real(folder), OFlags::RDONLY)?;
         let stamp = sys::stat_of(&opened)?;
         if let Some(known) = self.known.remove(key)
-            && known.root == *real_root
+            && known.root == *root
             && known.holds(&stamp, self.wall)
         {
             return Ok(known);
         }
         let mut listing = FolderListing {
             stamp,
-            root: real_root.clone(),
+            root: root.clone(),
             taken: self.wall,
             matches: Vec::new(),
             folders: Vec::new(),
@@ -325,8 +306,7 @@ impl FolderScan<'_> {
                         path,
                         folder: folder.clone(),
                         root: root.clone(),
-                        real_root: real_root.path.clone(),
-                        linked_owner: self.watches[watch].linked_owner(real_root.owner),
+                        linked_owner: self.watches[watch].linked_owner(root.owner),
                     };
                     listing.matches.push((matched, watch, pattern));
                 }
@@ -485,10 +465,7 @@ mod tests {
         ] {
             let listing = FolderListing {
                 stamp,
-                root: RealRoot {
-                    path: dir.path().into(),
-                    owner: 0,
-                },
+                root: Arc::new(root::resolve(dir.path()).unwrap()),
                 taken: wall(changed_s + taken),
                 matches: Vec::new(),
                 folders: Vec::new(),
@@ -507,10 +484,7 @@ mod tests {
         };
         let listing = FolderListing {
             stamp,
-            root: RealRoot {
-                path: dir.path().into(),
-                owner: 0,
-            },
+            root: Arc::new(root::resolve(dir.path()).unwrap()),
             taken: wall(changed_s + 9),
             matches: Vec::new(),
             folders: Vec::new(),

@@ -1,6 +1,6 @@
 //! A name that led to a file: its path, and the way to open it that no link can bend.
 
-use super::root;
+use super::root::Root;
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
 use std::fs::File;
@@ -14,10 +14,8 @@ use std::sync::Arc;
 pub(crate) struct MatchedPath {
     pub(super) path: Arc<Path>,
     pub(super) folder: Arc<Path>,
-    /// The part of it that the operator wrote, up to a folder.
-    pub(super) root: Arc<Path>,
-    /// What that leads to, without symbolic links.
-    pub(super) real_root: Arc<Path>,
+    /// The pattern's fixed part, below which it lies.
+    pub(super) root: Arc<Root>,
     /// Who may own a file with several names; `None` if anybody.
     pub(super) linked_owner: Option<u32>,
 }
@@ -50,13 +48,13 @@ impl MatchedPath {
     /// The folder it is in, by a path with no symbolic link in it.
     #[must_use]
     pub(crate) fn real_folder(&self) -> PathBuf {
-        root::below(&self.root, &self.real_root, &self.folder)
+        self.root.real(&self.folder)
     }
 
-    /// What the part of the path that the operator wrote leads to.
+    /// What the pattern's fixed part leads to.
     #[must_use]
     pub(crate) fn real_root(&self) -> &Path {
-        &self.real_root
+        &self.root.path
     }
 
     /// Whether the file may be another's, linked here: it has several names, and an owner other than the folder that the
@@ -69,6 +67,6 @@ impl MatchedPath {
 
     /// Opens it for reading, with no symbolic link on the way.
     pub(crate) fn open(&self) -> io::Result<File> {
-        sys::open_log(&root::below(&self.root, &self.real_root, &self.path))
+        sys::open_log(&self.root.real(&self.path))
     }
 }

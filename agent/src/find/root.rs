@@ -22,9 +22,11 @@ const OTHERS_WRITE: u32 = 0o022;
 /// Only a name's owner, the folder's owner and root may rename or remove it.
 const STICKY: u32 = 0o1000;
 
-/// Where a fixed part leads.
+/// A fixed part, and where it leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Root {
+    /// The fixed part as the operator wrote it.
+    pub(super) written: PathBuf,
     /// The path, with no symbolic link in it.
     pub(super) path: PathBuf,
     /// Device and inode number of each folder on the way, `/` first.
@@ -33,6 +35,19 @@ pub(crate) struct Root {
     pub(super) owner: u32,
     /// Whether all of it is there.
     pub(super) exists: bool,
+}
+
+impl Root {
+    /// What `path`, which lies below the fixed part, is without symbolic links.
+    #[must_use]
+    pub(super) fn real(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix(&self.written) {
+            // Joined, nothing would add a slash, which no file has.
+            Ok(rest) if rest.as_os_str().is_empty() => self.path.clone(),
+            Ok(rest) => self.path.join(rest),
+            Err(_) => path.to_path_buf(),
+        }
+    }
 }
 
 /// Why a fixed part leads nowhere.
@@ -95,7 +110,7 @@ pub(crate) fn resolve(path: &Path) -> Result<Root, RootError> {
             Err(Errno::NOENT) => {
                 real = here;
                 real.extend(todo);
-                return Ok(root(real, &levels, false));
+                return Ok(root(path, real, &levels, false));
             }
             Err(errno) => return Err(fail(errno)),
         };
@@ -132,17 +147,7 @@ pub(crate) fn resolve(path: &Path) -> Result<Root, RootError> {
             _ => return Err(fail(Errno::NOTDIR)),
         }
     }
-    Ok(root(real, &levels, true))
-}
-
-/// What `path`, which lies below the fixed part `root`, is below what that leads to.
-pub(super) fn below(root: &Path, real_root: &Path, path: &Path) -> PathBuf {
-    match path.strip_prefix(root) {
-        // Joined, nothing would add a slash, which no file has.
-        Ok(rest) if rest.as_os_str().is_empty() => real_root.to_path_buf(),
-        Ok(rest) => real_root.join(rest),
-        Err(_) => path.to_path_buf(),
-    }
+    Ok(root(path, real, &levels, true))
 }
 
 /// Whether only root and the agent could have put the name that `stat` tells of into `folder`.
@@ -173,9 +178,10 @@ fn slash() -> Result<Level, RootError> {
     })
 }
 
-fn root(path: PathBuf, levels: &[Level], exists: bool) -> Root {
+fn root(written: &Path, path: PathBuf, levels: &[Level], exists: bool) -> Root {
     let numbers = |level: &Level| (level.stat.st_dev, level.stat.st_ino);
     Root {
+        written: written.into(),
         path,
         folders: levels.iter().map(numbers).collect(),
         owner: levels.last().map_or(0, |level| level.stat.st_uid),

@@ -10,6 +10,7 @@ use crate::spool::{Layout, Spool, weigh};
 use host::disk;
 use ledger::limits::MANIFEST_FILE_MAX;
 use ledger::name::{Epoch, Name, Slot};
+use ledger::spool::Mark;
 use ledger::{Digest, Moment, signature};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -148,8 +149,9 @@ fn may_go(layout: &Layout, slot: &Slot, keep: &Keep<'_>) -> io::Result<bool> {
         .ok()
         .map(|(line, _)| Digest::of(line));
     let matches = receipt.map(|receipt| receipt.sha256) == line;
-    if !matches && receipt.is_some() {
-        tracing::warn!(%slot, "the receipt is for another manifest; the batch stays");
+    let marks = layout.marks(&slot.stream, slot.epoch)?;
+    if !matches && marks.has(slot.seq, Mark::Receipt)? {
+        tracing::warn!(%slot, "what stands as its receipt is none for this manifest; the batch stays");
     }
     Ok(matches && line.is_some())
 }
@@ -177,7 +179,6 @@ mod tests {
     use super::*;
     use crate::sealing::stream_state::SealedState;
     use crate::testing::{World, agent, epoch, receipt, stream};
-    use ledger::spool::Mark;
 
     /// Seqs of the history that are still there after a prune: what snapshots cover, and know as stored.
     fn left(

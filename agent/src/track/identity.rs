@@ -256,6 +256,16 @@ mod tests {
     }
 
     #[test]
+    fn a_fifo_in_a_folders_place_is_no_folder_and_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).unwrap();
+        assert!(FolderId::of(&path).is_none());
+        assert!(FolderId::of(dir.path()).is_some());
+    }
+
+    #[test]
     fn files_are_told_apart() {
         let known = id(1, 2, 1, "aa", Some(9));
         // Elsewhere, and at the same path.

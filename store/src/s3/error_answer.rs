@@ -4,12 +4,9 @@ use super::super::{StoreAnswer, StoreError};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_types::date_time::Format;
-use host::terminal::is_hostile;
+use host::terminal::quoted;
 use ledger::Moment;
 use std::error::Error;
-
-/// Longest text of a server that goes into ours.
-const TEXT_MAX_CHARS: usize = 300;
 
 /// Deepest chain of causes that goes into a text.
 const CAUSES_MAX: usize = 8;
@@ -105,11 +102,11 @@ where
         kind => kind,
     };
     let message = match error.message() {
-        Some(message) => tidy(message),
-        None if kind == AnswerKind::Broken => tidy(&causes(error)),
+        Some(message) => quoted(message.trim()),
+        None if kind == AnswerKind::Broken => quoted(&causes(error)),
         None => String::new(),
     };
-    let words = [status.to_string(), tidy(code), message];
+    let words = [status.to_string(), quoted(code.trim()), message];
     let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
     let answer = StoreAnswer {
         said: words.join(" "),
@@ -144,7 +141,7 @@ where
         let said = format!(
             "no usable credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or \
              give this machine a role ({})",
-            tidy(&causes(cause))
+            quoted(&causes(cause))
         );
         return StoreError::Denied(StoreAnswer::new(asked, said));
     }
@@ -156,13 +153,13 @@ where
                 asked,
                 format!(
                     "the server's certificate is not trusted: {}",
-                    tidy(&fault.to_string())
+                    quoted(&fault.to_string())
                 ),
             )
         });
     }
     // The SDK's outermost text only says that there is an inner one.
-    let said = tidy(&causes(error.source().unwrap_or(error)));
+    let said = quoted(&causes(error.source().unwrap_or(error)));
     match error {
         // The SDK would not even build the request: the same for ever.
         SdkError::ConstructionFailure(_) => StoreError::Refused(StoreAnswer::new(asked, said)),
@@ -209,20 +206,6 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
         }
     }
     texts.join(": ")
-}
-
-/// A server's text as one short line: it may be hostile.
-fn tidy(text: &str) -> String {
-    let text = text.trim();
-    let mut short: String = text
-        .chars()
-        .take(TEXT_MAX_CHARS)
-        .map(|char| if is_hostile(char) { ' ' } else { char })
-        .collect();
-    if text.chars().nth(TEXT_MAX_CHARS).is_some() {
-        short.push('…');
-    }
-    short
 }
 
 /// A `Date` header.
@@ -287,12 +270,6 @@ mod tests {
         ] {
             assert_eq!(classify(status, code), kind, "{status} {code}");
         }
-    }
-
-    #[test]
-    fn texts_of_servers_become_short_lines() {
-        assert_eq!(tidy(" a\u{1b}[2Jb\n\u{202e}c "), "a [2Jb  c");
-        assert_eq!(tidy(&"é".repeat(301)).chars().count(), 301);
     }
 
     #[test]
