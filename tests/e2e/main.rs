@@ -12,7 +12,7 @@ mod faults; // everything that may go wrong between an archiver, its bucket and 
 mod flow; // lines go in while logs rotate, objects come out, everything comes back
 mod kills; // both programs killed before each call, and calls that fail
 mod layout; // docker-compose.yml as it runs: who can read, write and reach what
-mod marks; // what somebody with the archiver's account leaves in the spool, and what the agent makes of it
+mod modes; // mode and owner of every file, whatever the umask
 mod oracle; // the reader in Python that has the last word on what is lost and what is twice
 mod probe; // stores that enforce locks, that do not, and that can't be asked; what an archiver tries at its start
 mod roles; // what the accounts of infra/iam may do, and what each is refused
@@ -20,7 +20,6 @@ mod shapes; // lines of every shape
 mod stores; // one conformance suite on every store: what the Store trait promises, by capability
 mod takeover; // what whoever took over an account beside Holdfast's tries, a file an account
 mod tracking; // logs that are hard to follow
-mod two_users; // agent and archiver as two users: modes under any umask, and what one does to the other's half
 mod upgrade; // what the first version left, refused and untouched
 mod vectors; // format 1's fixed examples, and the by-hand check, with stock tools
 mod verify; // what an auditor is told: tampering, silence, copies, exit codes

@@ -1,12 +1,27 @@
 //! Attacks by the neighbours: whoever took over an account that shares a log folder, a spool or a bucket with Holdfast.
 //! docs/SECURITY.md names the test of each row.
 
+mod agent; // owns the spool, and what stands in the place of `receipts/`
 mod application; // writes the logs, and owns the folders they are in
-mod archiver; // reads the spool, writes receipts and marks
+mod archiver; // writes texts that others log and show
 mod dumps; // reads the memory of a program that ended or runs
 mod environment; // chooses proxy and endpoint
+mod receipts; // the archiver's account: receipts and marks of what never was
 
 use std::path::Path;
+
+/// One stream over all logs.
+const STREAMS: &str = r#"
+[seal]
+age = "100ms"
+[[stream]]
+name = "all"
+include = ["{logs}/*"]
+retention = "1d"
+"#;
+
+/// Scans that are quick.
+const POLL: &str = "poll = \"50ms\"";
 
 /// docs/SECURITY.md claims what a test shows: `file.rs` and the test's name behind it.
 #[test]

@@ -1,16 +1,10 @@
 //! What the archiver's account can do to the agent: it writes receipts and marks, which the agent reads.
 
+use super::STREAMS;
 use harness::Site;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-const STREAMS: &str = r#"
-[[stream]]
-name = "all"
-include = ["{logs}/*"]
-retention = "1d"
-"#;
 
 /// A site with sealed batches, and the first one's place below `receipts/`, without an ending.
 fn sealed() -> (Site, PathBuf) {

@@ -1,16 +1,10 @@
 //! What others can read of a program's memory, which holds keys.
 
+use super::STREAMS;
 use harness::Site;
 use harness::traced::traced;
 use std::fs;
 use std::process::Command;
-
-const STREAMS: &str = r#"
-[[stream]]
-name = "all"
-include = ["{logs}/*"]
-retention = "1d"
-"#;
 
 #[test]
 fn neither_program_can_be_dumped_and_the_agent_gets_no_new_privileges() {

@@ -1,19 +1,13 @@
 //! What the environment a program is started in can lead it to: a proxy that sees requests which are none of its
 //! business, and a way that others can read on.
 
+use super::STREAMS;
 use harness::{Finished, Site, wait_for};
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-
-const STREAMS: &str = r#"
-[[stream]]
-name = "all"
-include = ["{logs}/*"]
-retention = "1d"
-"#;
 
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";

@@ -1,7 +1,7 @@
-//! Agent's user against the archiver: `spool/` is the agent's, so it may put anything in the place of `receipts/`, at
+//! What the agent's account can do to the archiver: `spool/` is the agent's, so it may put anything in the place of `receipts/`, at
 //! any time. Nothing that the archiver writes, and no mode that it gives, may end elsewhere by that.
 
-use super::{STREAMS, TOP};
+use super::{POLL, STREAMS};
 use harness::traced::injected;
 use harness::two_users::{AGENT, ARCHIVER, TwoUsers, User};
 use harness::{Running, wait_for};
@@ -17,7 +17,7 @@ const REST_US: u32 = 1_000_000;
 
 /// A host with one sealed batch.
 fn host() -> Option<TwoUsers> {
-    let host = TwoUsers::new("022", TOP, STREAMS)?;
+    let host = TwoUsers::new("022", POLL, STREAMS)?;
     fs::write(host.site.log("a.log"), "a line\n").unwrap();
     drop(host.agent(&["drain"]).expect(0));
     Some(host)

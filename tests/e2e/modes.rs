@@ -1,12 +1,24 @@
 //! The mode and owner of every file and folder of a spool, a state folder and a directory store, whatever the umask.
 
-use super::{STREAMS, TOP};
 use harness::two_users::{AGENT, ARCHIVER, TwoUsers, User};
 use harness::wait_for;
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+/// One stream over all logs.
+const STREAMS: &str = r#"
+[seal]
+age = "100ms"
+[[stream]]
+name = "all"
+include = ["{logs}/*"]
+retention = "1d"
+"#;
+
+/// Scans that are quick, and batches that go as soon as they may.
+const TOP: &str = "poll = \"50ms\"\nspool_keep = \"0s\"";
 
 /// What stands at a path, `*` for any one name: its mode, its owner, its group. The first that fits counts.
 const TABLE: &[(&str, u32, u32, u32)] = &[
