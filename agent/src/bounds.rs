@@ -73,6 +73,9 @@ pub(crate) const STATUS_SOURCES_MAX: usize = 100;
 /// Things that a command names as not done; how many more there are is said.
 pub(crate) const UNDONE_MAX: usize = 100;
 
+/// A known log that nothing leads to is told of after so long: a rotation is over long before.
+pub(crate) const MISSING_TOLD: Duration = Duration::from_secs(60);
+
 /// First wait after the spool could not be written; doubles up to [`RETRY_MAX`].
 pub(crate) const RETRY_MIN: Duration = Duration::from_secs(1);
 

@@ -103,6 +103,8 @@ pub(crate) struct SourceStatus {
     pub(crate) size: u64,
     /// Why it cannot be read now.
     pub(crate) fault: Option<String>,
+    /// Since when, in milliseconds of the boot clock, nothing leads to its file, although nothing proves that it is gone.
+    pub(crate) missing_ms: Option<u64>,
 }
 
 /// What a tracker is told at its start.
@@ -394,6 +396,7 @@ impl Tracker {
             read: source.offset(),
             size: source.told_len(),
             fault: source.fault().cloned(),
+            missing_ms: source.missing_ms(),
         };
         let waiting = |new: WaitingFile<'_>| SourceStatus {
             key: None,
@@ -403,6 +406,7 @@ impl Tracker {
             read: 0,
             size: new.size,
             fault: None,
+            missing_ms: None,
         };
         let identified = |(_, source): &(SourceKey, &TrackedSource)| !source.is_unidentified();
         let sources = self.table.iter().filter(identified).map(known);

@@ -13,6 +13,7 @@
 //! | `receipt_ahead` | warning | a receipt is for a batch that was never sealed here: it is not believed |
 //! | `descriptors` | warning | files wait to be opened, or deleted ones were let go |
 //! | `snapshot` | warning | no snapshot can be written: old batches stay in the spool |
+//! | `missing` | warning | nothing leads to a known log, and nothing proves that it is gone |
 //! | `pattern` | warning | a pattern matches no file, and another one would |
 //! | `no_match` | note | a pattern matches no file yet |
 //! | `passed_over` | note | a file is not read by design |
@@ -45,6 +46,8 @@ pub(super) enum FileTrouble {
     PassedOver(String),
     /// To be read, and cannot be.
     Unreadable(String),
+    /// A known log that nothing leads to, in a folder that is not there as it was: nobody can say whether it is gone.
+    Missing,
 }
 
 impl FileTrouble {
@@ -54,6 +57,7 @@ impl FileTrouble {
             Self::Pattern(_) => ("pattern", Severity::Warning),
             Self::PassedOver(_) => ("passed_over", Severity::Note),
             Self::Unreadable(_) => ("unreadable", Severity::Error),
+            Self::Missing => ("missing", Severity::Warning),
         }
     }
 
@@ -61,6 +65,11 @@ impl FileTrouble {
     pub(super) fn detail(&self) -> &str {
         match self {
             Self::Unmatched => "matches no file yet; waiting for one",
+            Self::Missing => {
+                "a log that is known is not found, and its folder is not the one that was there: a volume is not \
+                 mounted, or a folder or link was replaced. It continues if it comes back; what was written to it since \
+                 it was last read is stated nowhere"
+            }
             Self::Pattern(what) | Self::PassedOver(what) | Self::Unreadable(what) => what,
         }
     }

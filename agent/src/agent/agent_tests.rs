@@ -372,6 +372,33 @@ fn bytes_that_are_not_sealed_in_time_are_unhealthy() {
     assert_eq!(status_of(&mut agent, in_s(200)), (vec![], 0));
 }
 
+/// Its folder was replaced while the agent was down: nothing proves that the log is gone, and the agent was healthy.
+#[test]
+fn a_known_log_whose_folder_is_another_one_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = made(dir.path(), &[("auth", "logs/*.log")]);
+    let logs = dir.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    std::fs::write(logs.join("a.log"), "line\n").unwrap();
+    Agent::open(&config).unwrap().drain().unwrap();
+    std::fs::rename(&logs, dir.path().join("away")).unwrap();
+    std::fs::create_dir(&logs).unwrap();
+    let mut agent = Agent::open(&config).unwrap();
+    for second in [0, 1, 2, 3] {
+        agent.scan(in_s(second));
+    }
+    let codes = |agent: &mut Agent, second| {
+        agent.scan(in_s(second));
+        status_of(agent, in_s(second))
+    };
+    assert_eq!(codes(&mut agent, 50), (vec!["no_match".to_owned()], 0));
+    let missing = vec!["missing".to_owned(), "no_match".to_owned()];
+    assert_eq!(codes(&mut agent, 70), (missing, 0));
+    std::fs::remove_dir(&logs).unwrap();
+    std::fs::rename(dir.path().join("away"), &logs).unwrap();
+    assert_eq!(codes(&mut agent, 71), (vec![], 0));
+}
+
 #[test]
 fn batches_that_wait_for_a_receipt_and_become_more_are_unhealthy() {
     let dir = tempfile::tempdir().unwrap();

@@ -153,6 +153,7 @@ mod tests {
             read: sealed,
             size,
             fault: None,
+            missing_ms: None,
         }
     }
 

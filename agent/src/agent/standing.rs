@@ -8,7 +8,7 @@ use super::overdue::{Trends, UnsealedAges};
 use super::spool_retry::SpoolRetry;
 use super::status_file::{AgentStatus, PROGRAM, SourceLine, StreamLine};
 use super::streams::Streams;
-use crate::bounds::{ADVICE_EVERY, STATUS_SOURCES_MAX, UNDONE_MAX};
+use crate::bounds::{ADVICE_EVERY, MISSING_TOLD, STATUS_SOURCES_MAX, UNDONE_MAX};
 use crate::config::{Config, StreamConfig};
 use crate::find::advice;
 use crate::now::{Now, millis};
@@ -143,6 +143,18 @@ impl Standing {
             let what = FileTrouble::Unreadable(what.clone());
             let stream = wanting(&path.0);
             files.insert(path.display(), FileFact { stream, what });
+        }
+        let is_missing = |source: &&SourceStatus| {
+            let since = source.missing_ms.map(|at| now.boot_ms.saturating_sub(at));
+            since.is_some_and(|ms| ms >= millis(MISSING_TOLD))
+        };
+        for source in sources.iter().filter(is_missing) {
+            // One that no pattern wants any more is not looked for.
+            if let Some(stream) = wanting(&source.path.0) {
+                let what = FileTrouble::Missing;
+                let stream = Some(stream);
+                files.insert(source.path.display(), FileFact { stream, what });
+            }
         }
         for source in sources {
             if let Some(fault) = &source.fault {

@@ -4,7 +4,7 @@ use crate::bounds::STATUS_MAX;
 use crate::config::Config;
 use crate::track::SourceStatus;
 use host::disk;
-use host::health::StatusHead;
+use host::health::{STATUS_VERSION, StatusHead};
 use host::lock;
 use host::terminal::quoted;
 use ledger::name::{Epoch, Name};
@@ -126,6 +126,11 @@ impl AgentStatus {
             let error = quoted(&error.to_string());
             io(&path)(io::Error::new(io::ErrorKind::InvalidData, error))
         })?;
+        if status.head.v != STATUS_VERSION {
+            let found = status.head.v;
+            let error = format!("version {found} where {STATUS_VERSION} is expected");
+            return Err(io(&path)(io::Error::new(io::ErrorKind::InvalidData, error)));
+        }
         let lock = config.state.join("lock");
         let is_locked = lock::is_held(&lock).map_err(io(&lock))?;
         Ok(Self {

@@ -179,13 +179,14 @@ fn files(config: &Config, stream: &StreamConfig, checked: &mut CheckReport) {
         checked.notes.push(format!("  and {more} more"));
     }
     for pattern in report.unmatched {
+        let shown = quoted(&pattern);
         match advice(name, &pattern, clock::now()) {
             Some(what) => checked
                 .warnings
-                .push(format!("stream {name}: {pattern}: {what}")),
+                .push(format!("stream {name}: {shown}: {what}")),
             None => checked
                 .notes
-                .push(format!("  {pattern}: matches no file yet; it would wait")),
+                .push(format!("  {shown}: matches no file yet; it would wait")),
         }
     }
     for (path, what) in report.notes.iter().take(FILES_SHOWN) {

@@ -523,6 +523,14 @@ impl TrackedSource {
         self.file.close();
     }
 
+    /// Since when no scan has found its file; one that is proven to be gone has ended instead.
+    pub(super) fn missing_ms(&self) -> Option<u64> {
+        match self.condition {
+            Condition::Missing { since_ms } | Condition::Unmet { since_ms, .. } => since_ms,
+            _ => None,
+        }
+    }
+
     /// Whether neither a manifest nor the open batch speaks of it.
     pub(super) fn is_unheard_of(&self) -> bool {
         self.stated.is_none() && self.registered.is_none() && !self.positions.unsealed().has_bytes()
