@@ -11,6 +11,7 @@ pub(crate) use self::matched_path::MatchedPath;
 pub(crate) use self::own_files::OwnFiles;
 pub(crate) use self::pattern_advice::advice;
 
+use crate::sys::Stat;
 use globset::{GlobBuilder, GlobMatcher};
 use ledger::name::Name;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,18 @@ pub(crate) enum HardLinks {
     Refuse,
     /// It is read.
     Read,
+}
+
+/// Which files with several names are read: whoever may make names in a folder can link a file there that they may not
+/// read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Linked {
+    /// Whoever owns them.
+    All,
+    /// Those of the one user who may have made names there, root aside.
+    OwnedBy(u32),
+    /// Anybody may have made names there.
+    None,
 }
 
 /// A text that says neither.
@@ -141,9 +154,13 @@ impl Watch {
         Self { hard_links, ..self }
     }
 
-    /// Who may own a file with several names below a folder that `owner` owns; `None` if anybody.
-    fn linked_owner(&self, owner: u32) -> Option<u32> {
-        (self.hard_links == HardLinks::Refuse).then_some(owner)
+    /// Which files with several names are read in a folder.
+    fn linked(&self, folder: &Stat) -> Linked {
+        match self.hard_links {
+            HardLinks::Read => Linked::All,
+            HardLinks::Refuse if folder.open_to_others => Linked::None,
+            HardLinks::Refuse => Linked::OwnedBy(folder.owner),
+        }
     }
 
     #[must_use]

@@ -25,6 +25,8 @@ pub(crate) struct Stat {
     pub(crate) links: u32,
     /// Who owns it.
     pub(crate) owner: u32,
+    /// Whether its group or others may write to it.
+    pub(crate) open_to_others: bool,
     /// Whether it is a regular file.
     pub(crate) regular: bool,
     /// When its bytes last changed.
@@ -181,6 +183,7 @@ fn stat(folder: impl AsFd, path: &Path, flags: AtFlags) -> io::Result<Stat> {
         stored: found.stx_blocks.saturating_mul(512),
         links: found.stx_nlink,
         owner: found.stx_uid,
+        open_to_others: u32::from(found.stx_mode) & 0o022 != 0,
         regular: u32::from(found.stx_mode) & libc::S_IFMT == libc::S_IFREG,
         modified: instant(found.stx_mtime),
         changed: instant(found.stx_ctime),

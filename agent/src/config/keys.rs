@@ -156,8 +156,8 @@ pub const KEYS: &[Key] = &[
         path: "stream.hard_links",
         form: Form::Text(r#""refuse" or "read""#),
         preset: Preset::Value("refuse"),
-        doc: "what to do with a file that has several names and another owner than the pattern's folder: whoever may \
-              write there could have linked a file that they may not read",
+        doc: "what to do with a file that has several names in a folder where others than its owner may write: they \
+              could have linked it there without the right to read it",
     },
     Key {
         path: "stream.retention",

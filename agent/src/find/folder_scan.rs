@@ -182,10 +182,12 @@ impl FolderScan<'_> {
             return;
         };
         let name = path.file_name().unwrap_or_default();
-        let kind = sys::open_folder(&root.path, OFlags::PATH)
-            .and_then(|folder| sys::kind_of(&folder, Path::new(name)));
-        match kind {
-            Ok(kind) => match judge(self.watches, path, kind) {
+        let looked = sys::open_folder(&root.path, OFlags::PATH).and_then(|folder| {
+            let kind = sys::kind_of(&folder, Path::new(name))?;
+            Ok((kind, sys::stat_of(&folder)?))
+        });
+        match looked {
+            Ok((kind, folder)) => match judge(self.watches, path, kind) {
                 // An earlier watch that wants it meets it by its own pattern.
                 NameIs::Hit(watch, _) if watch != at => {}
                 NameIs::Hit(watch, pattern) => {
@@ -194,7 +196,7 @@ impl FolderScan<'_> {
                         path: path.into(),
                         folder: root.written.as_path().into(),
                         root: root.clone(),
-                        linked_owner: self.watches[watch].linked_owner(root.owner),
+                        linked: self.watches[watch].linked(&folder),
                     };
                     self.found.matches.push((matched, watch));
                 }
@@ -306,7 +308,7 @@ impl FolderScan<'_> {
                         path,
                         folder: folder.clone(),
                         root: root.clone(),
-                        linked_owner: self.watches[watch].linked_owner(root.owner),
+                        linked: self.watches[watch].linked(&stamp),
                     };
                     listing.matches.push((matched, watch, pattern));
                 }

@@ -1,5 +1,6 @@
 //! A name that led to a file: its path, and the way to open it that no link can bend.
 
+use super::Linked;
 use super::root::Root;
 use crate::sys::{self, Stat};
 use ledger::entry::PathBytes;
@@ -16,8 +17,8 @@ pub(crate) struct MatchedPath {
     pub(super) folder: Arc<Path>,
     /// The pattern's fixed part, below which it lies.
     pub(super) root: Arc<Root>,
-    /// Who may own a file with several names; `None` if anybody.
-    pub(super) linked_owner: Option<u32>,
+    /// Whether it is read if it has several names.
+    pub(super) linked: Linked,
 }
 
 impl MatchedPath {
@@ -57,12 +58,15 @@ impl MatchedPath {
         &self.root.path
     }
 
-    /// Whether the file may be another's, linked here: it has several names, and an owner other than the folder that the
-    /// fixed part leads to. Whoever may make names in a folder can make one for a file that they may not read.
+    /// Whether the file may be another's, linked here by somebody who may not read it.
     #[must_use]
     pub(crate) fn may_be_anothers(&self, stat: &Stat) -> bool {
-        let owner = self.linked_owner;
-        stat.links > 1 && owner.is_some_and(|owner| owner != stat.owner)
+        stat.links > 1
+            && match self.linked {
+                Linked::All => false,
+                Linked::OwnedBy(owner) => owner != stat.owner,
+                Linked::None => true,
+            }
     }
 
     /// Opens it for reading, with no symbolic link on the way.

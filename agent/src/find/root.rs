@@ -31,8 +31,6 @@ pub(crate) struct Root {
     pub(super) path: PathBuf,
     /// Device and inode number of each folder on the way, `/` first.
     pub(super) folders: Vec<(u64, u64)>,
-    /// Who owns the last of them.
-    pub(super) owner: u32,
     /// Whether all of it is there.
     pub(super) exists: bool,
 }
@@ -184,7 +182,6 @@ fn root(written: &Path, path: PathBuf, levels: &[Level], exists: bool) -> Root {
         written: written.into(),
         path,
         folders: levels.iter().map(numbers).collect(),
-        owner: levels.last().map_or(0, |level| level.stat.st_uid),
         exists,
     }
 }

@@ -49,8 +49,8 @@ impl Arrival {
         let stat = sys::stat_file(&file)?;
         if self.matched.may_be_anothers(&stat) {
             return Err(io::Error::other(format!(
-                "it has {} names, and uid {} owns it and not the folder: it may be another's file, linked here; remove \
-                 the other names, or set the stream's hard_links = \"read\"",
+                "it has {} names, uid {} owns it, and others may have put it into this folder: it may be another's file, \
+                 linked here; remove the other names, or set the stream's hard_links = \"read\"",
                 stat.links, stat.owner
             )));
         }

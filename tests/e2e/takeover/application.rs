@@ -163,42 +163,55 @@ fn without_openat2_no_link_is_followed_either() {
 }
 
 #[test]
-fn a_file_of_another_owner_that_is_linked_into_the_folder_is_refused() {
+fn a_linked_file_is_refused_where_others_than_its_owner_may_write() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: another owner is needed, so this runs as root alone");
+        eprintln!("skipped: other owners are needed, so this runs as root alone");
         return;
     }
     let store = TempDir::new().unwrap();
     let site = site(&store);
-    chown(folder(&site), Some(65534), Some(65534)).unwrap();
-    let secret = site.path("out/secret");
-    append(&secret, "a secret line\n");
-    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
-    let link = folder(&site).join("a.log");
-    fs::hard_link(&secret, &link).unwrap();
-    // The application's own may have as many names as it likes.
-    let own = folder(&site).join("own.log");
-    append(&own, "one\n");
-    chown(&own, Some(65534), Some(65534)).unwrap();
-    fs::hard_link(&own, site.path("out/backup")).unwrap();
-    drop(
-        site.agent(&["check"])
-            .expect(2)
-            .says(&["has 2 names", "hard_links"]),
-    );
-    drop(
-        site.agent(&["drain"])
-            .expect(2)
-            .says(&["has 2 names", "a.log"]),
-    );
+    // A folder of the application's below one of root's, and those of root's in which others may write too.
+    let mut secrets = Vec::new();
+    for (name, owner, mode) in [
+        ("own", 65_534, 0o755),
+        ("group", 0, 0o775),
+        ("sticky", 0, 0o1777),
+    ] {
+        let below = folder(&site).join(name);
+        fs::create_dir(&below).unwrap();
+        chown(&below, Some(owner), Some(65_534)).unwrap();
+        fs::set_permissions(&below, Permissions::from_mode(mode)).unwrap();
+        let secret = site.path("out").join(name);
+        append(&secret, &format!("a secret line of {name}\n"));
+        fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+        fs::hard_link(&secret, below.join("a.log")).unwrap();
+        secrets.push(fs::read(&secret).unwrap());
+    }
+    // The application's own may have as many names as it likes, and so may root's.
+    for (path, owner, line) in [("own/own.log", 65_534, "one\n"), ("root.log", 0, "two\n")] {
+        let log = folder(&site).join(path);
+        append(&log, line);
+        chown(&log, Some(owner), Some(owner)).unwrap();
+        fs::hard_link(&log, site.path("out").join(line.trim())).unwrap();
+    }
+    let told = [
+        "own/a.log",
+        "group/a.log",
+        "sticky/a.log",
+        "has 2 names",
+        "hard_links",
+    ];
+    drop(site.agent(&["check"]).expect(2).says(&told));
+    drop(site.agent(&["drain"]).expect(2).says(&told));
     drop(site.archive(&["--once"]).expect(0));
-    Archive::read(store.path()).must_hold(&[b"one\n".to_vec()]);
+    let mut held = vec![b"one\n".to_vec(), b"two\n".to_vec()];
+    Archive::read(store.path()).must_hold(&held);
     let read = STREAMS.replace("retention", "hard_links = \"read\"\nretention");
     site.write_agent_config("", &read);
     drop(site.agent(&["drain"]).expect(0));
     drop(site.archive(&["--once"]).expect(0));
-    let archive = Archive::read(store.path());
-    archive.must_hold(&[b"one\n".to_vec(), b"a secret line\n".to_vec()]);
+    held.extend(secrets);
+    Archive::read(store.path()).must_hold(&held);
 }
 
 #[test]
